@@ -1,0 +1,1 @@
+"""The rules of Clew: what a workflow means, decided by pure functions and carried out by a thin driver."""

@@ -1,0 +1,86 @@
+"""Checks of state values: what is wrong with a value after reducing, without reading long lists again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.codec import dumps
+from engine.missing import MISSING
+from engine.schema import Schema, compile_schema
+from reducers._overwrite import is_overwrite
+
+PLAIN = frozenset({"type", "reducer", "ephemeral", "default", "title", "description", "examples", "$comment"})
+SHOWN = 80
+
+Check = Callable[[Any, Any], str | None]
+
+
+def check_of(entry: Mapping[str, Any], compiled: Schema, by_reference: bool) -> Check:
+    """The check of a `state_schema` entry: given a value and the update that led to it, what is wrong, or None."""
+    types = entry.get("type")
+    if set(entry) <= PLAIN:
+        return _always if types is None else _by_type((types,) if isinstance(types, str) else tuple(types))
+    if by_reference and set(entry) <= PLAIN | {"items"} and types in (None, "array"):
+        return _by_items(compile_schema(entry["items"]), compiled)
+    return _by_schema(compiled)
+
+
+def _always(value: Any, update: Any) -> None:
+    return None
+
+
+def _by_type(types: tuple[str, ...]) -> Check:
+    wanted = " or ".join(types)
+    tests = [IS_TYPE[name] for name in types]
+
+    def check(value: Any, update: Any) -> str | None:
+        if any(test(value) for test in tests):
+            return None
+        return f"expected {wanted}, got {_shown(value)}"
+
+    return check
+
+
+def _by_items(item: Schema, whole: Schema) -> Check:
+    """Only the elements that an update adds are looked at; those before it were when they were added."""
+
+    def check(value: Any, update: Any) -> str | None:
+        if update is MISSING or is_overwrite(update) or not isinstance(value, list):
+            return _problem(whole, value)
+        for added in update if isinstance(update, list) else [update]:
+            is_removal = isinstance(added, dict) and added.get("remove") is True
+            if not is_removal and not item.accepts(added):
+                return _problem(item, added)
+        return None
+
+    return check
+
+
+def _by_schema(schema: Schema) -> Check:
+    return lambda value, update: None if schema.accepts(value) else _problem(schema, value)
+
+
+def _problem(schema: Schema, value: Any) -> str | None:
+    found = schema.problems(value)
+    if not found:
+        return None
+    place = f" at {found[0].path}" if found[0].path else ""
+    return f"{found[0].message}{place}, got {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    text = dumps(value).decode()
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+IS_TYPE: Mapping[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "integer": lambda value: (isinstance(value, int) and not isinstance(value, bool))
+    or (isinstance(value, float) and value.is_integer()),
+}

@@ -1,0 +1,111 @@
+"""What an answer or a failed attempt makes of a task: a commit, another attempt, or a note that it came late."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.answer import Answer, AnswerInvalid, parse_answer
+from engine.commits import Result, Step, finish
+from engine.errors import NodeFailure
+from engine.failure import error_of, fail
+from engine.missing import MISSING
+from engine.model import NO_USAGE, TERMINAL, ErrorInfo, RunStatus, Task, TaskId, TaskStatus, Usage
+from engine.retry import next_delay_ms
+from engine.run import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Another attempt is due at `due_at`; `attempt` is its number."""
+
+    task_id: TaskId
+    attempt: int
+    due_at: int
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """An answer that changes nothing, and why."""
+
+    task_id: TaskId
+    why: str
+
+
+def answered(
+    run: Run, task_id: TaskId, attempt: int | None, body: Any, worker: str | None, now: int, chance: float
+) -> Step | Retry | Late:
+    """Apply an answer to a task: the first valid one for its current attempt or an earlier one counts."""
+    task = run.open_task(task_id)
+    if (late := _too_late(run, task)) is not None or task is None:
+        return Late(task_id=task_id, why=late or "the task is over")
+    current = run.progress[task_id].attempt
+    try:
+        answer = parse_answer(body)
+        _check_supported(answer)
+        if answer.error is None:
+            return _apply(run, task, answer, worker, now)
+        failure = NodeFailure(
+            answer.error.code, answer.error.message, retryable=answer.error.retryable, details=answer.error.details
+        )
+    except AnswerInvalid as invalid:
+        failure = NodeFailure("answer.invalid", str(invalid), retryable=True)
+    except NodeFailure as found:
+        failure = found
+    if attempt is not None and attempt < current:
+        return Late(task_id=task_id, why=f"attempt {attempt} failed after attempt {current} had begun")
+    return attempt_failed(run, task_id, error_of(failure, task, current), None, now, chance)
+
+
+def _too_late(run: Run, task: Task | None) -> str | None:
+    if run.status in TERMINAL and not (run.status is RunStatus.FAILED and task is not None):
+        return f"the run is {run.status}"
+    if task is None:
+        return "the task is over"
+    status = run.progress[task.id].status
+    if status is TaskStatus.FAILED or status is TaskStatus.INTERRUPTED or task.id in run.frontier.calls:
+        return f"the task is {status} and is with no worker"
+    return None
+
+
+def _check_supported(answer: Answer) -> None:
+    for name in ("goto", "interrupt"):
+        if getattr(answer, name) is not None:
+            raise NodeFailure("answer.unsupported", f"'{name}' in an answer is not supported by this version")
+
+
+def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int) -> Step:
+    spec = run.graph.nodes[task.node].spec
+    if spec.output_schema is not None:
+        output = None if answer.output is MISSING else answer.output
+        if problems := spec.output_schema.problems(output):
+            message = f"the output does not satisfy output_schema: {problems[0].path or '/'}: {problems[0].message}"
+            raise NodeFailure("output.invalid", message, retryable=True)
+    updates = answer.updates if task.call is not None else (*answer.updates, *spec.output.updates(answer.output))
+    return finish(run, task, Result(updates=updates, answer=answer.raw, usage=answer.usage, worker=worker), now)
+
+
+def attempt_failed(
+    run: Run,
+    task_id: TaskId,
+    error: ErrorInfo,
+    retry_after_ms: int | None,
+    now: int,
+    chance: float,
+    usage: Usage = NO_USAGE,
+) -> Step | Retry | Late:
+    """An attempt has failed: another one if the node's policy has one left, else the node's failure rules."""
+    task = run.open_task(task_id)
+    if task is None or run.status in TERMINAL:
+        return Late(task_id=task_id, why="the task is over")
+    progress, node = run.progress[task_id], run.graph.nodes[task.node]
+    delay = next_delay_ms(node.retry, progress.attempt, error.code, error.retryable, chance)
+    if delay is None:
+        return fail(run, task, error, now, usage)
+    return Retry(
+        task_id=task_id,
+        attempt=progress.attempt + 1,
+        due_at=now + max(delay, retry_after_ms or 0),
+        error=error,
+    )

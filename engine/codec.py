@@ -1,0 +1,147 @@
+"""JSON in and out: what cannot be kept exactly is refused, not changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable
+from typing import Any, Never
+
+import orjson
+
+MAX_DEPTH = 64
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+
+MALFORMED = "json.malformed"
+DEPTH = "json.depth"
+INTEGER = "json.integer"
+NUMBER = "json.number"
+VALUE = "json.value"
+
+_LONG = 19  # digits of the largest 64-bit integer
+_NINETEEN_DIGITS = b"0" * _LONG
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_NUMERAL = re.compile(r"-?\d+([.eE][^,\]}\s]*)?")
+
+
+class CodecError(ValueError):
+    """Text that is no JSON or a value that is none; only `json.malformed` means that the text itself is wrong."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def loads(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
+    """The value of a JSON text; of two equal keys the later counts.
+
+    Raises CodecError: `json.malformed`, `json.depth` (more than `max_depth` containers in each other), `json.integer`
+    (beyond 64 bits), `json.number` (beyond a double).
+    """
+    try:
+        text = data.encode() if isinstance(data, str) else data
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        _refuse(error, text, max_depth)
+    except UnicodeEncodeError:
+        raise CodecError(MALFORMED, "the text is not valid Unicode: it holds half of a surrogate pair") from None
+    if text.count(b"[") + text.count(b"{") > max_depth and _deeper(value, max_depth):
+        raise _too_deep(max_depth)
+    _check_integers(text)
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    """Compact JSON. Raises CodecError for what JSON cannot say: NaN, infinity, integers beyond 64 bits, other types."""
+    return _dumped(value, 0)
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON text of a value: compact, keys sorted. Raises CodecError as `dumps`."""
+    return _dumped(value, orjson.OPT_SORT_KEYS)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical JSON, in hexadecimal. Raises CodecError as `dumps`."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def _dumped(value: Any, option: int) -> bytes:
+    try:
+        text = orjson.dumps(value, option=option)
+    except orjson.JSONEncodeError as error:
+        reason = str(error)
+        raise CodecError(INTEGER if "64-bit" in reason else VALUE, f"no JSON value: {reason}") from None
+    if b"null" in text and not _finite(value):
+        raise CodecError(NUMBER, "no JSON value: NaN and infinity cannot be written as JSON")
+    _check_integers(text)
+    return text
+
+
+def _refuse(error: orjson.JSONDecodeError, text: bytes, max_depth: int) -> Never:
+    if "depth limit" in error.msg:
+        raise _too_deep(max_depth) from None
+    if "infinity" in error.msg:
+        numeral = _NUMERAL.match(text.decode(errors="replace"), error.pos)
+        if numeral is not None:
+            raise _out_of_range(numeral[0], is_integer=numeral[1] is None) from None
+    raise CodecError(MALFORMED, f"malformed JSON: {error}") from None
+
+
+def _too_deep(max_depth: int) -> CodecError:
+    return CodecError(DEPTH, f"the JSON is nested too deeply: at most {max_depth} levels are allowed")
+
+
+def _out_of_range(numeral: str, *, is_integer: bool) -> CodecError:
+    shown = numeral if len(numeral) <= 40 else f"{numeral[:30]}… ({len(numeral)} characters)"
+    if is_integer:
+        return CodecError(
+            INTEGER, f"integer {shown} is out of range: integers have 64 bits, from {LOWEST} to {HIGHEST}"
+        )
+    return CodecError(NUMBER, f"number {shown} is out of range: numbers are doubles, at most about 1.8e308")
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    """Whether more than `limit` containers stand in each other; level by level, so that nothing recurses."""
+    level = [value]
+    for _ in range(limit):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return any(isinstance(inner, list | dict) for inner in level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if value.__class__ is list:
+        return value
+    return value.values() if value.__class__ is dict else ()
+
+
+def _check_integers(text: bytes) -> None:
+    """Refuse integers beyond 64 bits in valid JSON: only texts with long runs of digits are read twice."""
+    if _NINETEEN_DIGITS in text.translate(_DIGITS_TO_ZERO):
+        json.loads(text.decode(), parse_int=_exact)
+
+
+def _exact(numeral: str) -> int:
+    if len(numeral) > _LONG + 1 or not LOWEST <= int(numeral) <= HIGHEST:
+        raise _out_of_range(numeral, is_integer=True)
+    return 0
+
+
+def _finite(value: Any) -> bool:
+    """Whether no float in the value is NaN or infinite."""
+    rest = [value]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, float):
+            if not math.isfinite(item):
+                return False
+        elif isinstance(item, dict):
+            rest.extend(item.values())
+        elif isinstance(item, list | tuple):
+            rest.extend(item)
+    return True

@@ -1,0 +1,178 @@
+"""Commits in the making: how a task's end is written down, and what status the run has after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.activation import follow
+from engine.address import origin_of
+from engine.history import Entry
+from engine.joins import settle
+from engine.model import (
+    NO_USAGE,
+    Arrival,
+    Call,
+    Commit,
+    ErrorInfo,
+    Kind,
+    Ref,
+    RunStatus,
+    Task,
+    TaskId,
+    TaskStatus,
+    Updates,
+    Usage,
+    Wave,
+    make_ref,
+)
+from engine.run import Run
+from engine.state import State, changed, normalised
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A commit, with what planning it has worked out: the keys it changes, and the counts of waiting waves."""
+
+    commit: Commit
+    fresh: State | None = None
+    blockers: dict[Wave, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a task ended: its updates, the handles it leaves by, and what is recorded of it."""
+
+    updates: Updates = ()
+    handles: tuple[str | None, ...] = (None,)
+    chosen: tuple[str, ...] | None = None
+    handle: str | None = None
+    answer: Any = None
+    error: ErrorInfo | None = None
+    usage: Usage = NO_USAGE
+    worker: str | None = None
+    status: TaskStatus = TaskStatus.COMPLETED
+    actor: str = "engine"
+
+
+def next_ref(run: Run) -> Ref:
+    return make_ref(run.key, run.seq + 1)
+
+
+def finish(run: Run, task: Task, result: Result, now: int) -> Step:
+    """The commit of a task that is done. Raises NodeFailure where its updates do not fit the state."""
+    state = run.history.view(task)
+    updates = () if task.call is not None and result.error else result.updates
+    writes = normalised(run.graph, updates, origin_of(run, task)) if updates else ()
+    fresh = changed(run.graph, state, writes) if writes else {}
+    if task.call is not None:
+        return _finish_item(run, task, result, writes, fresh, now)
+    return commit_task(run, task, result, writes, fresh, task.level, task.causes, now)
+
+
+def _finish_item(run: Run, task: Task, result: Result, writes: Updates, fresh: State, now: int) -> Step:
+    settled = settle(run.graph.topology, run.frontier, None, ())
+    return Step(
+        record(run, task, result, writes, task.level, task.causes, Kind.ITEM, now, closed=(task.id,)),
+        fresh,
+        settled.blockers,
+    )
+
+
+def commit_task(
+    run: Run,
+    task: Task,
+    result: Result,
+    writes: Updates,
+    fresh: State,
+    level: int,
+    causes: tuple[Ref, ...],
+    now: int,
+) -> Step:
+    """The `node` commit with which a task ends, and everything it activates."""
+    closed = (task.id,) if task.id not in run.frontier.calls else _with_items(run, task)
+    order = (level, run.graph.nodes[task.node].position, -1)
+    coming = Entry(next_ref(run), run.history.clock + 1, order, {}, causes=causes, edges=task.edges, task_id=task.id)
+    after = follow(run, task, coming, result.handles)
+    commit = record(
+        run, task, result, writes, level, causes, Kind.NODE, now,
+        closed=closed, opened=after.opened, waiting=after.waiting, joined=after.joined,
+    )  # fmt: skip
+    return Step(commit, fresh, after.blockers)
+
+
+def _with_items(run: Run, send: Task) -> tuple[TaskId, ...]:
+    """A send and the items of it that are still open, which end with it."""
+    return (send.id, *(task.id for task in run.frontier.tasks.values() if task.call == send.id))
+
+
+def record(
+    run: Run,
+    task: Task,
+    result: Result,
+    writes: Updates,
+    level: int | None,
+    causes: tuple[Ref, ...],
+    kind: Kind,
+    now: int,
+    *,
+    closed: tuple[TaskId, ...] = (),
+    opened: tuple[Task, ...] = (),
+    waiting: tuple[Arrival, ...] = (),
+    joined: tuple[Wave, ...] = (),
+    calls: tuple[tuple[TaskId, Call], ...] = (),
+) -> Commit:
+    """A commit of a task, with the run's status after it."""
+    progress = run.progress.get(task.id)
+    return Commit(
+        ref=next_ref(run),
+        kind=kind,
+        at=now,
+        branch=run.branch,
+        parent=run.head,
+        task=task,
+        level=level,
+        writes=writes,
+        causes=causes,
+        opened=opened,
+        closed=closed,
+        waiting=waiting,
+        joined=joined,
+        calls=calls,
+        chosen=result.chosen,
+        handle=result.handle,
+        answer=result.answer,
+        error=result.error,
+        usage=result.usage,
+        attempt=progress.attempt if progress else 1,
+        worker=result.worker,
+        created_at=progress.created_at if progress else None,
+        started_at=progress.started_at if progress else None,
+        input_hash=progress.input_hash if progress else None,
+        status=status_after(run, closed, len(opened)),
+        task_status=result.status,
+        actor=result.actor,
+        epoch=run.epoch,
+    )
+
+
+def status_after(
+    run: Run, closed: Sequence[TaskId], opened: int, *, interrupts: int = 0, failing: bool = False
+) -> RunStatus:
+    """The run's status once these tasks are closed, so many opened and so many interrupts opened more."""
+    progress = run.progress
+    if failing or run.failing:
+        left = run.in_flight - sum(
+            1 for task_id in closed if task_id in progress and progress[task_id].status is TaskStatus.RUNNING
+        )
+        return RunStatus.RUNNING if left > 0 else RunStatus.FAILED
+    if opened:
+        return RunStatus.RUNNING
+    still = len(run.interrupts) + interrupts
+    if still:
+        asked = {found.task_id for found in run.interrupts.values()}
+        still -= sum(1 for task_id in closed if task_id in asked)
+        if still and still == len(run.frontier.tasks) - sum(1 for t in closed if t in run.frontier.tasks):
+            return RunStatus.INTERRUPTED
+    return RunStatus.RUNNING

@@ -1,0 +1,246 @@
+"""Deliveries: hands tasks to the outbox once they are durable, and takes what comes back to the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from engine import answers
+from engine.commits import Step
+from engine.driver.loop import Loop
+from engine.driver.timers import Timers
+from engine.driver.turn import Live, Turn, waits_for_worker
+from engine.model import TERMINAL, ErrorInfo, RunId, RunStatus, TaskId, TaskStatus
+from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
+from engine.planner import Dispatch, ask_of
+
+Found = Step | answers.Retry | answers.Late
+
+
+class Delivery:
+    """Stands between the runs and the outbox: the carrier of the one and the listener of the other."""
+
+    def __init__(
+        self, loop: Loop, outbox: Outbox, secret_of: Callable[[RunId, TaskId], str], chance: Callable[[], float]
+    ) -> None:
+        self.loop, self.outbox, self.secret_of, self.chance = loop, outbox, secret_of, chance
+        self.timers = Timers(loop.clock, self._timer_due)
+        loop.carrier = self
+        outbox.listen(self)
+
+    # ---- carrying out
+
+    def take(self, turn: Turn, live: Live, planned: Step) -> None:
+        """Take up a planned commit; the workers of what it closed are released once it is durable."""
+        was_failing = live.run.failing
+        commit = turn.take(live, planned)
+        if commit.closed:
+            turn.effects.append(lambda: self.release(commit.closed))
+        if live.run.failing and not was_failing:
+            back = waits_for_worker(live.run)
+            turn.effects.append(lambda: self.release(back))
+
+    def dispatch(self, turn: Turn, live: Live, found: Dispatch) -> None:
+        """Send a task to a worker once the turn is durable."""
+        work = self._work(live, found)
+        turn.effects.append(lambda: self._submit(live, work))
+
+    def go_on(self, turn: Turn, live: Live) -> None:
+        """Take up again what a worker had accepted and what waits for a timer; the rest is ready already."""
+        for task_id, progress in live.run.progress.items():
+            if progress.status is TaskStatus.RETRYING and progress.due_at is not None:
+                live.run.unready(task_id)
+                self.timers.set(progress.due_at, live.run.key, task_id, "retry")
+            elif progress.accepted and progress.deadline is not None:
+                live.run.unready(task_id)
+                live.run.set_status(task_id, TaskStatus.RUNNING)
+                turn.effects.append(self._await_answer(live, task_id, progress.worker, progress.deadline))
+
+    def let_go(self, live: Live) -> None:
+        """Withdraw all the work of a run."""
+        self.release(tuple(live.run.progress))
+
+    def release(self, tasks: tuple[TaskId, ...]) -> None:
+        """Free workers and timers of tasks that are over or not wanted any more."""
+        for task_id in tasks:
+            self.outbox.release(task_id)
+            self.timers.clear(task_id)
+
+    def _await_answer(self, live: Live, task_id: TaskId, worker: str | None, deadline: int) -> Callable[[], None]:
+        def again() -> None:
+            task = live.run.open_task(task_id)
+            asked = None if task is None or live.dropped else ask_of(live.run, task)
+            if task is not None and asked is not None:
+                self.outbox.submit(self._work(live, Dispatch(task, asked), worker, deadline))
+                self.timers.set(deadline, live.run.key, task_id, "deadline")
+
+        return again
+
+    def _submit(self, live: Live, work: Work) -> None:
+        progress = live.run.progress.get(work.task_id)
+        if not live.dropped and progress is not None and progress.attempt == work.attempt and not live.run.failing:
+            self.outbox.submit(work)
+
+    def _work(self, live: Live, found: Dispatch, accepted_by: str | None = None, deadline: int | None = None) -> Work:
+        run, task, ask = live.run, found.task, found.ask
+        state, run.progress[task.id].input_hash = run.encoder.take(ask.request)
+        return Work(
+            run_id=run.id,
+            task_id=task.id,
+            workflow_id=run.graph.workflow_id,
+            workflow_version=run.graph.version,
+            node=task.node,
+            attempt=run.progress[task.id].attempt,
+            request=replace(ask.request, state=state),
+            tags=ask.tags,
+            worker=ask.worker,
+            protocol=ask.protocol,
+            timeout_ms=run.graph.nodes[task.node].timeout_ms,
+            secret=self.secret_of(run.id, task.id),
+            accepted_by=accepted_by,
+            deadline=deadline,
+        )
+
+    # ---- what the outbox tells
+
+    def dispatched(self, work: Work, worker_id: str, at: int, deadline: int) -> None:
+        """An attempt is on its way."""
+
+        def act(turn: Turn, live: Live) -> None:
+            progress = live.run.progress.get(work.task_id)
+            if progress is None or live.run.status in TERMINAL or progress.attempt != work.attempt:
+                return
+            live.run.set_status(work.task_id, TaskStatus.RUNNING)
+            progress.worker, progress.deadline, progress.reason = worker_id, deadline, None
+            progress.started_at = progress.started_at or at
+            body = {"attempt": work.attempt, "worker": worker_id, "deadline": deadline, "node": work.node}
+            turn.note(live, "dispatch", work.task_id, body)
+
+        self._tell(work.run_id, act)
+
+    def waiting(self, work: Work, reason: str) -> None:
+        """A task waits for a worker."""
+
+        def act(turn: Turn, live: Live) -> None:
+            progress = live.run.progress.get(work.task_id)
+            if progress is None or progress.reason == reason or progress.attempt != work.attempt:
+                return
+            live.run.set_status(work.task_id, TaskStatus.WAITING)
+            progress.reason = reason
+            turn.note(live, "waiting", work.task_id, {"attempt": work.attempt, "reason": reason, "node": work.node})
+
+        self._tell(work.run_id, act)
+
+    def replied(self, work: Work, worker_id: str, reply: Reply) -> None:
+        """Something came back for an attempt."""
+
+        def act(turn: Turn, live: Live) -> None:
+            match reply:
+                case Answered(body=body):
+                    self.answer(turn, live, work.task_id, work.attempt, body, worker_id)
+                case Accepted():
+                    self._accepted(turn, live, work)
+                case Refused():
+                    self._refused(turn, live, work, reply)
+                case Unreachable():
+                    pass
+
+        self._tell(work.run_id, act)
+
+    def answer(
+        self, turn: Turn, live: Live, task_id: TaskId, attempt: int | None, body: Any, worker: str | None
+    ) -> bool:
+        """Apply an answer to a task; False when it changes nothing."""
+        progress = live.run.progress.get(task_id)
+        worker = worker or (progress.worker if progress else None)
+        found = answers.answered(live.run, task_id, attempt, body, worker, turn.now, self.chance())
+        return self._follow(turn, live, found, body)
+
+    def _accepted(self, turn: Turn, live: Live, work: Work) -> None:
+        progress, key = live.run.progress.get(work.task_id), live.run.key
+        if progress is None or progress.attempt != work.attempt:
+            return
+        progress.accepted = True
+        due = progress.deadline = progress.deadline or turn.now + work.timeout_ms
+        turn.note(live, "accepted", work.task_id, {"attempt": work.attempt, "node": work.node})
+        turn.effects.append(lambda: self.timers.set(due, key, work.task_id, "deadline"))
+
+    def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
+        progress = live.run.progress.get(work.task_id)
+        if progress is None or progress.attempt != work.attempt or progress.status is TaskStatus.RETRYING:
+            return
+        error = ErrorInfo(
+            code=reply.error.code,
+            message=reply.error.message,
+            node=work.node,
+            task_id=work.task_id,
+            attempt=work.attempt,
+            retryable=reply.retryable,
+            details=reply.error.details,
+        )
+        self._failed(turn, live, work.task_id, error, reply.retry_after_ms)
+
+    def _failed(self, turn: Turn, live: Live, task_id: TaskId, error: ErrorInfo, after_ms: int | None = None) -> None:
+        found = answers.attempt_failed(live.run, task_id, error, after_ms, turn.now, self.chance())
+        self._follow(turn, live, found, None)
+
+    def _follow(self, turn: Turn, live: Live, found: Found, body: Any) -> bool:
+        """Take up what an answer or a failed attempt leads to; False where it changes nothing."""
+        match found:
+            case Step():
+                self.take(turn, live, found)
+            case answers.Retry():
+                self._retry(turn, live, found)
+            case answers.Late():
+                turn.note(live, "late", found.task_id, {"why": found.why, "answer": body})
+                return False
+        return True
+
+    def _retry(self, turn: Turn, live: Live, retry: answers.Retry) -> None:
+        run = live.run
+        progress = run.set_status(retry.task_id, TaskStatus.RETRYING)
+        progress.attempt, progress.due_at, progress.accepted = retry.attempt, retry.due_at, False
+        body = {
+            "attempt": retry.attempt,
+            "due_at": retry.due_at,
+            "error": retry.error.as_json(),
+            "node": retry.error.node,
+        }
+        turn.note(live, "retry", retry.task_id, body)
+        turn.set_timer(live, retry.task_id, "retry", retry.due_at)
+        if run.failing and run.in_flight <= 0 and run.status is RunStatus.RUNNING:
+            turn.set_status(live, RunStatus.FAILED)
+        turn.effects.append(lambda: self._wait_for_retry(run.key, retry))
+
+    def _wait_for_retry(self, run_key: int, retry: answers.Retry) -> None:
+        self.outbox.release(retry.task_id)
+        self.timers.set(retry.due_at, run_key, retry.task_id, "retry")
+
+    # ---- timers
+
+    def _timer_due(self, key: int, task_id: TaskId, kind: str) -> None:
+        if (live := self.loop.lives.get(key)) is not None:
+            self.loop.ask(live, lambda turn, found: self._due(turn, found, task_id, kind))
+
+    def _due(self, turn: Turn, live: Live, task_id: TaskId, kind: str) -> None:
+        run, progress = live.run, live.run.progress.get(task_id)
+        if progress is None or run.status in TERMINAL:
+            return
+        if kind == "retry" and progress.status is TaskStatus.RETRYING and not run.failing:
+            run.set_status(task_id, TaskStatus.PENDING)
+            run.ready.append(task_id)
+        elif kind == "deadline" and progress.accepted and (progress.deadline or 0) <= turn.now:
+            error = ErrorInfo(
+                code="timeout",
+                message="the worker accepted the task and gave no answer in time",
+                node=run.frontier.tasks[task_id].node,
+                task_id=task_id,
+                attempt=progress.attempt,
+                retryable=True,
+            )
+            self._failed(turn, live, task_id, error)
+
+    def _tell(self, run_id: RunId, act: Callable[[Turn, Live], None]) -> None:
+        if (live := self.loop.live(run_id)) is not None:
+            self.loop.ask(live, act)

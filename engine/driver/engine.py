@@ -1,0 +1,194 @@
+"""The engine as the outer floors see it: start, resume, fork, cancel, delete, answer, wait."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine import control
+from engine.commits import Step
+from engine.driver.delivery import Delivery
+from engine.driver.loading import Loader, new_run
+from engine.driver.loop import EngineOptions, Loop
+from engine.driver.turn import Live, Turn, is_resting
+from engine.errors import Conflict, NotFound
+from engine.graph import Graph
+from engine.model import TERMINAL, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
+from engine.outbox import Outbox
+from engine.ports import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """What a run is started with. `config` is laid over the workflow's."""
+
+    workflow_id: str
+    version: int
+    input: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+
+
+class Engine:
+    """Runs workflows. One per process; the store is its only memory.
+
+    `graph` gives the parsed version of a workflow, `clock` milliseconds since the epoch, `new_id` fresh sortable ids,
+    `chance` numbers in [0, 1), `secret_of` the secret with which a task may be answered.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        graph: Callable[[str, int], Awaitable[Graph]],
+        *,
+        clock: Callable[[], int],
+        new_id: Callable[[], str],
+        chance: Callable[[], float],
+        secret_of: Callable[[RunId, TaskId], str],
+        options: EngineOptions | None = None,
+    ) -> None:
+        self.store, self.graph, self.clock, self.new_id = store, graph, clock, new_id
+        self.loader = Loader(store, graph)
+        self.loop = Loop(store, self.loader, clock, options or EngineOptions())
+        self.delivery = Delivery(self.loop, outbox, secret_of, chance)
+        self._next_key = 1
+
+    async def open(self) -> None:
+        """Take up every run that was under way, then work until `close`."""
+        self._next_key = await self.store.next_run_key()
+        await self.loop.open()
+
+    async def close(self) -> None:
+        """Stop; what is planned already is committed. Close the outbox first, so that nothing new comes in."""
+        self.delivery.timers.close()
+        await self.loop.close()
+
+    # ---- starting and forking
+
+    async def start_run(self, request: StartRequest, actor: str = "api") -> RunId:
+        """Start a run; returns its id once the start is durable. Raises Invalid."""
+        graph = await self.graph(request.workflow_id, request.version)
+        now, key, run_id = self.clock(), self._take_key(), RunId(self.new_id())
+        head = RunHead(
+            key=key,
+            id=run_id,
+            workflow_id=request.workflow_id,
+            workflow_version=request.version,
+            status=RunStatus.RUNNING,
+            head=make_ref(key, 0),
+            created_at=now,
+            updated_at=now,
+            input=dict(request.input),
+            config=dict(request.config),
+            origin_id=run_id,
+            metadata=dict(request.metadata),
+            tags=request.tags,
+        )
+        live = Live(run=new_run(head, graph), head=head)
+        return await self._begin(live, control.start(live.run, now, actor))
+
+    async def fork(
+        self, run_id: RunId, seq: int, updates: Mapping[str, Any], config: Mapping[str, Any], actor: str = "api"
+    ) -> RunId:
+        """Fork a run from its commit `seq`; returns the new run's id. Raises NotFound, Conflict or Invalid."""
+        parent = await self.store.run(run_id)
+        if parent is None:
+            raise NotFound(f"there is no run '{run_id}'")
+        now, key = self.clock(), self._take_key()
+        at = make_ref(parent.key, seq)
+        head = RunHead(
+            key=key,
+            id=RunId(self.new_id()),
+            workflow_id=parent.workflow_id,
+            workflow_version=parent.workflow_version,
+            status=RunStatus.RUNNING,
+            head=at,
+            created_at=now,
+            updated_at=now,
+            input=parent.input,
+            config=control.deep_merge(parent.config, config),
+            origin_id=parent.origin_id,
+            metadata=parent.metadata,
+            tags=parent.tags,
+            parent=at,
+            parent_id=parent.id,
+        )
+        live = Live(run=await self.loader.forked(head, parent, seq), head=head)
+        return await self._begin(live, control.fork(live.run, updates, now, actor))
+
+    async def _begin(self, live: Live, first: Step) -> RunId:
+        def begin(turn: Turn, found: Live) -> RunId:
+            turn.create(found)
+            self.delivery.take(turn, found, first)
+            return found.run.id
+
+        self.loop.adopt(live)
+        return await self.loop.do(live, begin)
+
+    def _take_key(self) -> int:
+        key, self._next_key = self._next_key, self._next_key + 1
+        return key
+
+    # ---- what is asked of a run
+
+    async def resume(
+        self, run_id: RunId, value: Any, updates: Mapping[str, Any], actor: str = "api", interrupt: str | None = None
+    ) -> None:
+        """Answer open interrupts of a run, or the one named. Raises NotFound, Conflict or Invalid."""
+
+        def act(turn: Turn, live: Live) -> None:
+            run = live.run
+            chosen = (
+                control.choose_interrupts(run, value)
+                if interrupt is None
+                else control.choose_interrupt(run, InterruptId(interrupt), value)
+            )
+            asked = [(run.interrupts[key], found) for key, found in chosen.items()]
+            self.delivery.take(turn, live, control.resume(run, chosen, updates, turn.now, actor))
+            for opened, found in asked:
+                self.delivery.take(turn, live, control.answer_interrupt(run, opened, found, turn.now, actor))
+
+        await self.loop.on_run(run_id, act)
+
+    async def cancel(self, run_id: RunId, actor: str = "api") -> None:
+        """Cancel a run: final and immediate. Raises NotFound or Conflict."""
+
+        def act(turn: Turn, live: Live) -> None:
+            self.delivery.take(turn, live, control.cancel(live.run, turn.now, actor))
+            turn.effects.append(lambda: self.delivery.let_go(live))
+
+        await self.loop.on_run(run_id, act)
+
+    async def delete(self, run_id: RunId) -> None:
+        """Delete a finished run with all it owns. Raises NotFound or Conflict."""
+        head = await self.store.run(run_id)
+        if head is None:
+            raise NotFound(f"there is no run '{run_id}'")
+        if head.status not in TERMINAL:
+            raise Conflict(f"the run is {head.status}; cancel it before you delete it", "run.active")
+        self.loop.drop(head.key)
+        await self.store.delete_run(head.key)
+
+    async def result(self, run_id: RunId, task_id: TaskId, body: Any) -> bool:
+        """Apply an answer that a worker posted; False when it came too late. Durable on return. Raises NotFound."""
+
+        def act(turn: Turn, live: Live) -> bool:
+            return self.delivery.answer(turn, live, task_id, None, body, None)
+
+        return await self.loop.on_run(run_id, act)
+
+    # ---- waiting
+
+    async def wait(self, run_id: RunId, timeout_s: float) -> None:
+        """Return when the run is terminal or interrupted, durably, or the time is up."""
+        live = self.loop.live(run_id)
+        if live is None:
+            return
+
+        def rests() -> bool:
+            return live.dropped or (is_resting(live.run) and not live.undurable and not live.inbox)
+
+        await self.loop.changed(live.run.key, rests, timeout_s)

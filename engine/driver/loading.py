@@ -1,0 +1,96 @@
+"""Runs from the store: the line of a checkpoint, read from its last snapshot on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from engine.control import deep_merge
+from engine.errors import NotFound
+from engine.graph import Graph
+from engine.model import RunHead, run_key_of, seq_of
+from engine.ports import CommitRow, EventRow, Store
+from engine.rebuild import replay, restore_progress, settle_totals, wanted_refs
+from engine.run import Run
+
+MANY_TASKS = 50
+PAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """Reads runs. `graph` gives the parsed version of a workflow."""
+
+    store: Store
+    graph: Callable[[str, int], Awaitable[Graph]]
+
+    async def at_head(self, head: RunHead) -> Run:
+        """A run as it stands, with what happened to its open tasks, ready to go on."""
+        run = await self.at(head, seq_of(head.head))
+        settle_totals(run, head)
+        run.events = await self.store.last_event(run.key)
+        restore_progress(run, await self._events(run))
+        run.timed = {timer.task_id for timer in await self.store.timers(run.key)}
+        return run
+
+    async def at(self, head: RunHead, seq: int) -> Run:
+        """A run as it was at one of its own commits."""
+        rows = await self.line(head, seq)
+        others = await self.store.commits_at(refs) if (refs := wanted_refs(rows)) else []
+        run = new_run(head, await self.graph(head.workflow_id, head.workflow_version))
+        return replay(run, rows, others)
+
+    async def forked(self, head: RunHead, parent: RunHead, seq: int) -> Run:
+        """The working set of a fork: its parent's line up to a commit, as its own. Raises NotFound."""
+        rows = await self.line(parent, seq)
+        others = await self.store.commits_at(refs) if (refs := wanted_refs(rows)) else []
+        run = replay(new_run(head, await self.graph(head.workflow_id, head.workflow_version)), rows, others)
+        run.detach()
+        return run
+
+    async def line(self, head: RunHead, seq: int) -> list[CommitRow]:
+        """The rows that lead to a commit, from the last snapshot on, oldest first."""
+        last = await self._row(head, seq)
+        found: list[CommitRow] = []
+        key, until = head.key, seq
+        parent = head.parent
+        while True:
+            in_this_run = last.base is not None and run_key_of(last.base) == key
+            first = seq_of(last.base) if in_this_run and last.base is not None else 1
+            found = [*await self.store.commits(key, first, until), *found]
+            if in_this_run or parent is None:
+                return found
+            key, until = run_key_of(parent), seq_of(parent)
+            above = await self.store.run_by_key(key)
+            if above is None:
+                raise NotFound(f"the run that '{head.id}' was forked from is gone")
+            parent = above.parent
+
+    async def _row(self, head: RunHead, seq: int) -> CommitRow:
+        rows = await self.store.commits(head.key, seq, seq)
+        if not rows:
+            raise NotFound(f"run '{head.id}' has no checkpoint {seq}")
+        return rows[0]
+
+    async def _events(self, run: Run) -> list[EventRow]:
+        if len(run.progress) <= MANY_TASKS:
+            return [event for task in run.progress for event in await self.store.task_events(run.key, task)]
+        found: list[EventRow] = []
+        while page := await self.store.events(run.key, found[-1].n if found else 0, PAGE):
+            found += page
+        return found
+
+
+def new_run(head: RunHead, graph: Graph) -> Run:
+    """An empty working set for a run."""
+    return Run(
+        graph=graph,
+        key=head.key,
+        id=head.id,
+        origin_id=head.origin_id or head.id,
+        input=head.input,
+        config=deep_merge(graph.config, head.config),
+        created_at=head.created_at,
+        branch=head.branch,
+        epoch=head.epoch,
+    )

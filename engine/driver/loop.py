@@ -1,0 +1,318 @@
+"""The loop: runs in memory, turns of planning, and commits in groups, after which everything else follows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from engine.commits import Step
+from engine.driver.loading import Loader
+from engine.driver.turn import Live, Turn, is_resting
+from engine.errors import EngineError, NotFound, StaleCommit, StoreUnavailable
+from engine.model import RunHead, RunId
+from engine.planner import Dispatch, step
+from engine.ports import Store
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """How the engine works: `turn_ms` is how long it plans before it lets other calls through, `max_rows` bounds a
+    transaction, `keep_idle` is how many idle runs stay in memory, `retry_store_ms` the pause after a failed commit."""
+
+    turn_ms: float = 5.0
+    max_rows: int = 2000
+    keep_idle: int = 256
+    retry_store_ms: int = 1000
+
+
+class Carrier(Protocol):
+    """Who carries out what was planned, once it is durable."""
+
+    def take(self, turn: Turn, live: Live, planned: Step) -> None:
+        """Take up a planned commit and arrange for what follows from it."""
+
+    def dispatch(self, turn: Turn, live: Live, found: Dispatch) -> None:
+        """Send a task to a worker once the turn is durable."""
+
+    def go_on(self, turn: Turn, live: Live) -> None:
+        """Take up the open work of a run that was read from the store."""
+
+    def let_go(self, live: Live) -> None:
+        """Forget the open work of a run that is dropped from memory."""
+
+
+class Loop:
+    """Plans runs in turns of a few milliseconds and writes each turn as one transaction."""
+
+    def __init__(self, store: Store, loader: Loader, clock: Callable[[], int], options: EngineOptions) -> None:
+        self.store, self.loader, self.clock, self.options = store, loader, clock, options
+        self.carrier: Carrier
+        self.lives: OrderedDict[int, Live] = OrderedDict()
+        self.keys: dict[RunId, int] = {}
+        self.watchers: dict[int, set[Callable[[], None]]] = {}
+        self._changes: dict[int, int] = {}
+        self._loading: dict[RunId, asyncio.Lock] = {}
+        self._queue: deque[Live] = deque()
+        self._wake, self._rows = asyncio.Event(), asyncio.Event()
+        self._turn: Turn | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ---- life
+
+    async def open(self) -> None:
+        """Take up every run that was under way, then plan and commit until `close`."""
+        for work in (self._plan_forever(), self._commit_forever()):
+            self._tasks.add(asyncio.create_task(work))
+        for key in await self.store.active_runs():
+            await self.revive(key)
+
+    async def close(self) -> None:
+        """Stop planning; what is planned already is committed."""
+        while self._queue or self._turn is not None:
+            await self.idle()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def idle(self) -> None:
+        """Wait until everything that was asked so far is durable, or has failed."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn = self._current()
+        turn.effects.append(lambda: None if done.done() else done.set_result(None))
+        turn.failures.append(lambda error: None if done.done() else done.set_result(None))
+        self._rows.set()
+        await done
+
+    async def revive(self, key: int) -> None:
+        """Take up a run that was under way."""
+        head = await self.store.run_by_key(key)
+        if head is not None and head.id not in self.keys and (live := await self.load(head)) is not None:
+            self.ask(live, self.carrier.go_on)
+
+    # ---- planning
+
+    async def _plan_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                self._plan_some(perf_counter() + self.options.turn_ms / 1000)
+                self._rows.set()
+                await asyncio.sleep(0)
+
+    def _plan_some(self, until: float) -> None:
+        turn = self._current()
+        turn.now = self.clock()
+        while self._queue and perf_counter() < until and len(turn.batch.commits) <= self.options.max_rows:
+            live = self._queue.popleft()
+            live.queued = False
+            if not live.dropped and not self._advance(turn, live, until):
+                self.schedule(live)
+
+    def _advance(self, turn: Turn, live: Live, until: float) -> bool:
+        """Plan a run as far as it goes; False when the time was up before."""
+        acts, live.inbox = live.inbox, []
+        for act in acts:
+            act(turn)
+        while True:
+            found = step(live.run, turn.now)
+            if found is None:
+                return True
+            if isinstance(found, Dispatch):
+                self.carrier.dispatch(turn, live, found)
+            else:
+                self.carrier.take(turn, live, found)
+            if perf_counter() > until or len(turn.batch.commits) > self.options.max_rows:
+                return False
+
+    def _current(self) -> Turn:
+        if self._turn is None:
+            self._turn = Turn(now=self.clock())
+        return self._turn
+
+    def schedule(self, live: Live) -> None:
+        """Have a run looked at in the next turn."""
+        if not live.queued and not live.dropped:
+            live.queued = True
+            self._queue.append(live)
+            self._wake.set()
+
+    # ---- committing
+
+    async def _commit_forever(self) -> None:
+        while True:
+            await self._rows.wait()
+            self._rows.clear()
+            while (turn := self._turn) is not None:
+                self._turn = None
+                await self._commit(turn)
+
+    async def _commit(self, turn: Turn) -> None:
+        try:
+            turn.seal()
+            if not turn.batch.empty:
+                await self.store.commit(turn.batch)
+        except (StaleCommit, StoreUnavailable) as error:
+            self._undo(turn, error)
+            return
+        for effect in turn.effects:
+            effect()
+        for live in turn.touched.values():
+            live.undurable -= 1
+            self._notify(live.run.key)
+        self._forget_idle()
+
+    def _undo(self, turn: Turn, error: EngineError) -> None:
+        """Nothing of the batch was written: forget its runs, and what was planned on top, and read them again."""
+        turns = [turn] if self._turn is None else [turn, self._turn]
+        self._turn = None
+        log.error("commit failed", error=error.message, code=error.code, runs=len(turn.touched))
+        keys = {key for failed in turns for key in failed.touched}
+        for key in keys:
+            self.drop(key)
+        for failed in turns:
+            for tell in failed.failures:
+                tell(error)
+        asyncio.get_running_loop().call_later(self.options.retry_store_ms / 1000, self._revive_soon, keys)
+
+    def _revive_soon(self, keys: set[int]) -> None:
+        task = asyncio.create_task(self._revive_all(keys))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _revive_all(self, keys: set[int]) -> None:
+        try:
+            for key in keys & set(await self.store.active_runs()):
+                await self.revive(key)
+        except StoreUnavailable:
+            asyncio.get_running_loop().call_later(self.options.retry_store_ms / 1000, self._revive_soon, keys)
+
+    # ---- the cache
+
+    def adopt(self, live: Live) -> None:
+        """Hold a run in memory."""
+        self.lives[live.run.key] = live
+        self.keys[live.run.id] = live.run.key
+
+    def live(self, run_id: RunId) -> Live | None:
+        """The run in memory, if it is held."""
+        return self.lives.get(self.keys.get(run_id, -1))
+
+    def drop(self, key: int) -> None:
+        """Forget a run that is in memory: what is durable can be read again."""
+        live = self.lives.pop(key, None)
+        if live is None:
+            return
+        live.dropped = True
+        self.keys.pop(live.run.id, None)
+        self.carrier.let_go(live)
+        self._notify(key)
+
+    def changes(self, key: int) -> int:
+        """A number that grows whenever something of a run becomes durable while somebody watches it."""
+        return self._changes.get(key, 0)
+
+    async def next_change(self, key: int, told: int, timeout_s: float) -> None:
+        """Wait until something has become durable since `changes` was `told`, or the time is up."""
+        await self.changed(key, lambda: self.changes(key) != told, timeout_s)
+
+    def _notify(self, key: int) -> None:
+        self._changes[key] = self._changes.get(key, 0) + 1
+        if key not in self.lives and key not in self.watchers:
+            del self._changes[key]
+        for told in tuple(self.watchers.get(key, ())):
+            told()
+
+    async def changed(self, key: int, ready: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until `ready` holds, which is asked whenever something of a run has become durable."""
+        event = asyncio.Event()
+        watching = self.watchers.setdefault(key, set())
+        watching.add(event.set)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not ready():
+                    await event.wait()
+                    event.clear()
+        except TimeoutError:
+            return
+        finally:
+            watching.discard(event.set)
+            if not watching:
+                self.watchers.pop(key, None)
+
+    def _forget_idle(self) -> None:
+        """Give back the memory of runs that wait for nothing this process holds, the oldest first."""
+        if len(self.lives) <= 2 * self.options.keep_idle:
+            return
+        resting = [live for live in self.lives.values() if self._is_idle(live)]
+        for live in resting[: -self.options.keep_idle or None]:
+            self.lives.pop(live.run.key)
+            if live.run.key not in self.watchers:
+                self._changes.pop(live.run.key, None)
+            self.keys.pop(live.run.id, None)
+
+    @staticmethod
+    def _is_idle(live: Live) -> bool:
+        return is_resting(live.run) and not (live.undurable or live.inbox or live.queued)
+
+    async def load(self, head: RunHead) -> Live | None:
+        """The run in memory, read from the store if need be."""
+        lock = self._loading.setdefault(head.id, asyncio.Lock())
+        async with lock:
+            if (known := self.live(head.id)) is not None:
+                return known
+            newest = await self.store.run(head.id)
+            if newest is None:
+                return None
+            live = Live(run=await self.loader.at_head(newest), head=newest)
+            self.adopt(live)
+        self._loading.pop(head.id, None)
+        return live
+
+    # ---- asking a run
+
+    def ask(self, live: Live, act: Callable[[Turn, Live], Any]) -> None:
+        """Have something done with a run in the next turn."""
+        live.inbox.append(lambda turn: act(turn, live))
+        self.schedule(live)
+
+    async def on_run(self, run_id: RunId, act: Callable[[Turn, Live], T]) -> T:
+        """Have something done with a run; returns once it is durable. Raises NotFound, and what `act` raises."""
+        live = self.live(run_id)
+        if live is None:
+            head = await self.store.run(run_id)
+            live = await self.load(head) if head is not None else None
+        if live is None:
+            raise NotFound(f"there is no run '{run_id}'")
+        return await self.do(live, act)
+
+    async def do(self, live: Live, act: Callable[[Turn, Live], T]) -> T:
+        """Have something done in the next turn; returns once it is durable, raises what it raised."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def attempt(turn: Turn, found: Live) -> None:
+            try:
+                value = act(turn, found)
+            except EngineError as error:
+                _fail(done, error)
+                return
+            turn.effects.append(lambda: None if done.done() else done.set_result(value))
+            turn.failures.append(lambda error: _fail(done, error))
+
+        self.ask(live, attempt)
+        return await done
+
+
+def _fail(done: asyncio.Future[Any], error: BaseException) -> None:
+    if not done.done():
+        done.set_exception(error)

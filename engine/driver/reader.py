@@ -1,0 +1,243 @@
+"""What people see of runs: JSON shapes made from what is durable, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from engine import render
+from engine.driver.loading import Loader
+from engine.driver.loop import Loop
+from engine.driver.turn import Live
+from engine.errors import Invalid, NodeFailure, NotFound
+from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
+from engine.output import output_of
+from engine.planner import ask_of
+from engine.ports import CommitRow, Page, RunFilter, Store
+from engine.record import decode
+from engine.render import parse_checkpoint_id
+from engine.run import Run
+
+RECENT_TASKS = 100
+CHUNK = 200
+
+__all__ = ["Reader", "parse_checkpoint_id"]
+
+
+class Reader:
+    """Reads runs from the store; one that is held in memory and wholly durable is read from there."""
+
+    def __init__(self, store: Store, loader: Loader, loop: Loop) -> None:
+        self.store, self.loader, self.loop = store, loader, loop
+        self._names: dict[int, RunId] = {}
+
+    async def head(self, run_id: str) -> RunHead:
+        """The row of a run. Raises NotFound."""
+        head = await self.store.run(RunId(run_id))
+        if head is None:
+            raise NotFound(f"there is no run '{run_id[:80]}'")
+        return head
+
+    async def at_head(self, head: RunHead) -> Run:
+        """A run as it durably stands; not to be changed."""
+        live = self.loop.live(head.id)
+        if live is not None and _is_durable(live, head):
+            return live.run
+        return await self.loader.at_head(head)
+
+    # ---- runs
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        """A run with its state, open and recent tasks, and open interrupts. Raises NotFound."""
+        head = await self.head(run_id)
+        run = await self.at_head(head)
+        state = run.history.shown()
+        summary = render.run_summary(head, render.forked_checkpoint(head))
+        open_tasks = [render.open_task_json(run, task) for task in run.frontier.tasks.values()]
+        recent = [render.done_task_json(commit) for commit in await self._recent(head)]
+        return {
+            **summary,
+            "input": head.input,
+            "config": run.config,
+            "state": state,
+            "output": self._output(head, run, state),
+            "interrupts": [render.opened_json(head.id, opened) for opened in run.interrupts.values()],
+            "tasks": [*open_tasks, *recent],
+            "branches": [{"id": summary["branch"], "head": summary["latest_checkpoint_id"]}],
+        }
+
+    def _output(self, head: RunHead, run: Run, state: dict[str, Any]) -> Any:
+        if head.status is not RunStatus.COMPLETED:
+            return None
+        return output_of(run.graph, {"input": run.input, "config": run.config}, state)
+
+    async def _recent(self, head: RunHead) -> list[Commit]:
+        rows = await self.store.commits_before(head.key, seq_of(head.head) + 1, RECENT_TASKS + 2, None)
+        found = [commit for commit in map(decode, rows) if render.finishes_task(commit)]
+        return found[:RECENT_TASKS]
+
+    async def runs(self, where: RunFilter, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
+        """Runs, newest first."""
+        page = await self.store.runs(where, limit, cursor)
+        items = tuple(render.run_summary(head, render.forked_checkpoint(head)) for head in page.items)
+        return Page(items=items, next_cursor=page.next_cursor)
+
+    # ---- tasks
+
+    async def tasks(self, run_id: str, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
+        """Tasks, newest first: the open ones, then those that are done by the time of their end."""
+        head = await self.head(run_id)
+        items: list[dict[str, Any]] = []
+        before = _before(cursor, seq_of(head.head) + 1)
+        if cursor is None:
+            run = await self.at_head(head)
+            tasks = run.frontier.tasks.values()
+            items = [self._with_input(run, render.open_task_json(run, task), task.id) for task in tasks]
+        while len(items) < limit and before > 1:
+            rows = await self.store.commits_before(head.key, before, min(CHUNK, limit), None)
+            if not rows:
+                break
+            for done in reversed(await self._done(head, rows)):
+                if len(items) < limit:
+                    items.append(done[1])
+                    before = done[0]
+            else:
+                if len(items) < limit:
+                    before = rows[-1].seq
+        return Page(items=tuple(items), next_cursor=str(before) if before > 1 and len(items) >= limit else None)
+
+    async def _done(self, head: RunHead, rows: list[CommitRow]) -> list[tuple[int, dict[str, Any]]]:
+        """The tasks that these rows (newest first) finished, oldest first, with their inputs and their seq."""
+        oldest = rows[-1].seq
+        run = await self.loader.at(head, oldest - 1) if oldest > 1 else None
+        found: list[tuple[int, dict[str, Any]]] = []
+        for row in reversed(rows):
+            commit = decode(row)
+            if run is None:
+                run = await self.loader.at(head, oldest)
+                continue
+            if render.finishes_task(commit) and commit.task is not None:
+                found.append((row.seq, self._with_input(run, render.done_task_json(commit), commit.task.id)))
+            if commit.kind is Kind.FORK:
+                run.detach()
+            run.take(commit)
+        return found
+
+    def _with_input(self, run: Run, shape: dict[str, Any], task_id: TaskId) -> dict[str, Any]:
+        """A task with what it asks its worker, derived from its view; None for a node that asks nobody."""
+        task, shape["input"] = run.open_task(task_id), None
+        if task is None:
+            return shape
+        try:
+            asked = ask_of(run, task)
+        except NodeFailure:
+            return shape
+        if asked is not None:
+            shape["input"] = {key: found for key, found in asked.request.as_json().items() if key != "config"}
+        return shape
+
+    async def task(self, run_id: str, task_id: str) -> dict[str, Any]:
+        """One task with input, output and attempts. Raises NotFound."""
+        head = await self.head(run_id)
+        run = await self.at_head(head)
+        events = await self.store.task_events(head.key, TaskId(task_id))
+        attempts = [
+            {"kind": event.kind, "at": render.rfc3339(event.at), **(event.body if isinstance(event.body, dict) else {})}
+            for event in events
+        ]
+        if (task := run.open_task(TaskId(task_id))) is not None:
+            return {**self._with_input(run, render.open_task_json(run, task), task.id), "attempts": attempts}
+        before = seq_of(head.head) + 1
+        while rows := await self.store.commits_before(head.key, before, CHUNK, None):
+            before = rows[-1].seq
+            if any(row.task_id == task_id and row.kind in (Kind.NODE, Kind.ITEM) for row in rows):
+                for _, shape in await self._done(head, rows):
+                    if shape["id"] == task_id:
+                        return {**shape, "attempts": attempts}
+        raise NotFound(f"run '{run_id}' has no task '{task_id[:80]}'")
+
+    # ---- checkpoints
+
+    async def checkpoints(
+        self, run_id: str, *, node: str | None, branch: str | None, state: bool, limit: int, cursor: str | None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Checkpoints, newest first, at most `limit`; the last item is `{"next_cursor": …}`."""
+        head = await self.head(run_id)
+        if branch is not None and branch != render.branch_name(head.branch):
+            raise NotFound(f"run '{run_id}' has no branch '{branch[:80]}'")
+        before, left = _before(cursor, seq_of(head.head) + 1), limit
+        while left and (rows := await self.store.commits_before(head.key, before, min(CHUNK, left), node)):
+            for shape in await self._shapes(head, rows, state):
+                yield shape
+            before, left = rows[-1].seq, left - len(rows)
+        more = before > 1 and not left and await self.store.commits_before(head.key, before, 1, node)
+        yield {"next_cursor": str(before) if more else None}
+
+    async def _shapes(self, head: RunHead, rows: list[CommitRow], state: bool) -> list[dict[str, Any]]:
+        """The checkpoints of rows (newest first), newest first; the rows between them are read too."""
+        wanted = {row.seq for row in rows}
+        run = await self.loader.at(head, rows[-1].seq)
+        found: list[dict[str, Any]] = []
+        rest = await self.store.commits(head.key, rows[-1].seq, rows[0].seq)
+        for row in rest:
+            commit = decode(row)
+            if row.seq != rows[-1].seq:
+                run.take(commit)
+            if row.seq in wanted:
+                names = await self._name_refs(commit)
+                found.append(render.checkpoint_json(run, head.id, commit, names.__getitem__, state=state))
+        return found[::-1]
+
+    async def _name_refs(self, commit: Commit) -> dict[Ref, str]:
+        refs = (*commit.causes, *((commit.parent,) if commit.parent is not None else ()))
+        return {ref: render.checkpoint_id(await self._run_name(run_key_of(ref)), seq_of(ref)) for ref in refs}
+
+    async def _run_name(self, key: int) -> RunId:
+        if key not in self._names:
+            head = await self.store.run_by_key(key)
+            self._names[key] = head.id if head is not None else RunId(f"deleted-{key}")
+        return self._names[key]
+
+    async def checkpoint(self, run_id: str, checkpoint_id: str) -> dict[str, Any]:
+        """One checkpoint with its state. Raises NotFound."""
+        head, seq = await self._find(run_id, checkpoint_id)
+        rows = await self.store.commits(head.key, seq, seq)
+        return (await self._shapes(head, rows, True))[0]
+
+    async def checkpoint_state(self, run_id: str, checkpoint_id: str) -> dict[str, Any]:
+        """The state shown at a checkpoint. Raises NotFound."""
+        head, seq = await self._find(run_id, checkpoint_id)
+        return (await self.loader.at(head, seq)).history.shown()
+
+    async def _find(self, run_id: str, checkpoint_id: str) -> tuple[RunHead, int]:
+        named, seq = parse_checkpoint_id(checkpoint_id)
+        head = await self.head(run_id)
+        if named != head.id or not 1 <= seq <= seq_of(head.head):
+            raise NotFound(f"run '{run_id}' has no checkpoint '{checkpoint_id[:80]}'")
+        return head, seq
+
+    # ---- interrupts
+
+    async def interrupts(self, status: str | None, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
+        """Interrupts over all runs, newest first."""
+        page = await self.store.interrupts(status, None, limit, cursor)
+        return Page(items=tuple(render.interrupt_json(row) for row in page.items), next_cursor=page.next_cursor)
+
+    async def interrupt(self, interrupt_id: str) -> dict[str, Any]:
+        """One interrupt. Raises NotFound."""
+        row = await self.store.interrupt(interrupt_id)
+        if row is None:
+            raise NotFound(f"there is no interrupt '{interrupt_id[:80]}'")
+        return render.interrupt_json(row)
+
+
+def _is_durable(live: Live, head: RunHead) -> bool:
+    return not live.undurable and not live.dropped and live.run.head == head.head and live.run.status is head.status
+
+
+def _before(cursor: str | None, newest: int) -> int:
+    if cursor is None:
+        return newest
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 12:
+        raise Invalid("the cursor is none that this list gave out", "cursor.invalid")
+    return int(cursor)

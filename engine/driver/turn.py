@@ -1,0 +1,182 @@
+"""One transaction in the making: the rows of many runs, and what may happen once they are durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.activation import limit_error
+from engine.commits import Step
+from engine.model import (
+    TERMINAL,
+    Commit,
+    RunHead,
+    RunStatus,
+    TaskId,
+    TaskStatus,
+    seq_of,
+)
+from engine.ports import Batch, CommitRow, EventRow, Expected, InterruptRow, TimerRow
+from engine.rebuild import due_snapshot
+from engine.record import encode
+from engine.run import Run
+
+Effect = Callable[[], None]
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """A run in memory. `inbox` holds what is to be done with it next; `undurable` counts turns not yet written."""
+
+    run: Run
+    head: RunHead
+    inbox: list[Callable[[Turn], None]] = field(default_factory=list)
+    queued: bool = False
+    undurable: int = 0
+    dropped: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """What one batch will write. Taking up a step changes the cached run; dropping the cache undoes that."""
+
+    now: int
+    batch: Batch = field(default_factory=Batch)
+    effects: list[Effect] = field(default_factory=list)
+    failures: list[Callable[[BaseException], None]] = field(default_factory=list)
+    touched: dict[int, Live] = field(default_factory=dict)
+    fresh: set[int] = field(default_factory=set)
+
+    def touch(self, live: Live) -> None:
+        """Note that this turn writes rows of a run: its row must still be as planning found it."""
+        key = live.run.key
+        if key not in self.touched:
+            self.touched[key] = live
+            live.undurable += 1
+            if key not in self.fresh:
+                self.batch.expected[key] = Expected(version=live.run.seq, epoch=live.run.epoch)
+
+    def create(self, live: Live) -> None:
+        """Note that the run itself is new."""
+        self.fresh.add(live.run.key)
+        self.touch(live)
+
+    def take(self, live: Live, step: Step) -> Commit:
+        """Add a commit, with everything else that it changes."""
+        self.touch(live)
+        run, commit = live.run, step.commit
+        known_interrupts = tuple(run.interrupts)
+        run.take(commit, step.fresh, step.blockers)
+        if run.limit is None:
+            run.limit = limit_error(run, commit, step.blockers)
+        self.batch.commits.append(self._row(run, commit))
+        self._timers(run, commit.closed)
+        self._interrupts(run, commit, known_interrupts)
+        return commit
+
+    def _row(self, run: Run, commit: Commit) -> CommitRow:
+        body = encode(commit)
+        run.weight += len(body)
+        data = due_snapshot(run, commit)
+        if data is not None:
+            run.base, run.weight = commit.ref, 0
+        return CommitRow(
+            run_key=run.key,
+            seq=seq_of(commit.ref),
+            branch=commit.branch,
+            parent=commit.parent,
+            kind=commit.kind,
+            node=commit.task.node if commit.task is not None else None,
+            task_id=commit.task.id if commit.task is not None else None,
+            level=commit.level,
+            at=commit.at,
+            status=commit.status,
+            actor=commit.actor,
+            version=commit.version,
+            epoch=commit.epoch,
+            dominator=commit.dominator,
+            base=run.base,
+            body=body,
+            snapshot=data,
+        )
+
+    def _timers(self, run: Run, closed: tuple[TaskId, ...]) -> None:
+        self.batch.timers_cleared += [(run.key, task_id) for task_id in closed if task_id in run.timed]
+        run.timed.difference_update(closed)
+
+    def _interrupts(self, run: Run, commit: Commit, open_before: tuple[str, ...]) -> None:
+        if (asked := commit.interrupt) is not None:
+            self.batch.interrupts.append(
+                InterruptRow(
+                    id=asked.id, run_key=run.key, run_id=run.id, task_id=asked.task_id, node=asked.node,
+                    kind=asked.kind, message=asked.message, schema=asked.schema, actions=asked.actions,
+                    status="open", created_at=commit.at, expires_at=asked.expires_at,
+                )
+            )  # fmt: skip
+        ended = self.batch.interrupts_ended
+        ended += [(interrupt, "resolved", commit.at) for interrupt in commit.resolved]
+        if commit.status is RunStatus.CANCELLED:
+            ended += [(interrupt, "cancelled", commit.at) for interrupt in open_before]
+        elif commit.status is RunStatus.FAILED:
+            ended += [(interrupt, "suspended", commit.at) for interrupt in open_before]
+
+    def note(self, live: Live, kind: str, task_id: TaskId | None, body: Any) -> None:
+        """Add an event between commits."""
+        self.touch(live)
+        run = live.run
+        run.events += 1
+        self.batch.events.append(
+            EventRow(run_key=run.key, n=run.events, seq=run.seq, at=self.now, kind=kind, task_id=task_id, body=body)
+        )
+
+    def set_timer(self, live: Live, task_id: TaskId, kind: str, due_at: int) -> None:
+        """Add a durable timer of a task."""
+        self.touch(live)
+        live.run.timed.add(task_id)
+        self.batch.timers.append(TimerRow(run_key=live.run.key, task_id=task_id, kind=kind, due_at=due_at))
+
+    def set_status(self, live: Live, status: RunStatus) -> None:
+        """Change a run's status where no commit does."""
+        live.run.status = status
+        self.note(live, "run", None, {"status": status})
+
+    def seal(self) -> None:
+        """Write down the heads of all runs as they are after this turn."""
+        for key, live in self.touched.items():
+            head = live.head = head_of(live, self.now)
+            if key in self.fresh:
+                self.batch.created.append(head)
+            else:
+                self.batch.heads[key] = head
+
+
+def head_of(live: Live, now: int) -> RunHead:
+    """The row of a run as it stands in memory."""
+    run = live.run
+    assert run.head is not None
+    return replace(
+        live.head,
+        status=run.status,
+        head=run.head,
+        branch=run.branch,
+        error=run.error,
+        usage=run.usage,
+        task_count=run.task_count,
+        updated_at=now,
+        finished_at=now if run.status in TERMINAL else None,
+    )
+
+
+def is_resting(run: Run) -> bool:
+    """Whether a run waits for nothing that this process holds, so that its memory can be given back."""
+    return run.status in TERMINAL or run.status is RunStatus.INTERRUPTED
+
+
+def waits_for_worker(run: Run) -> tuple[TaskId, ...]:
+    """The tasks that were submitted but that no worker holds: a failing run takes them back."""
+    return tuple(
+        task_id
+        for task_id, progress in run.progress.items()
+        if progress.status in (TaskStatus.PENDING, TaskStatus.WAITING, TaskStatus.RETRYING)
+    )

@@ -1,0 +1,76 @@
+"""What a run still has to do: open tasks, sends in progress, and arrivals that wait at joins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from engine.model import Arrival, Call, Commit, Kind, Ref, Task, TaskId, Wave
+
+
+@dataclass(slots=True)
+class OpenCall:
+    """A send in progress: the refs of the items that are done, by slot."""
+
+    fanout: Ref
+    size: int
+    done: dict[int, Ref] = field(default_factory=dict)
+    open: int = 0
+    started: int = 0
+
+    def frozen(self) -> Call:
+        return Call(fanout=self.fanout, size=self.size, done=tuple(sorted(self.done.items())))
+
+
+@dataclass(slots=True)
+class Frontier:
+    """Open tasks by id, sends by their task's id, waiting arrivals by wave.
+
+    `blockers` counts, per waiting wave, the work that can still reach it; None where it has to be counted anew.
+    """
+
+    tasks: dict[TaskId, Task] = field(default_factory=dict)
+    calls: dict[TaskId, OpenCall] = field(default_factory=dict)
+    waves: dict[Wave, list[Arrival]] = field(default_factory=dict)
+    blockers: dict[Wave, int] | None = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        return not self.tasks and not self.waves
+
+    def work(self, leaving: TaskId | None = None) -> Iterator[Task]:
+        """The tasks that count as work for joins: an item is work at its send node, which is open as long."""
+        return (task for task in self.tasks.values() if task.call is None and task.id != leaving)
+
+    def take(self, commit: Commit) -> None:
+        """Apply the frontier delta of a commit."""
+        for task_id in commit.closed:
+            self._close(self.tasks.pop(task_id, None))
+            self.calls.pop(task_id, None)
+        if commit.kind is Kind.ITEM and commit.task is not None and commit.task.call:
+            done = self.calls.get(commit.task.call)
+            if done is not None and commit.task.slot is not None:
+                done.done[commit.task.slot] = commit.ref
+        for task_id, call in commit.calls:
+            self.calls[task_id] = OpenCall(call.fanout, call.size, dict(call.done))
+        for task in commit.opened:
+            self._open(task)
+        for wave in commit.joined:
+            self.waves.pop(wave, None)
+        for arrival in commit.waiting:
+            self.waves.setdefault(arrival.wave, []).append(arrival)
+
+    def _open(self, task: Task) -> None:
+        self.tasks[task.id] = task
+        if task.call is not None:
+            self.calls[task.call].open += 1
+
+    def _close(self, task: Task | None) -> None:
+        if task is not None and task.call is not None and task.call in self.calls:
+            self.calls[task.call].open -= 1
+
+    def opened_by(self, ref: Ref, opened: Iterable[Task]) -> bool:
+        """Whether everything that is active was activated by this commit alone."""
+        if self.waves or len(self.tasks) - len(self.calls) != len(tuple(opened)):
+            return False
+        return all(call.fanout == ref for call in self.calls.values()) and all(t.causes == (ref,) for t in opened)

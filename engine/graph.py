@@ -1,0 +1,85 @@
+"""A parsed workflow version: nodes, edges and state keys, as frozen values; versions never change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from engine.plugins import Reducer
+from engine.retry import RetryPolicy
+from engine.schema import Schema
+
+if TYPE_CHECKING:
+    from engine.topology import Topology
+
+ERROR_HANDLE = "error"
+DEFAULT_TIMEOUT_MS = 15 * 60 * 1000
+DEFAULT_MAX_STEPS = 1000
+DEFAULT_MAX_TASKS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """An edge as authored; `index` is its place in the document, `handle` what follows the colon of its source."""
+
+    index: int
+    source: str
+    target: str
+    handle: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A named step: the fields that every type has, and `spec`, what its type's module made of the others."""
+
+    name: str
+    type: str
+    position: int
+    spec: Any
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout_ms: int = DEFAULT_TIMEOUT_MS
+    wait_timeout_ms: int | None = None
+    on_error: str = "fail"
+    parameters: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateKey:
+    """One entry of `state_schema`, compiled.
+
+    `check` says what is wrong with a value after reducing (None: nothing); it is given the value and the update that
+    led to it, so that a long list is not read again for each element that is appended.
+    """
+
+    name: str
+    reducer: Reducer
+    schema: Mapping[str, Any]
+    compiled: Schema
+    ephemeral: bool
+    default: Any
+    check: Callable[[Any, Any], str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """One version of a workflow, parsed and ready to run. `document` is the stored form."""
+
+    workflow_id: str
+    version: int
+    document: Mapping[str, Any]
+    nodes: Mapping[str, Node]
+    edges: tuple[Edge, ...]
+    state: Mapping[str, StateKey]
+    input_schema: Schema | None = None
+    input_keys: frozenset[str] = frozenset()
+    output: Any = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def topology(self) -> Topology:
+        """Loops, levels and reach; computed once per version."""
+        from engine.topology import Topology
+
+        return Topology(self)

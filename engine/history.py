@@ -1,0 +1,314 @@
+"""The causal fold: what a task sees, and the state that is shown.
+
+A task sees the state after its dominator (the last commit through which all its causes passed) with the commits
+between, in canonical order. Commits before a *cut*, a commit that everything active descends from, are folded away,
+so that what is kept is the parallel section under way and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cmp_to_key
+from itertools import pairwise
+
+from engine.errors import StateInvalid
+from engine.graph import ERROR_HANDLE, Graph
+from engine.model import EDITS, Commit, ErrorInfo, Ref, Task, TaskId, Updates
+from engine.state import State, check_merged, durable, fleeting, reduced
+from reducers._errors import UpdateError
+from reducers._overwrite import is_overwrite
+
+Order = tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class Entry:
+    """A commit in the causal graph. `at` is its place on the line, `state` what its descendants start from."""
+
+    ref: Ref
+    at: int
+    order: Order
+    state: State
+    writes: Updates = ()
+    fleeting: Updates = ()
+    causes: tuple[Ref, ...] = ()
+    edges: tuple[int, ...] = ()
+    dominator: Ref | None = None
+    depth: int = 0
+    error: ErrorInfo | None = None
+    task_id: str = ""
+
+
+@dataclass(slots=True)
+class Edit:
+    """Writes outside the causal order: each key comes after what was committed before it, before what comes later."""
+
+    ref: Ref
+    at: int
+    writes: Updates
+    fleeting: Updates = ()
+
+
+@dataclass(slots=True)
+class History:
+    """What is remembered of a run's line: the entries since the last cut, and the edits among them."""
+
+    graph: Graph
+    entries: dict[Ref, Entry] = field(default_factory=dict)
+    edits: list[Edit] = field(default_factory=list)
+    clock: int = 0
+    root: Ref | None = None
+    max_level: int = 0
+    tips: set[Ref] = field(default_factory=set)
+    base_shown: State = field(default_factory=dict)
+    plain: bool = True
+    last: Updates = ()
+    opened_at: dict[TaskId, int] = field(default_factory=dict)
+    views: dict[TaskId, State] = field(default_factory=dict)
+    sources: dict[str, list[Ref]] = field(default_factory=dict)
+    """Per key that snapshots keep by reference: the commits whose writes make its value after the root."""
+
+    # ---- what a task sees
+
+    def causal(self, task: Task) -> State:
+        """The durable state that the task sees. Raises StateInvalid where branches do not merge to a valid state."""
+        if (known := self.views.get(task.id)) is not None:
+            return known
+        causes = [self.entries[ref] for ref in task.causes if ref in self.entries]
+        until = self.opened_at.get(task.id, self.clock)
+        if len(causes) == 1 and not self.edits:
+            return causes[0].state
+        found = self._merge(causes, until)
+        self.views[task.id] = found
+        return found
+
+    def view(self, task: Task) -> State:
+        """The state that the task sees, with the ephemeral keys that its direct causes wrote."""
+        state = self.causal(task)
+        passing = [w for ref in task.causes for w in self._fleeting(ref)]
+        if not passing:
+            return state
+        state, fresh = dict(state), State()
+        for name, update in passing:
+            fresh[name] = reduced(self.graph.state[name], fresh.get(name), update)
+        state.update(fresh)
+        return state
+
+    def errors(self, task: Task) -> tuple[ErrorInfo, ...]:
+        """The errors of the causes that came over an error edge, in canonical order."""
+        found = (self.entries[ref].error for ref in task.causes if ref in self.entries)
+        return tuple(error for error in found if error is not None)
+
+    def _fleeting(self, ref: Ref) -> Updates:
+        if (entry := self.entries.get(ref)) is not None:
+            return entry.fleeting
+        return next((edit.fleeting for edit in self.edits if edit.ref == ref), ())
+
+    def _merge(self, causes: Sequence[Entry], until: int) -> State:
+        meet = self.dominator_of(causes)
+        edits = [edit for edit in self.edits if meet.at < edit.at <= until]
+        between = self._between(meet, causes) if len(causes) > 1 else []
+        if not between and not edits:
+            return meet.state
+        state = fold(self.graph, meet.state, between, edits, strict=True)
+        check_merged(self.graph, state, {name for entry in between for name, _ in entry.writes})
+        return state
+
+    def merged(self, causes: Sequence[Ref]) -> State:
+        """The durable state after these commits, as a task that they cause now would see it."""
+        return self._merge([self.entries[ref] for ref in causes if ref in self.entries], self.clock)
+
+    def dominator_of(self, causes: Sequence[Entry]) -> Entry:
+        """The last commit through which every path to all `causes` leads (one cause: that cause)."""
+        if not causes:
+            assert self.root is not None
+            return self.entries[self.root]
+        meet = causes[0]
+        for other in causes[1:]:
+            while meet is not other:
+                if meet.depth >= other.depth:
+                    meet = self._above(meet)
+                else:
+                    other = self._above(other)
+        return meet
+
+    def _above(self, entry: Entry) -> Entry:
+        assert entry.dominator is not None
+        return self.entries[entry.dominator]
+
+    def _between(self, meet: Entry, causes: Iterable[Entry]) -> list[Entry]:
+        found: dict[Ref, Entry] = {}
+        todo = list(causes)
+        while todo:
+            entry = todo.pop()
+            if entry is meet or entry.ref in found:
+                continue
+            found[entry.ref] = entry
+            todo += [self.entries[ref] for ref in entry.causes if ref in self.entries]
+        return self.sorted(found.values())
+
+    # ---- canonical order
+
+    def sorted(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Entries in canonical order: level, position, item index, the causes' own order, edges (language 3.1)."""
+        found = sorted(entries, key=lambda entry: entry.order)
+        if any(one.order == other.order for one, other in pairwise(found)):
+            found.sort(key=cmp_to_key(self.compare))
+        return found
+
+    def in_order(self, refs: Iterable[Ref], coming: Entry) -> tuple[Entry, ...]:
+        """The entries of refs in canonical order, each once; `coming` is the commit that is being planned."""
+        found = {ref: coming if ref == coming.ref else self.entries[ref] for ref in refs}
+        return tuple(self.sorted(found.values())) if len(found) > 1 else tuple(found.values())
+
+    def compare(self, one: Entry, other: Entry) -> int:
+        """Negative where `one` comes before `other` in canonical order."""
+        if one is other:
+            return 0
+        if one.order != other.order:
+            return -1 if one.order < other.order else 1
+        for a, b in zip(one.causes, other.causes, strict=False):
+            if a == b or a not in self.entries or b not in self.entries:
+                continue
+            if found := self.compare(self.entries[a], self.entries[b]):
+                return found
+        mine, theirs = (len(one.causes), one.edges, one.at), (len(other.causes), other.edges, other.at)
+        return -1 if mine < theirs else 1
+
+    # ---- what a commit adds
+
+    def begin(self, commit: Commit, base: State) -> None:
+        """Start from a commit whose writes are already in `base`, or are applied to it: the start of a run."""
+        self.clock += 1
+        writes = durable(self.graph, commit.writes)
+        self.last = fleeting(self.graph, commit.writes)
+        state = fold(self.graph, base, [Entry(commit.ref, 0, (0, -1, -1), {}, writes)], [])
+        root = Entry(commit.ref, self.clock, (commit.level or 0, -1, -1), state, writes, self.last)
+        self.root, self.entries, self.tips = commit.ref, {commit.ref: root}, {commit.ref}
+        self.base_shown = state
+        self._trace([root], [])
+
+    def add(self, commit: Commit, order: Order, fresh: State | None = None) -> Entry:
+        """Take up a commit with a level. `fresh` are the keys it changes, where they are known already."""
+        task = commit.task
+        assert task is not None
+        self.clock += 1
+        causes = commit.causes
+        parents = [self.entries[ref] for ref in causes if ref in self.entries]
+        meet = self.dominator_of(parents)
+        writes, passing = durable(self.graph, commit.writes), fleeting(self.graph, commit.writes)
+        state = self._after(task, causes, writes, fresh if not passing else None)
+        entry = Entry(
+            commit.ref, self.clock, order, state, writes, passing, causes, task.edges, meet.ref, meet.depth + 1,
+            commit.error if commit.handle == ERROR_HANDLE else None, task.id,
+        )  # fmt: skip
+        self.entries[commit.ref] = entry
+        self.tips.difference_update(causes)
+        self.tips.add(commit.ref)
+        self.max_level = max(self.max_level, order[0])
+        self.last = passing
+        return entry
+
+    def _after(self, task: Task, causes: tuple[Ref, ...], writes: Updates, fresh: State | None) -> State:
+        if causes == task.causes:
+            view, since = self.causal(task), self.opened_at.get(task.id, self.clock)
+        else:
+            view, since = self.merged(causes), self.clock
+        later = [edit for edit in self.edits if edit.at > since]
+        if later or fresh is None:
+            own = [Entry(Ref(0), self.clock, (0, 0, 0), {}, writes)] if writes else []
+            return fold(self.graph, view, own, later) if later or own else view
+        return {**view, **fresh} if fresh else view
+
+    def edit(self, commit: Commit) -> None:
+        """Take up a commit outside the causal order."""
+        self.clock += 1
+        self.last = fleeting(self.graph, commit.writes)
+        if commit.writes and commit.kind in EDITS:
+            self.edits.append(Edit(commit.ref, self.clock, durable(self.graph, commit.writes), self.last))
+
+    def cut(self, entry: Entry) -> None:
+        """Fold away everything before a commit that everything active descends from."""
+        if not (self.plain and self.tips == {entry.ref}):
+            self.base_shown = self._all_shown()
+            self.plain = False
+        else:
+            self.base_shown = entry.state
+        if self.root is not None and entry.causes != (self.root,):
+            self._trace(self._between(self.entries[self.root], [entry]), self.edits)
+        else:
+            self._trace([entry], self.edits)
+        entry.causes, entry.dominator, entry.depth = (), None, 0
+        self.root, self.entries, self.edits, self.tips = entry.ref, {entry.ref: entry}, [], {entry.ref}
+        self.views.clear()
+
+    def _trace(self, entries: Sequence[Entry], edits: Sequence[Edit]) -> None:
+        """Note who wrote the keys that are kept by reference, in the order in which the writes are folded."""
+        names = {name for entry in entries for name, _ in entry.writes}
+        names |= {name for edit in edits for name, _ in edit.writes}
+        for name in names:
+            if self.graph.state[name].reducer.by_reference:
+                found = self.sources.setdefault(name, [])
+                for ref, update in _by_edits(name, entries, edits):
+                    if is_overwrite(update):
+                        found.clear()
+                    if not found or found[-1] != ref:
+                        found.append(ref)
+
+    # ---- what is shown
+
+    def shown(self) -> State:
+        """The fold of everything committed, in canonical order, and the ephemeral keys of the last commit."""
+        state = self._all_shown()
+        if self.last:
+            state = dict(state)
+            for name, update in self.last:
+                state[name] = reduced(self.graph.state[name], None, update)
+        return state
+
+    def _all_shown(self) -> State:
+        later = self.sorted(entry for entry in self.entries.values() if entry.ref != self.root)
+        if not later and not self.edits:
+            return self.base_shown
+        return fold(self.graph, self.base_shown, later, self.edits)
+
+
+def fold(graph: Graph, base: State, entries: Sequence[Entry], edits: Sequence[Edit], *, strict: bool = False) -> State:
+    """`base` with the writes of entries in the given (canonical) order, and of edits by the time of their commit.
+
+    With `strict` an update that its reducer refuses raises StateInvalid; else it leaves its key as it was, which
+    happens only in states that are nobody's view.
+    """
+    state = dict(base)
+    edited = {name for edit in edits for name, _ in edit.writes}
+    for entry in entries:
+        for name, update in entry.writes:
+            if name not in edited:
+                _apply(graph, state, name, update, strict)
+    for name in edited:
+        for _, update in _by_edits(name, entries, edits):
+            _apply(graph, state, name, update, strict)
+    return state
+
+
+def _apply(graph: Graph, state: State, name: str, update: object, strict: bool) -> None:
+    try:
+        state[name] = reduced(graph.state[name], state.get(name), update)
+    except UpdateError as error:
+        if strict:
+            raise StateInvalid(name, str(error)) from None
+
+
+def _by_edits(name: str, entries: Sequence[Entry], edits: Sequence[Edit]) -> Iterable[tuple[Ref, object]]:
+    """The updates of one key: what was committed before an edit, the edit, what was committed after it."""
+    done = -1
+    mine = [edit for edit in edits if any(key == name for key, _ in edit.writes)]
+    for edit in (*mine, None):
+        until = edit.at if edit else None
+        for entry in entries:
+            if done < entry.at and (until is None or entry.at < until):
+                yield from ((entry.ref, update) for key, update in entry.writes if key == name)
+        if edit:
+            yield from ((edit.ref, update) for key, update in edit.writes if key == name)
+            done = edit.at

@@ -1,0 +1,292 @@
+"""The frozen values that everything else speaks about: graphs, tasks, arrivals, commits and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NewType
+
+RunId = NewType("RunId", str)
+TaskId = NewType("TaskId", str)
+InterruptId = NewType("InterruptId", str)
+Ref = NewType("Ref", int)
+"""A commit's address in the store: `run_key << 32 | seq`. Refs of one run grow with its commits."""
+
+Json = Any
+Updates = tuple[tuple[str, Json], ...]
+"""State updates in the order in which they apply: (key, update) pairs; a key may occur twice."""
+
+START, END = "__start__", "__end__"
+SEQ_BITS = 32
+
+
+def make_ref(run_key: int, seq: int) -> Ref:
+    """The ref of commit `seq` (from 1) of the run with the store's integer key `run_key`."""
+    return Ref(run_key << SEQ_BITS | seq)
+
+
+def run_key_of(ref: Ref) -> int:
+    return ref >> SEQ_BITS
+
+
+def seq_of(ref: Ref) -> int:
+    return ref & ((1 << SEQ_BITS) - 1)
+
+
+class RunStatus(StrEnum):
+    """Statuses of a run (language 3.6)."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
+
+
+class TaskStatus(StrEnum):
+    """Statuses of a task (language 3.6)."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    WAITING = "waiting"
+    INTERRUPTED = "interrupted"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+class Kind(StrEnum):
+    """Kinds of checkpoints (language 3.4)."""
+
+    START = "start"
+    NODE = "node"
+    SEND = "send"
+    ITEM = "item"
+    INTERRUPT = "interrupt"
+    RESUME = "resume"
+    STATE = "state"
+    FAILURE = "failure"
+    RETRY = "retry"
+    CANCEL = "cancel"
+    END = "end"
+    FORK = "fork"
+    REPLAY = "replay"
+    CHECKOUT = "checkout"
+
+
+EDITS = frozenset({Kind.FORK, Kind.REPLAY, Kind.RESUME, Kind.STATE, Kind.CHECKOUT})
+"""Commits whose writes are an edit: outside the causal order, placed by the time of the commit (language 3.4)."""
+
+CAUSAL = frozenset({Kind.START, Kind.NODE, Kind.SEND, Kind.ITEM})
+"""Commits that take part in the causal order: they have a level, and what they activate has them as a cause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorInfo:
+    """The one error object of a failure (language 3.3)."""
+
+    code: str
+    message: str
+    node: str | None = None
+    task_id: str | None = None
+    attempt: int | None = None
+    retryable: bool | None = None
+    details: Json = None
+
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "code": self.code,
+            "message": self.message,
+            "node": self.node,
+            "task_id": self.task_id,
+            "attempt": self.attempt,
+            "retryable": self.retryable,
+            "details": self.details,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a task or a run has used: tokens, and cost in the worker's currency."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+
+    def plus(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost=self.cost + other.cost,
+        )
+
+    def as_json(self) -> dict[str, Json]:
+        return {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens, "cost": self.cost}
+
+
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Wave:
+    """A node with one value for each of its rounds, in one frame and generation (language 3.2)."""
+
+    node: str
+    rounds: tuple[int, ...] = ()
+    frame: str = ""
+    generation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a completed task sent along an edge and what waits at a join."""
+
+    edge: int
+    cause: Ref
+    wave: Wave
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One activation of a node.
+
+    `causes` are the commits that activated it, in canonical order, edits last; `edges` the indexes of the edges it
+    arrived over; `call` the id of the send task whose item it is, and `slot` its place among that send's tasks.
+    """
+
+    id: TaskId
+    wave: Wave
+    causes: tuple[Ref, ...]
+    level: int
+    edges: tuple[int, ...] = ()
+    index: int | None = None
+    call: TaskId | None = None
+    slot: int | None = None
+
+    @property
+    def node(self) -> str:
+        return self.wave.node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A send in progress: its fan-out commit, the number of its tasks and the commits of those that are done."""
+
+    fanout: Ref
+    size: int
+    done: tuple[tuple[int, Ref], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptOpened:
+    """An interrupt that a commit opened, with everything that people see of it."""
+
+    id: InterruptId
+    task_id: TaskId
+    node: str
+    kind: str
+    message: str
+    schema: Json = None
+    actions: Json = None
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One checkpoint of a run: what happened, what was written, and how the frontier changed.
+
+    Times are milliseconds since the epoch. `opened`, `closed`, `waiting` and `joined` are the frontier delta: tasks
+    activated, tasks that are over, arrivals that wait, waves whose arrivals became a task. `writes` went through the
+    reducers in this order. `call` is set on the commit of a fan-out and on forks of one.
+    """
+
+    ref: Ref
+    kind: Kind
+    at: int
+    branch: int = 1
+    parent: Ref | None = None
+    task: Task | None = None
+    level: int | None = None
+    writes: Updates = ()
+    causes: tuple[Ref, ...] = ()
+    dominator: Ref | None = None
+    opened: tuple[Task, ...] = ()
+    closed: tuple[TaskId, ...] = ()
+    waiting: tuple[Arrival, ...] = ()
+    joined: tuple[Wave, ...] = ()
+    calls: tuple[tuple[TaskId, Call], ...] = ()
+    chosen: tuple[str, ...] | None = None
+    handle: str | None = None
+    answer: Json = None
+    error: ErrorInfo | None = None
+    usage: Usage = NO_USAGE
+    attempt: int = 1
+    worker: str | None = None
+    created_at: int | None = None
+    started_at: int | None = None
+    interrupt: InterruptOpened | None = None
+    resolved: tuple[InterruptId, ...] = ()
+    status: RunStatus = RunStatus.RUNNING
+    task_status: TaskStatus | None = None
+    actor: str = "engine"
+    epoch: int = 0
+    input_hash: str | None = None
+
+    @property
+    def seq(self) -> int:
+        return seq_of(self.ref)
+
+    @property
+    def version(self) -> int:
+        """The run's version that the commit was planned on: the number of commits before it."""
+        return self.seq - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The state of a run at a commit that everything active descends from.
+
+    `values` holds keys by content, `refs` the keys that are kept by reference: the commits that wrote them, in order,
+    the first of which may be an overwrite. `shown` holds the keys whose shown value differs from the causal one; None
+    where none can differ from here on.
+    """
+
+    values: Mapping[str, Json]
+    refs: Mapping[str, tuple[Ref, ...]]
+    shown: Mapping[str, Json] | None = None
+    max_level: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHead:
+    """The row of a run: what stays fixed, and where it stands."""
+
+    key: int
+    id: RunId
+    workflow_id: str
+    workflow_version: int
+    status: RunStatus
+    head: Ref
+    created_at: int
+    updated_at: int
+    input: Json = field(default_factory=dict)
+    config: Json = field(default_factory=dict)
+    origin_id: str = ""
+    branch: int = 1
+    epoch: int = 0
+    error: ErrorInfo | None = None
+    usage: Usage = NO_USAGE
+    task_count: int = 0
+    parent: Ref | None = None
+    parent_id: str | None = None
+    metadata: Json = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    name: str | None = None
+    finished_at: int | None = None

@@ -1,0 +1,34 @@
+"""The fields that nodes of every type have."""
+
+from __future__ import annotations
+
+from engine.nodes._common import MILLISECONDS, STRING, Field, JsonSchema
+
+ANY: JsonSchema = {}
+INTERVAL: JsonSchema = {"type": "integer", "minimum": 0, "maximum": MILLISECONDS["maximum"]}
+
+RETRY: JsonSchema = {
+    "type": "object",
+    "properties": {
+        "max_attempts": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+        "initial_interval_ms": INTERVAL,
+        "backoff_factor": {"type": "number", "minimum": 1},
+        "max_interval_ms": INTERVAL,
+        "jitter": {"type": "number", "minimum": 0, "maximum": 1},
+        "retry_on": {"type": "array", "items": {"type": "string"}},
+    },
+    "additionalProperties": False,
+}
+
+NODE_FIELDS: dict[str, Field] = {
+    "type": Field(STRING, "what the node does (default `task`)"),
+    "join": Field({"enum": ["all"]}, "when arrivals activate the node (default `all`)"),
+    "retry": Field(RETRY, "how often and how soon a failed attempt is made again (default: one attempt)"),
+    "timeout_ms": Field(MILLISECONDS, "most milliseconds that an attempt may take (default 900,000)"),
+    "on_error": Field({"enum": ["fail", "skip", "continue"]}, "what a failure does that has no edge (default `fail`)"),
+    "parameters": Field(ANY, "handed to the worker exactly as written"),
+    "metadata": Field(ANY, "kept, and not read"),
+    "label": Field({"type": ["string", "null"]}, "name to show in diagrams"),
+    "position": Field(ANY, "kept for editors"),
+    "ui": Field(ANY, "kept for editors"),
+}

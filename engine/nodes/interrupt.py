@@ -1,0 +1,63 @@
+"""The interrupt node: waits for a human or a program to resume the run with a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.graph import Node
+from engine.nodes._common import SCHEMA, STRING, Field, Given, Text, text_of
+from engine.nodes._output import OUTPUT_FIELDS, Output, output_given, output_texts, parse_output
+from engine.schema import Schema, compile_schema
+from engine.template import Template, compile_template
+from engine.view import Pause, View
+
+FIELDS: dict[str, Field] = {
+    "message": Field(STRING, "template of the question"),
+    "schema": Field(SCHEMA, "JSON Schema that the value must satisfy", is_schema=True),
+    "actions": Field({"type": "array"}, "choices to offer, as the asking program understands them"),
+    **OUTPUT_FIELDS,
+}
+SHAPE = ("{{", "}}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptSpec:
+    """An interrupt's fields, compiled; `schema_source` is what people are shown."""
+
+    message: Template
+    schema: Schema | None
+    schema_source: Any
+    actions: Any
+    output: Output
+
+
+def parse(fields: Mapping[str, Any]) -> InterruptSpec:
+    return InterruptSpec(
+        message=compile_template(fields.get("message", "")),
+        schema=compile_schema(fields["schema"]) if "schema" in fields else None,
+        schema_source=fields.get("schema"),
+        actions=fields.get("actions"),
+        output=parse_output(fields),
+    )
+
+
+def texts(fields: Mapping[str, Any]) -> Iterator[Text]:
+    if "message" in fields:
+        yield Text("template", "/message", fields["message"])
+    yield from output_texts(fields)
+
+
+def given(fields: Mapping[str, Any]) -> Iterator[Given]:
+    """What `schema` says about the state keys that the value is written to."""
+    return output_given(fields, fields.get("schema"))
+
+
+def enter(node: Node, view: View) -> Pause:
+    spec: InterruptSpec = node.spec
+    return Pause(
+        message=text_of(spec.message, view.names()) if not spec.message.literal else spec.message.source,
+        schema=spec.schema_source,
+        actions=spec.actions,
+    )

@@ -1,0 +1,102 @@
+"""How the engine hands tasks to workers: what it gives to the outbox, and what it is told back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engine.model import ErrorInfo, RunId, TaskId
+from engine.view import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One attempt of a task, as it is handed to the outbox.
+
+    `accepted_by` names the worker that had accepted this attempt before a restart: it is not sent again, but holds a
+    slot until its `deadline` (milliseconds since the epoch). `secret` authorises the answer at `reply_to`.
+    """
+
+    run_id: RunId
+    task_id: TaskId
+    workflow_id: str
+    workflow_version: int
+    node: str
+    attempt: int
+    request: Request
+    tags: tuple[str, ...] = ()
+    worker: str | None = None
+    protocol: str | None = None
+    timeout_ms: int = 900_000
+    secret: str = ""
+    accepted_by: str | None = None
+    deadline: int | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The worker answered: `body` is whatever JSON it sent, or text where it was none."""
+
+    body: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The worker took the task and will answer at `reply_to`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The attempt failed. `retryable` None: nobody said. `retry_after_ms`: the worker asked to wait that long.
+
+    `transport` tells a failure of the way to the worker (connect, read, time-out, 502, 503, 504) from one that the
+    worker reported.
+    """
+
+    error: ErrorInfo
+    retryable: bool | None = None
+    retry_after_ms: int | None = None
+    transport: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable:
+    """No connection could be made and nothing was sent: the attempt is not used up."""
+
+    message: str
+
+
+Reply = Answered | Accepted | Refused | Unreachable
+
+
+class Listener(Protocol):
+    """Who is told what becomes of submitted work: the driver. Calls come on the event loop and never block."""
+
+    def dispatched(self, work: Work, worker_id: str, at: int, deadline: int) -> None:
+        """The attempt is being sent to this worker now; its deadline is `deadline`."""
+
+    def waiting(self, work: Work, reason: str) -> None:
+        """No worker can take the task: `no_worker` (none carries the tags), `capacity`, `unreachable`."""
+
+    def replied(self, work: Work, worker_id: str, reply: Reply) -> None:
+        """What came back for this attempt. After Accepted the slot stays taken until `release`."""
+
+
+class Outbox(Protocol):
+    """Chooses workers, keeps their capacity, delivers; work that finds no worker waits for an event."""
+
+    def listen(self, listener: Listener) -> None: ...
+
+    def submit(self, work: Work) -> None:
+        """Take an attempt; reports through the listener. A task has one attempt under way at most."""
+
+    def release(self, task_id: TaskId) -> None:
+        """The attempt is over, timed out or not wanted any more: abort its delivery, free its slot. Idempotent."""
+
+    def workers_changed(self, workers: Mapping[str, Any]) -> None:
+        """The registered workers (id → WorkerRow) have changed: what waits is looked at again."""
+
+    async def close(self, grace_s: float) -> None:
+        """Stop taking work, give deliveries under way `grace_s` seconds, then abort them."""

@@ -1,0 +1,147 @@
+"""What happens next in a run: pure decisions, from the run as it stands to the next commit or request.
+
+`step` takes one ready task at a time and returns what it leads to; the caller takes up the commit and asks again.
+Apart from that task leaving `ready`, nothing here changes the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.activation import held_back
+from engine.address import interrupt_id_of
+from engine.commits import Result, Step, finish, next_ref, status_after
+from engine.errors import NodeFailure
+from engine.failure import error_of, fail, fail_run
+from engine.missing import MISSING
+from engine.model import Commit, InterruptOpened, Kind, RunStatus, Task, TaskStatus
+from engine.output import check_output
+from engine.plugins import node_types
+from engine.run import Run
+from engine.sends import fan_out, gather
+from engine.view import Ask, Chosen, Done, FanOut, Pause, View
+
+__all__ = ["Dispatch", "Step", "ask_of", "enter", "step", "view_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """A task that is to be sent to a worker."""
+
+    task: Task
+    ask: Ask
+
+
+def step(run: Run, now: int) -> Step | Dispatch | None:
+    """What the run does next, or None when it waits for something from outside."""
+    if run.status is RunStatus.CANCELLED or run.status is RunStatus.COMPLETED:
+        return None
+    if run.limit is not None and not run.failing:
+        return fail_run(run, run.limit, now)
+    while run.ready and not run.failing:
+        task = run.frontier.tasks.get(run.ready.popleft())
+        if task is None:
+            continue
+        return gather(run, task, now) if task.id in run.frontier.calls else enter(run, task, now)
+    if not run.frontier.tasks and not run.failing:
+        waiting = next(iter(run.frontier.waves), None)
+        return _end(run, now) if waiting is None else fail_run(run, held_back(run, waiting.node), now)
+    return None
+
+
+def enter(run: Run, task: Task, now: int) -> Step | Dispatch:
+    """Activate a node: do its work, or find out what to ask whom."""
+    node = run.graph.nodes[task.node]
+    try:
+        outcome = node_types()[node.type].enter(node, view_of(run, task))
+        match outcome:
+            case Done():
+                answer = None if outcome.output is MISSING else {"output": outcome.output}
+                return finish(run, task, Result(updates=outcome.updates, answer=answer), now)
+            case Chosen():
+                return finish(run, task, Result(handles=outcome.handles, chosen=outcome.handles), now)
+            case Pause():
+                return _pause(run, task, outcome, now)
+            case FanOut():
+                return fan_out(run, task, outcome, now)
+            case _:
+                return Dispatch(task, outcome)
+    except NodeFailure as failure:
+        return fail(run, task, error_of(failure, task), now)
+
+
+def ask_of(run: Run, task: Task) -> Ask | None:
+    """What an open task asks its worker, derived from its view; None for a node that asks nobody. Raises
+    NodeFailure."""
+    if task.id in run.frontier.calls:
+        return None
+    node = run.graph.nodes[task.node]
+    asked = node_types()[node.type].enter(node, view_of(run, task))
+    return asked if isinstance(asked, Ask) else None
+
+
+def view_of(run: Run, task: Task) -> View:
+    """What the task sees: state, item and index, config, meta, errors. Raises NodeFailure."""
+    state = run.history.view(task)
+    errors = run.history.errors(task)
+    return View(
+        state=state,
+        input=run.input,
+        config=run.config,
+        meta=_meta(run, task),
+        item=MISSING if task.call is None else _item(run, task, state),
+        index=task.index,
+        errors=errors,
+    )
+
+
+def _meta(run: Run, task: Task) -> dict[str, Any]:
+    remaining = run.max_steps - task.level
+    return {
+        "run_id": run.id,
+        "workflow_id": run.graph.workflow_id,
+        "workflow_version": run.graph.version,
+        "node": task.node,
+        "task_id": task.id,
+        "step": task.level,
+        "remaining_steps": remaining,
+        "is_last_step": remaining <= 0,
+    }
+
+
+def _item(run: Run, task: Task, state: Mapping[str, Any]) -> Any:
+    assert task.call is not None and task.index is not None
+    send = run.graph.nodes[run.frontier.tasks[task.call].node]
+    items = node_types()["send"].items_of(send.spec, View(state=state))
+    return items[task.index]
+
+
+def _pause(run: Run, task: Task, pause: Pause, now: int) -> Step:
+    opened = InterruptOpened(
+        id=interrupt_id_of(task),
+        task_id=task.id,
+        node=task.node,
+        kind="node",
+        message=pause.message,
+        schema=pause.schema,
+        actions=pause.actions,
+    )
+    commit = Commit(
+        ref=next_ref(run), kind=Kind.INTERRUPT, at=now, branch=run.branch, parent=run.head, task=task,
+        causes=task.causes, interrupt=opened, status=status_after(run, (), 0, interrupts=1), epoch=run.epoch,
+        task_status=TaskStatus.INTERRUPTED,
+    )  # fmt: skip
+    return Step(commit, None, run.frontier.blockers)
+
+
+def _end(run: Run, now: int) -> Step:
+    error = check_output(run.graph, {"input": run.input, "config": run.config}, run.history.shown())
+    if error is not None:
+        return fail_run(run, error, now)
+    commit = Commit(
+        ref=next_ref(run), kind=Kind.END, at=now, branch=run.branch, parent=run.head,
+        causes=tuple(sorted(run.history.tips)), status=RunStatus.COMPLETED, epoch=run.epoch,
+    )  # fmt: skip
+    return Step(commit, None, {})

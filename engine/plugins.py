@@ -1,0 +1,76 @@
+"""Finds reducers and node types by name: public modules of our packages, and what other packages offer."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from engine.missing import MISSING
+
+REDUCERS = ("reducers", "clew.reducers")
+NODES = ("engine.nodes", "clew.nodes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reducer:
+    """A reducer as its module describes it.
+
+    `reduce(current, update)` gets None for an absent value, changes neither of them, and raises an UpdateError for what
+    does not fit. `empty` is MISSING where a key is absent until written, `types` are the JSON Schema types that fit
+    (None: any), `by_reference` says that snapshots name the commits instead of repeating the value, and
+    `normalise(update, origin)` is applied once, when the update is committed.
+    """
+
+    name: str
+    reduce: Callable[[Any, Any], Any]
+    empty: Any = MISSING
+    types: frozenset[str] | None = None
+    by_reference: bool = False
+    normalise: Callable[[Any, str], Any] | None = None
+
+
+@cache
+def reducer(name: str) -> Reducer:
+    """The reducer of that name. Raises KeyError where there is none."""
+    module = _found(*REDUCERS)[name]()
+    return Reducer(
+        name=name,
+        reduce=module.reduce,
+        empty=getattr(module, "EMPTY", MISSING),
+        types=getattr(module, "TYPES", None),
+        by_reference=getattr(module, "BY_REFERENCE", False),
+        normalise=getattr(module, "normalise", None),
+    )
+
+
+def reducer_names() -> tuple[str, ...]:
+    """The names of all reducers, sorted."""
+    return tuple(sorted(_found(*REDUCERS)))
+
+
+@cache
+def node_types() -> Mapping[str, ModuleType]:
+    """The modules of all node types by name, sorted; `engine.nodes` says what is in them."""
+    loaders = _found(*NODES)
+    return MappingProxyType({name: loaders[name]() for name in sorted(loaders)})
+
+
+@cache
+def _found(package: str, group: str) -> Mapping[str, Callable[[], Any]]:
+    """By name, what loads it. A name of ours is never taken over by another package."""
+    offered: dict[str, Callable[[], Any]] = {point.name: point.load for point in entry_points(group=group)}
+    paths = importlib.import_module(package).__path__
+    for module in pkgutil.iter_modules(paths):
+        if not module.name.startswith("_"):
+            offered[module.name] = _importer(f"{package}.{module.name}")
+    return MappingProxyType(offered)
+
+
+def _importer(name: str) -> Callable[[], ModuleType]:
+    return lambda: importlib.import_module(name)

@@ -1,0 +1,256 @@
+"""What the engine needs from above: the store, and the outbox through which workers are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from engine.model import Ref, RunHead, RunId, RunStatus, TaskId
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitRow:
+    """A commit as it is stored: what is searched by, `body` (the encoded commit), and a snapshot where one is due.
+
+    `base` is the ref of the newest row with a snapshot on the line up to this one (itself, if it has one). `version`
+    is the version of the run that the commit was planned on, `epoch` the lease under which it was made.
+    """
+
+    run_key: int
+    seq: int
+    branch: int
+    parent: Ref | None
+    kind: str
+    node: str | None
+    task_id: TaskId | None
+    level: int | None
+    at: int
+    status: str
+    actor: str
+    version: int
+    epoch: int
+    dominator: Ref | None
+    base: Ref | None
+    body: bytes
+    snapshot: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """Something that happened between commits: a dispatch, a retry, progress. `n` counts a run's events from 1;
+    `seq` is the run's newest commit at that time, so that commits and events have one order."""
+
+    run_key: int
+    n: int
+    seq: int
+    at: int
+    kind: str
+    task_id: TaskId | None
+    body: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerRow:
+    """A durable timer of a task; a task has at most one of each kind."""
+
+    run_key: int
+    task_id: TaskId
+    kind: str
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptRow:
+    """An interrupt as the inbox lists it. Statuses: open, resolved, cancelled, expired."""
+
+    id: str
+    run_key: int
+    run_id: str
+    task_id: TaskId
+    node: str
+    kind: str
+    message: str
+    schema: Any
+    actions: Any
+    status: str
+    created_at: int
+    expires_at: int | None = None
+    resolved_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowRow:
+    """One version of a workflow. Statuses: draft, active, paused, archived; sources: api, file."""
+
+    id: str
+    version: int
+    document: Any
+    status: str
+    source: str
+    created_at: int
+    updated_at: int
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """A registered worker. `token`, `secret` and `headers` are write-only: never returned, never logged."""
+
+    id: str
+    protocol: str
+    url: str | None = None
+    tags: tuple[str, ...] = ()
+    max_concurrent: int = 1
+    token: str | None = None
+    secret: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    model: str | None = None
+    health: str | None = None
+    status: str = "active"
+    metadata: Any = field(default_factory=dict)
+    created_at: int = 0
+    updated_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What a run's row must still say for a batch to be written: its version (number of commits) and lease epoch."""
+
+    version: int
+    epoch: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """What one transaction writes, for many runs. Either all of it is written, or nothing."""
+
+    created: list[RunHead] = field(default_factory=list)
+    expected: dict[int, Expected] = field(default_factory=dict)
+    commits: list[CommitRow] = field(default_factory=list)
+    heads: dict[int, RunHead] = field(default_factory=dict)
+    events: list[EventRow] = field(default_factory=list)
+    timers: list[TimerRow] = field(default_factory=list)
+    timers_cleared: list[tuple[int, TaskId]] = field(default_factory=list)
+    interrupts: list[InterruptRow] = field(default_factory=list)
+    interrupts_ended: list[tuple[str, str, int]] = field(default_factory=list)
+    """(interrupt id, status, time)"""
+
+    @property
+    def empty(self) -> bool:
+        return not (self.created or self.commits or self.heads or self.events or self.timers or self.timers_cleared)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A page of a list, and the cursor of the next one (None: this was the last)."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs a list holds; empty fields do not filter. `q` is looked for in ids and workflow ids."""
+
+    status: tuple[RunStatus, ...] = ()
+    workflow_id: str | None = None
+    tag: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    created_after: int | None = None
+    parent_id: str | None = None
+    q: str | None = None
+
+
+class Store(Protocol):
+    """Where everything durable lives. Writes are all or nothing; a read never sees part of a batch."""
+
+    async def open(self) -> None:
+        """Create or migrate the schema and take the lock. Raises StoreLocked when another process serves it."""
+
+    async def close(self) -> None:
+        """Release everything; idempotent."""
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailable unless the store can be read."""
+
+    # runs
+
+    async def next_run_key(self) -> int:
+        """The first run key that is free; the engine counts on from there."""
+
+    async def commit(self, batch: Batch) -> None:
+        """Write a batch durably, in one transaction. Raises StaleCommit (nothing written) when a run's version or
+        epoch is not the expected one, StoreUnavailable (nothing written) when the store cannot take it."""
+
+    async def run(self, run_id: RunId) -> RunHead | None: ...
+    async def run_by_key(self, run_key: int) -> RunHead | None: ...
+    async def runs(self, where: RunFilter, limit: int, cursor: str | None) -> Page[RunHead]:
+        """Newest first. Raises Invalid for a cursor that is none of ours."""
+
+    async def active_runs(self) -> list[int]:
+        """Keys of the runs that are queued or running."""
+
+    async def delete_run(self, run_key: int) -> None:
+        """Delete a run with all it owns, in one transaction."""
+
+    async def forks_of(self, run_key: int) -> list[RunHead]:
+        """The runs that were forked from a checkpoint of this one."""
+
+    # history
+
+    async def commits(self, run_key: int, first: int, last: int) -> list[CommitRow]:
+        """The commits of a run with first <= seq <= last, in order."""
+
+    async def commits_at(self, refs: Sequence[Ref]) -> list[CommitRow]:
+        """The commits with these refs, in any order; missing ones are left out."""
+
+    async def commits_before(self, run_key: int, before: int, limit: int, node: str | None) -> list[CommitRow]:
+        """At most `limit` commits with seq < before, newest first, of one node if given."""
+
+    async def events(self, run_key: int, after: int, limit: int) -> list[EventRow]:
+        """At most `limit` events with n > after, in order."""
+
+    async def task_events(self, run_key: int, task_id: TaskId) -> list[EventRow]: ...
+    async def last_event(self, run_key: int) -> int:
+        """The highest `n` of a run's events; 0 if there are none."""
+
+    # interrupts, timers
+
+    async def interrupt(self, interrupt_id: str) -> InterruptRow | None: ...
+    async def interrupts(
+        self, status: str | None, run_key: int | None, limit: int, cursor: str | None
+    ) -> Page[InterruptRow]:
+        """Newest first."""
+
+    async def timers(self, run_key: int) -> list[TimerRow]: ...
+
+    # workflows
+
+    async def put_workflow(self, row: WorkflowRow) -> None:
+        """Add a version. Raises Conflict when that version exists."""
+
+    async def workflow(self, workflow_id: str, version: int | None = None) -> WorkflowRow | None:
+        """A version, or the newest; archived ones too."""
+
+    async def workflow_versions(self, workflow_id: str) -> list[WorkflowRow]:
+        """All versions, newest first."""
+
+    async def workflows(
+        self, q: str | None, tag: str | None, status: str | None, limit: int, cursor: str | None
+    ) -> Page[WorkflowRow]:
+        """Newest versions, last updated first; archived ones only when asked for by status."""
+
+    async def set_workflow_status(self, workflow_id: str, status: str, at: int) -> None: ...
+
+    # workers
+
+    async def put_worker(self, row: WorkerRow, *, create: bool) -> None:
+        """Add (Conflict when the id is taken) or replace a worker."""
+
+    async def worker(self, worker_id: str) -> WorkerRow | None: ...
+    async def workers(self) -> list[WorkerRow]: ...
+    async def delete_worker(self, worker_id: str) -> None: ...

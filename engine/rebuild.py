@@ -1,0 +1,126 @@
+"""A run from its stored rows: the snapshot they begin with, where there is one, and every commit after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from engine.history import Entry
+from engine.model import Commit, Ref, RunHead, TaskStatus, make_ref
+from engine.ports import CommitRow, EventRow
+from engine.record import decode, read_snapshot, snapshot
+from engine.run import Progress, Run
+from engine.state import State, durable, fleeting, initial, reduced
+
+MIN_SNAPSHOT_WEIGHT = 4096
+OUTWEIGH = 2
+
+
+def wanted_refs(rows: Sequence[CommitRow]) -> tuple[Ref, ...]:
+    """The commits outside `rows` that the snapshot of the first row refers to."""
+    if not rows or rows[0].snapshot is None:
+        return ()
+    given = {make_ref(row.run_key, row.seq) for row in rows}
+    refs = dict.fromkeys(ref for found in read_snapshot(rows[0]).refs.values() for ref in found)
+    return tuple(ref for ref in refs if ref not in given)
+
+
+def replay(run: Run, rows: Sequence[CommitRow], others: Iterable[CommitRow] = ()) -> Run:
+    """Take up the rows of a line, oldest first. The first one starts the run or has a snapshot; `others` are the rows
+    that the snapshot refers to. Rows of runs that this one was forked from come before its own."""
+    run.inherited = bool(rows) and rows[0].run_key != run.key
+    rest: Sequence[CommitRow] = rows
+    if rows and rows[0].snapshot is not None:
+        referred = {make_ref(row.run_key, row.seq): decode(row) for row in (*others, rows[0])}
+        begin_at(run, rows[0], referred)
+        rest = rows[1:]
+    for row in rest:
+        if run.inherited and row.run_key == run.key:
+            run.detach()
+        run.take(decode(row))
+        run.weight += len(row.body)
+        run.base = row.base
+    return run
+
+
+def begin_at(run: Run, row: CommitRow, referred: Mapping[Ref, Commit]) -> None:
+    """Start from a cut: its snapshot is the state, and all that is active was activated by it."""
+    found, commit = read_snapshot(row), referred[make_ref(row.run_key, row.seq)]
+    history = run.history
+    state = initial(run.graph)
+    state.update(found.values)
+    for name, refs in found.refs.items():
+        state[name] = _folded(run, name, (commit if ref == commit.ref else referred[ref] for ref in refs))
+    order = run.order_of(commit) if commit.task is not None else (commit.level or 0, -1, -1)
+    history.clock, history.max_level, history.root = 1, found.max_level, commit.ref
+    writes, history.last = durable(run.graph, commit.writes), fleeting(run.graph, commit.writes)
+    error = commit.error if commit.handle is not None else None
+    task_id = commit.task.id if commit.task is not None else run.id
+    root = Entry(commit.ref, 1, order, state, writes, history.last, error=error, task_id=task_id)
+    history.entries = {commit.ref: root}
+    history.sources = {name: list(refs) for name, refs in found.refs.items()}
+    history.tips, history.plain = {commit.ref}, found.shown is None
+    history.base_shown = state if found.shown is None else {**state, **found.shown}
+    run.cut_at, run.base, run.weight = commit.ref, commit.ref, 0
+    _activate(run, commit)
+
+
+def _activate(run: Run, commit: Commit) -> None:
+    run.frontier.take(commit)
+    for task in commit.opened:
+        run.history.opened_at[task.id] = run.history.clock
+        run.progress[task.id] = Progress(created_at=commit.at)
+    for call, _ in commit.calls:
+        if commit.task is not None and call == commit.task.id:
+            run.frontier.tasks[call] = commit.task
+            run.progress[call] = Progress(created_at=commit.at)
+    run.queue(commit)
+    run.note_outcome(commit)
+
+
+def _folded(run: Run, name: str, commits: Iterable[Commit]) -> object:
+    key = run.graph.state[name]
+    value = initial(run.graph).get(name)
+    for commit in commits:
+        for written, update in commit.writes:
+            if written == name:
+                value = reduced(key, value, update)
+    return value
+
+
+def due_snapshot(run: Run, commit: Commit) -> bytes | None:
+    """The snapshot to store with a commit: at a cut, where the rows since the last one outweigh it."""
+    if run.cut_at != commit.ref or run.weight < max(MIN_SNAPSHOT_WEIGHT, OUTWEIGH * run.snapshot_size):
+        return None
+    history = run.history
+    assert history.root is not None
+    state: State = history.entries[history.root].state
+    shown = state if history.plain else history.base_shown
+    data = snapshot(run.key, state, history.sources, shown, history.max_level)
+    run.snapshot_size = len(data)
+    return data if run.weight >= OUTWEIGH * len(data) else None
+
+
+def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
+    """Take up what happened to open tasks between commits: dispatches, acceptances, retries."""
+    for event in events:
+        progress = run.progress.get(event.task_id) if event.task_id is not None else None
+        if progress is None:
+            continue
+        body = event.body
+        match event.kind:
+            case "dispatch":
+                progress.attempt, progress.worker = body["attempt"], body["worker"]
+                progress.started_at, progress.deadline = progress.started_at or event.at, body["deadline"]
+                progress.accepted, progress.status = False, TaskStatus.PENDING
+            case "accepted":
+                progress.accepted = True
+            case "retry":
+                progress.attempt, progress.due_at = body["attempt"], body["due_at"]
+                progress.accepted, progress.status = False, TaskStatus.RETRYING
+
+
+def settle_totals(run: Run, head: RunHead) -> None:
+    """Take the totals of a run's own line from its row."""
+    run.seq, run.head = head.head & 0xFFFFFFFF, head.head
+    run.status, run.error = head.status, head.error
+    run.usage, run.task_count = head.usage, head.task_count

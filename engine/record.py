@@ -1,0 +1,297 @@
+"""Commits as they are stored: a compact JSON body each, in which an answer stands once and refs of the own run are
+plain numbers, and a snapshot of the state where the deltas since the last one outweigh it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.codec import dumps, loads
+from engine.model import (
+    NO_USAGE,
+    SEQ_BITS,
+    Arrival,
+    Call,
+    Commit,
+    ErrorInfo,
+    InterruptId,
+    InterruptOpened,
+    Kind,
+    Ref,
+    RunStatus,
+    Snapshot,
+    Task,
+    TaskId,
+    TaskStatus,
+    Updates,
+    Usage,
+    Wave,
+    make_ref,
+    run_key_of,
+    seq_of,
+)
+from engine.ports import CommitRow
+
+MAX_STORED_DEPTH = 512
+SHARED_DEPTH = 5
+OWN = 1 << SEQ_BITS
+
+
+def encode(commit: Commit) -> bytes:
+    """The body of a commit's row; what the row's columns say is left out."""
+    key = run_key_of(commit.ref)
+    body: dict[str, Any] = {}
+    if commit.task is not None:
+        body["task"] = _task(commit.task, key, None, None)
+    if commit.causes and (commit.task is None or commit.causes != commit.task.causes):
+        body["causes"] = _refs(commit.causes, key)
+    if commit.writes:
+        body["writes"] = _writes(commit)
+    body.update(_delta(commit, key))
+    body.update(_outcome(commit))
+    return dumps(body)
+
+
+def _delta(commit: Commit, key: int) -> Iterator[tuple[str, Any]]:
+    """How the frontier changed. A commit closes its own task unless `closed` says otherwise."""
+    if commit.opened:
+        yield "opened", [_task(task, key, commit.ref, commit.level) for task in commit.opened]
+    if commit.closed != (() if commit.task is None else (commit.task.id,)):
+        yield "closed", commit.closed
+    if commit.waiting:
+        yield "waiting", [[a.edge, _ref(a.cause, key), *_wave(a.wave)] for a in commit.waiting]
+    if commit.joined:
+        yield "joined", [_wave(wave) for wave in commit.joined]
+    if commit.calls:
+        yield (
+            "calls",
+            [
+                [task, _ref(call.fanout, key), call.size, [[slot, _ref(ref, key)] for slot, ref in call.done]]
+                for task, call in commit.calls
+            ],
+        )
+
+
+PLAIN = ("chosen", "handle", "answer", "worker", "started_at", "input_hash", "task_status")
+
+
+def _outcome(commit: Commit) -> Iterator[tuple[str, Any]]:
+    yield from ((name, value) for name in PLAIN if (value := getattr(commit, name)) is not None)
+    if commit.created_at is not None and commit.created_at != commit.at:
+        yield "created_at", commit.created_at
+    if commit.error is not None:
+        yield "error", commit.error.as_json()
+    if commit.usage is not NO_USAGE:
+        yield "usage", commit.usage.as_json()
+    if commit.attempt != 1:
+        yield "attempt", commit.attempt
+    if commit.resolved:
+        yield "resolved", commit.resolved
+    if commit.interrupt is not None:
+        yield "interrupt", _interrupt(commit.interrupt)
+
+
+def _interrupt(asked: InterruptOpened) -> dict[str, Any]:
+    names = ("id", "kind", "message", "schema", "actions", "expires_at")
+    return {name: getattr(asked, name) for name in names}
+
+
+def decode(row: CommitRow) -> Commit:
+    """The commit of a row."""
+    body = loads(row.body, max_depth=MAX_STORED_DEPTH)
+    key, ref = row.run_key, make_ref(row.run_key, row.seq)
+    task = _read_task(body["task"], key, None, None) if "task" in body else None
+    closed = body.get("closed")
+    return Commit(
+        ref=ref,
+        kind=Kind(row.kind),
+        at=row.at,
+        branch=row.branch,
+        parent=row.parent,
+        task=task,
+        level=row.level,
+        writes=_read_writes(body),
+        causes=_read_refs(body["causes"], key) if "causes" in body else task.causes if task else (),
+        dominator=row.dominator,
+        opened=tuple(_read_task(parts, key, ref, row.level) for parts in body.get("opened", ())),
+        closed=tuple(closed) if closed is not None else (task.id,) if task else (),
+        waiting=tuple(Arrival(e, _read_ref(c, key), _read_wave(w)) for e, c, *w in body.get("waiting", ())),
+        joined=tuple(_read_wave(parts) for parts in body.get("joined", ())),
+        calls=tuple(_read_call(parts, key) for parts in body.get("calls", ())),
+        chosen=tuple(body["chosen"]) if "chosen" in body else None,
+        handle=body.get("handle"),
+        answer=body.get("answer"),
+        error=ErrorInfo(**body["error"]) if "error" in body else None,
+        usage=Usage(**body["usage"]) if "usage" in body else NO_USAGE,
+        attempt=body.get("attempt", 1),
+        worker=body.get("worker"),
+        created_at=body.get("created_at", row.at if task is not None else None),
+        started_at=body.get("started_at"),
+        interrupt=_read_interrupt(body["interrupt"], task) if "interrupt" in body else None,
+        resolved=tuple(InterruptId(found) for found in body.get("resolved", ())),
+        status=RunStatus(row.status),
+        task_status=TaskStatus(body["task_status"]) if "task_status" in body else None,
+        actor=row.actor,
+        epoch=row.epoch,
+        input_hash=body.get("input_hash"),
+    )
+
+
+# ---- refs, waves, tasks, calls
+
+
+def _ref(ref: Ref, key: int) -> int:
+    """A ref of the own run is its seq, one of another run the whole ref."""
+    return seq_of(ref) if run_key_of(ref) == key else ref
+
+
+def _read_ref(number: int, key: int) -> Ref:
+    return make_ref(key, number) if number < OWN else Ref(number)
+
+
+def _refs(refs: tuple[Ref, ...], key: int) -> list[int]:
+    return [_ref(ref, key) for ref in refs]
+
+
+def _read_refs(numbers: list[int], key: int) -> tuple[Ref, ...]:
+    return tuple(_read_ref(number, key) for number in numbers)
+
+
+def _wave(wave: Wave) -> list[Any]:
+    parts: list[Any] = [wave.node, wave.rounds or None, wave.frame or None, wave.generation or None]
+    return _trimmed(parts)
+
+
+def _read_wave(parts: list[Any]) -> Wave:
+    node, rounds, frame, generation = _padded(parts, 4)
+    return Wave(node, tuple(rounds or ()), frame or "", generation or "")
+
+
+def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[Any]:
+    """A task as a list; causes and level are left out where they are those of its opener and one more."""
+    parts: list[Any] = [
+        task.id,
+        _wave(task.wave),
+        task.edges or None,
+        None if opener is not None and task.causes == (opener,) else _refs(task.causes, key),
+        None if level is not None and task.level == level + 1 else task.level,
+        task.index,
+        task.call,
+        task.slot,
+    ]
+    return _trimmed(parts)
+
+
+def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None) -> Task:
+    task_id, wave, edges, causes, own_level, index, call, slot = _padded(parts, 8)
+    assert causes is not None or opener is not None
+    return Task(
+        id=TaskId(task_id),
+        wave=_read_wave(wave),
+        causes=(opener,) if causes is None and opener is not None else _read_refs(causes, key),
+        level=own_level if own_level is not None else (level or 0) + 1,
+        edges=tuple(edges or ()),
+        index=index,
+        call=call,
+        slot=slot,
+    )
+
+
+def _padded(parts: list[Any], size: int) -> list[Any]:
+    return parts + [None] * (size - len(parts))
+
+
+def _trimmed(parts: list[Any]) -> list[Any]:
+    while parts and parts[-1] is None:
+        parts.pop()
+    return parts
+
+
+def _read_call(parts: list[Any], key: int) -> tuple[TaskId, Call]:
+    task, fanout, size, done = parts
+    refs = tuple((slot, _read_ref(ref, key)) for slot, ref in done)
+    return TaskId(task), Call(fanout=_read_ref(fanout, key), size=size, done=refs)
+
+
+def _read_interrupt(body: dict[str, Any], task: Task | None) -> InterruptOpened:
+    assert task is not None
+    return InterruptOpened(task_id=task.id, node=task.node, **body)
+
+
+# ---- writes: a value that is part of the answer is named by its path in it
+
+
+def _writes(commit: Commit) -> list[list[Any]]:
+    if commit.answer is None:
+        return [[key, value] for key, value in commit.writes]
+    places = dict(_places(commit.answer, [], SHARED_DEPTH))
+    return [
+        [key, None, places[id(value)]] if id(value) in places and _worth_sharing(value) else [key, value]
+        for key, value in commit.writes
+    ]
+
+
+def _worth_sharing(value: Any) -> bool:
+    return isinstance(value, (dict, list)) or (isinstance(value, str) and len(value) > 24)
+
+
+def _places(value: Any, path: list[str | int], depth: int) -> Iterator[tuple[int, list[str | int]]]:
+    """The values inside an answer, by identity, with their paths."""
+    yield id(value), path
+    if depth == 0:
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _places(inner, [*path, key], depth - 1)
+    elif isinstance(value, list) and len(value) <= 8:
+        for place, inner in enumerate(value):
+            yield from _places(inner, [*path, place], depth - 1)
+
+
+def _read_writes(body: dict[str, Any]) -> Updates:
+    found = []
+    for key, value, *path in body.get("writes", ()):
+        if path:
+            value = _inside(body["answer"], path[0])
+        found.append((key, value))
+    return tuple(found)
+
+
+def _inside(value: Any, path: list[str | int]) -> Any:
+    for part in path:
+        value = value[part]
+    return value
+
+
+# ---- snapshots
+
+
+def snapshot(
+    key: int,
+    state: Mapping[str, Any],
+    refs: Mapping[str, list[Ref]],
+    shown: Mapping[str, Any],
+    max_level: int,
+) -> bytes:
+    """A snapshot row: keys by content, keys by reference to the commits that wrote them, and what is shown
+    differently."""
+    body: dict[str, Any] = {
+        "values": {name: value for name, value in state.items() if name not in refs},
+        "refs": {name: _refs(tuple(found), key) for name, found in refs.items()},
+        "level": max_level,
+    }
+    if shown is not state:
+        body["shown"] = {k: v for k, v in shown.items() if k not in state or state[k] is not v}
+    return dumps(body)
+
+
+def read_snapshot(row: CommitRow) -> Snapshot:
+    """The snapshot of a row that has one."""
+    assert row.snapshot is not None
+    body = loads(row.snapshot, max_depth=MAX_STORED_DEPTH)
+    return Snapshot(
+        values=body["values"],
+        refs={name: _read_refs(found, row.run_key) for name, found in body["refs"].items()},
+        shown=body.get("shown"),
+        max_level=body["level"],
+    )

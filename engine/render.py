@@ -1,0 +1,348 @@
+"""The JSON shapes of runs, tasks, checkpoints and interrupts, made from values of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from engine.answer import AnswerInvalid, parse_answer
+from engine.errors import NotFound
+from engine.missing import MISSING
+from engine.model import (
+    CAUSAL,
+    Commit,
+    InterruptOpened,
+    Kind,
+    Ref,
+    RunHead,
+    RunId,
+    Task,
+    TaskStatus,
+    Updates,
+    seq_of,
+)
+from engine.ports import InterruptRow
+from engine.run import Run
+
+NameOf = Callable[[Ref], str]
+"""The checkpoint id of a ref, also of commits in runs that this one was forked from."""
+
+
+def rfc3339(ms: int | None) -> str | None:
+    """A time in milliseconds since the epoch as RFC 3339, UTC."""
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def checkpoint_id(run_id: str, seq: int) -> str:
+    """The public id of a run's commit."""
+    return f"{run_id}.{seq}"
+
+
+def parse_checkpoint_id(text: str) -> tuple[RunId, int]:
+    """The run and the number that a checkpoint id names. Raises NotFound for what is none."""
+    run_id, dot, seq = text.rpartition(".")
+    if not dot or not run_id or not seq.isascii() or not seq.isdigit() or len(seq) > 9 or seq != str(int(seq)):
+        raise NotFound(f"there is no checkpoint '{text[:80]}'")
+    return RunId(run_id), int(seq)
+
+
+def branch_name(branch: int) -> str:
+    """The public id of a branch."""
+    return "main" if branch == 1 else f"branch-{branch}"
+
+
+def updates_json(writes: Updates) -> dict[str, Any]:
+    """Updates as an object; of a key that is written twice in one commit, the list of both."""
+    found: dict[str, Any] = {}
+    twice: set[str] = set()
+    for key, update in writes:
+        if key in twice:
+            found[key].append(update)
+        elif key in found:
+            found[key] = [found[key], update]
+            twice.add(key)
+        else:
+            found[key] = update
+    return found
+
+
+def output_of(answer: Any) -> Any:
+    """The output in a recorded answer; None where it has none."""
+    if answer is None:
+        return None
+    try:
+        output = parse_answer(answer).output
+    except AnswerInvalid:
+        return None
+    return None if output is MISSING else output
+
+
+def address_of(task: Task) -> str:
+    """A task's address as people see it: `draft`, `draft#2` in the second round, `draft[3]` for an item."""
+    rounds = ".".join(str(number + 1) for number in task.wave.rounds) if any(task.wave.rounds) else ""
+    return task.node + (f"#{rounds}" if rounds else "") + (f"[{task.index}]" if task.index is not None else "")
+
+
+# ---- tasks
+
+
+def open_task_json(run: Run, task: Task) -> dict[str, Any]:
+    """A task that is not finished."""
+    progress = run.progress[task.id]
+    status = TaskStatus.RUNNING if task.id in run.frontier.calls else progress.status
+    held = progress.status is TaskStatus.RUNNING
+    return {
+        **_place(task),
+        "status": status,
+        "reason": progress.reason,
+        "attempt": progress.attempt,
+        "worker_id": progress.worker,
+        "output": None,
+        "error": None if progress.error is None else progress.error.as_json(),
+        "usage": None,
+        "cached": False,
+        "reused": False,
+        "dispatch_id": f"{task.id}.{progress.attempt}" if held else None,
+        "pending_ack": held and not progress.accepted,
+        "ack_deadline": rfc3339(progress.deadline) if held else None,
+        "next_attempt_at": rfc3339(progress.due_at) if status is TaskStatus.RETRYING else None,
+        "created_at": rfc3339(progress.created_at),
+        "started_at": rfc3339(progress.started_at),
+        "finished_at": None,
+    }
+
+
+def done_task_json(commit: Commit) -> dict[str, Any]:
+    """A task that a commit finished."""
+    assert commit.task is not None
+    return {
+        **_place(commit.task),
+        "status": commit.task_status or TaskStatus.COMPLETED,
+        "reason": None,
+        "attempt": commit.attempt,
+        "worker_id": commit.worker,
+        "output": output_of(commit.answer),
+        "answer": commit.answer,
+        "chosen": commit.chosen,
+        "error": None if commit.error is None else commit.error.as_json(),
+        "usage": commit.usage.as_json(),
+        "cached": False,
+        "reused": False,
+        "dispatch_id": None,
+        "pending_ack": False,
+        "ack_deadline": None,
+        "next_attempt_at": None,
+        "created_at": rfc3339(commit.created_at or commit.at),
+        "started_at": rfc3339(commit.started_at or commit.at),
+        "finished_at": rfc3339(commit.at),
+    }
+
+
+def _place(task: Task) -> dict[str, Any]:
+    return {"id": task.id, "node": task.node, "ns": [], "index": task.index, "address": address_of(task)}
+
+
+def finishes_task(commit: Commit) -> bool:
+    """Whether a commit is the end of a task's activation."""
+    return commit.task is not None and commit.kind in (Kind.NODE, Kind.ITEM) and commit.task.id in commit.closed
+
+
+# ---- interrupts
+
+
+def interrupt_json(row: InterruptRow) -> dict[str, Any]:
+    """An interrupt as the inbox shows it."""
+    return {
+        "id": row.id,
+        "run_id": row.run_id,
+        "task_id": row.task_id,
+        "node": row.node,
+        "kind": row.kind,
+        "message": row.message,
+        "schema": row.schema,
+        "actions": row.actions,
+        "status": row.status,
+        "created_at": rfc3339(row.created_at),
+        "expires_at": rfc3339(row.expires_at),
+        "resolved_at": rfc3339(row.resolved_at),
+    }
+
+
+def opened_json(run_id: str, opened: InterruptOpened) -> dict[str, Any]:
+    """An interrupt that was open at a checkpoint."""
+    return {
+        "id": opened.id,
+        "run_id": run_id,
+        "task_id": opened.task_id,
+        "node": opened.node,
+        "kind": opened.kind,
+        "message": opened.message,
+        "schema": opened.schema,
+        "actions": opened.actions,
+        "status": "open",
+        "expires_at": rfc3339(opened.expires_at),
+    }
+
+
+# ---- checkpoints
+
+
+def checkpoint_json(run: Run, run_id: str, commit: Commit, name_of: NameOf, *, state: bool) -> dict[str, Any]:
+    """A checkpoint; `run` is the run as it was right after it."""
+    task = commit.task
+    shape: dict[str, Any] = {
+        "id": checkpoint_id(run_id, commit.seq),
+        "run_id": run_id,
+        "branch": branch_name(commit.branch),
+        "seq": commit.seq,
+        "parent_id": None if commit.parent is None else name_of(commit.parent),
+        "kind": commit.kind,
+        "node": task.node if task is not None else None,
+        "task_id": task.id if task is not None else None,
+        "address": address_of(task) if task is not None else None,
+        "index": task.index if task is not None else None,
+        "rounds": list(task.wave.rounds) if task is not None else [],
+        "level": commit.level,
+        "causes": [name_of(cause) for cause in commit.causes],
+        "writes": updates_json(commit.writes),
+        "chosen": commit.chosen,
+        "error": None if commit.error is None else commit.error.as_json(),
+        "status": commit.status,
+        "actor": commit.actor,
+        "next": next_nodes(run),
+        "interrupts": [opened_json(run_id, opened) for opened in run.interrupts.values()],
+        "workflow_version": run.graph.version,
+        "usage": commit.usage.as_json(),
+        "created_at": rfc3339(commit.at),
+    }
+    if state:
+        shape["state"] = run.history.shown()
+    return shape
+
+
+def next_nodes(run: Run) -> list[str]:
+    """The nodes that are active or waited for, each once, as authored."""
+    names = {task.node for task in run.frontier.tasks.values()} | {wave.node for wave in run.frontier.waves}
+    return sorted(names, key=lambda name: run.graph.nodes[name].position)
+
+
+# ---- runs
+
+
+def run_summary(head: RunHead, parent_checkpoint: str | None) -> dict[str, Any]:
+    """A run as lists show it."""
+    return {
+        "id": head.id,
+        "workflow_id": head.workflow_id,
+        "workflow_version": head.workflow_version,
+        "status": head.status,
+        "error": None if head.error is None else head.error.as_json(),
+        "usage": head.usage.as_json(),
+        "metadata": head.metadata,
+        "tags": list(head.tags),
+        "parent_id": head.parent_id,
+        "forked_from": None
+        if head.parent_id is None
+        else {"run_id": head.parent_id, "checkpoint_id": parent_checkpoint},
+        "checkpoint_count": seq_of(head.head),
+        "latest_checkpoint_id": checkpoint_id(head.id, seq_of(head.head)),
+        "branch": branch_name(head.branch),
+        "created_at": rfc3339(head.created_at),
+        "updated_at": rfc3339(head.updated_at),
+        "finished_at": rfc3339(head.finished_at),
+    }
+
+
+def forked_checkpoint(head: RunHead) -> str | None:
+    """The checkpoint that a run was forked from."""
+    if head.parent is None or head.parent_id is None:
+        return None
+    return checkpoint_id(head.parent_id, seq_of(head.parent))
+
+
+# ---- stream events
+
+
+def commit_events(commit: Commit, before: str, run_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """What a commit is in a stream, but for its state: (event, data) in order. `before` is the run's status before."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    if commit.status != before and commit.kind is Kind.START:
+        found.append(("run", _run_event(commit, run_id)))
+    found += _task_events(commit)
+    if (commit.kind in CAUSAL and commit.kind is not Kind.START) or commit.writes:
+        found.append(("updates", _updates_event(commit, run_id)))
+    found.append(("values", {}))
+    if commit.status != before and commit.kind is not Kind.START:
+        found.append(("run", _run_event(commit, run_id)))
+    return found
+
+
+def _updates_event(commit: Commit, run_id: str) -> dict[str, Any]:
+    return {
+        "checkpoint_id": checkpoint_id(run_id, commit.seq),
+        "seq": commit.seq,
+        "kind": commit.kind,
+        "node": commit.task.node if commit.task else None,
+        "task_id": commit.task.id if commit.task else None,
+        "updates": updates_json(commit.writes),
+    }
+
+
+def values_event(commit: Commit, run_id: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state after a commit."""
+    return {
+        "checkpoint_id": checkpoint_id(run_id, commit.seq),
+        "seq": commit.seq,
+        "kind": commit.kind,
+        "node": commit.task.node if commit.task else None,
+        "state": state,
+    }
+
+
+def _run_event(commit: Commit, run_id: str) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "status": commit.status,
+        "error": commit.error.as_json() if commit.error is not None and commit.kind is Kind.FAILURE else None,
+        "at": rfc3339(commit.at),
+    }
+
+
+def _task_events(commit: Commit) -> list[tuple[str, dict[str, Any]]]:
+    task = commit.task
+    if task is None or commit.kind is Kind.RESUME:
+        return []
+    found = []
+    ended = finishes_task(commit) or commit.kind is Kind.FAILURE
+    if commit.started_at is None:
+        status = TaskStatus.INTERRUPTED if commit.kind is Kind.INTERRUPT else TaskStatus.RUNNING
+        found.append(("task", task_event(task, "NODE_STARTED", status, commit.at, commit.attempt, commit.worker)))
+    if ended:
+        status = commit.task_status or TaskStatus.COMPLETED
+        kind = {TaskStatus.FAILED: "NODE_FAILED", TaskStatus.SKIPPED: "NODE_SKIPPED"}.get(status, "NODE_COMPLETED")
+        data = task_event(task, kind, status, commit.at, commit.attempt, commit.worker)
+        if commit.error is not None:
+            data["error"] = commit.error.as_json()
+        found.append(("task", data))
+    return found
+
+
+def task_event(
+    task: Task | None, kind: str, status: str, at: int, attempt: int, worker: str | None, **more: Any
+) -> dict[str, Any]:
+    """The data of a `task` event."""
+    return {
+        "task_id": task.id if task else None,
+        "node": task.node if task else None,
+        "ns": [],
+        "index": task.index if task else None,
+        "kind": kind,
+        "status": status,
+        "attempt": attempt,
+        "worker": worker,
+        "at": rfc3339(at),
+        **more,
+    }

@@ -1,0 +1,258 @@
+"""A run as it is held in memory: nothing but what its commits and events say, so that it can be dropped at any time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.answer import parse_answer
+from engine.encoding import Encoder
+from engine.frontier import Frontier
+from engine.graph import DEFAULT_MAX_STEPS, DEFAULT_MAX_TASKS, Graph
+from engine.history import Entry, History, Order
+from engine.missing import MISSING
+from engine.model import (
+    CAUSAL,
+    NO_USAGE,
+    Commit,
+    ErrorInfo,
+    InterruptId,
+    InterruptOpened,
+    Kind,
+    Ref,
+    RunId,
+    RunStatus,
+    Task,
+    TaskId,
+    TaskStatus,
+    Usage,
+    Wave,
+    seq_of,
+)
+from engine.state import State, initial
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of an open task beyond its activation. Times are milliseconds since the epoch."""
+
+    created_at: int = 0
+    status: TaskStatus = TaskStatus.PENDING
+    attempt: int = 1
+    worker: str | None = None
+    started_at: int | None = None
+    deadline: int | None = None
+    due_at: int | None = None
+    reason: str | None = None
+    accepted: bool = False
+    input_hash: str | None = None
+    error: ErrorInfo | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """The working set of one run. `ready` are tasks to enter next; `held` items that wait for their send's limit."""
+
+    graph: Graph
+    key: int
+    id: RunId
+    origin_id: str
+    input: Mapping[str, Any]
+    config: Mapping[str, Any]
+    created_at: int
+    branch: int = 1
+    epoch: int = 0
+    head: Ref | None = None
+    seq: int = 0
+    status: RunStatus = RunStatus.RUNNING
+    error: ErrorInfo | None = None
+    limit: ErrorInfo | None = None
+    usage: Usage = NO_USAGE
+    task_count: int = 0
+    events: int = 0
+    weight: int = 0
+    base: Ref | None = None
+    frontier: Frontier = field(default_factory=Frontier)
+    history: History = field(init=False)
+    progress: dict[TaskId, Progress] = field(default_factory=dict)
+    interrupts: dict[InterruptId, InterruptOpened] = field(default_factory=dict)
+    ready: deque[TaskId] = field(default_factory=deque)
+    held: dict[TaskId, deque[TaskId]] = field(default_factory=dict)
+    in_flight: int = 0
+    timed: set[TaskId] = field(default_factory=set)
+    cut_at: Ref | None = None
+    inherited: bool = False
+    snapshot_size: int = 0
+    encoder: Encoder = field(default_factory=Encoder)
+    results: dict[Ref, tuple[Any, ErrorInfo | None]] = field(default_factory=dict)
+    """What the items of sends in progress gave, by their commits."""
+
+    def __post_init__(self) -> None:
+        self.history = History(self.graph)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the run has failed and only lets what workers already hold finish."""
+        return self.error is not None
+
+    @property
+    def max_steps(self) -> int:
+        return int(self.config.get("max_steps", DEFAULT_MAX_STEPS))
+
+    @property
+    def max_tasks(self) -> int:
+        return int(self.config.get("max_tasks", DEFAULT_MAX_TASKS))
+
+    def order_of(self, commit: Commit) -> Order:
+        """Where a commit with a level stands in canonical order, but for ties (language 3.1)."""
+        task = commit.task
+        assert task is not None and commit.level is not None
+        return commit.level, self.graph.nodes[task.node].position, -1 if task.index is None else task.index
+
+    # ---- evolution: the same for a commit just planned and for one read from the store
+
+    def take(self, commit: Commit, fresh: State | None = None, blockers: dict[Wave, int] | None = None) -> None:
+        """Take up a commit of this run, or of a line that it was forked from. `fresh` and `blockers` are what
+        planning it has worked out already."""
+        self._take_history(commit, fresh)
+        self.note_outcome(commit)
+        self.frontier.blockers = blockers if blockers is not None else None if self.frontier.waves else {}
+
+    def _note_item(self, commit: Commit) -> None:
+        output = parse_answer(commit.answer).output if commit.answer is not None else None
+        self.results[commit.ref] = (None if output is MISSING else output, commit.error)
+
+    def _take_history(self, commit: Commit, fresh: State | None) -> None:
+        history, entry = self.history, None
+        if commit.kind is Kind.START:
+            history.begin(commit, initial(self.graph))
+            entry = history.entries[commit.ref]
+        elif commit.kind in CAUSAL:
+            entry = history.add(commit, self.order_of(commit), fresh)
+        else:
+            history.edit(commit)
+        self.frontier.take(commit)
+        for task in commit.opened:
+            history.opened_at[task.id] = history.clock
+            self.progress[task.id] = Progress(created_at=commit.at)
+        if self.results and commit.kind is not Kind.ITEM:
+            self._drop_results()
+        for task_id in commit.closed:
+            history.opened_at.pop(task_id, None)
+            history.views.pop(task_id, None)
+            self._forget(task_id)
+        self.queue(commit)
+        if entry is not None and self._is_cut(entry, commit):
+            history.cut(entry)
+            self.cut_at = commit.ref
+
+    def _is_cut(self, entry: Entry, commit: Commit) -> bool:
+        return entry.order[0] >= self.history.max_level and self.frontier.opened_by(commit.ref, commit.opened)
+
+    def _forget(self, task_id: TaskId) -> None:
+        gone = self.progress.pop(task_id, None)
+        if gone is not None and gone.status is TaskStatus.RUNNING:
+            self.in_flight -= 1
+
+    def queue(self, commit: Commit) -> None:
+        """Note which tasks of a commit can be entered next."""
+        calls = self.frontier.calls
+        for call, _ in commit.calls:
+            self._queue_call(call, commit.at)
+        for task in commit.opened:
+            if task.call is not None:
+                self._queue_item(task.call, task.id)
+            elif task.id not in calls:
+                self.ready.append(task.id)
+        if commit.kind is Kind.ITEM and commit.task is not None and commit.task.call is not None:
+            self._note_item(commit)
+            self._next_item(commit.task.call)
+
+    def _queue_call(self, call: TaskId, at: int) -> None:
+        """A send waits for its items; it is next itself when all of them are done."""
+        if call in self.progress:
+            self.progress[call].started_at = at
+        self.unready(call)
+        found = self.frontier.calls[call]
+        if len(found.done) == found.size:
+            self.ready.append(call)
+
+    def _queue_item(self, call: TaskId, item: TaskId) -> None:
+        if self._call_is_full(call):
+            self.held.setdefault(call, deque()).append(item)
+        else:
+            self.ready.append(item)
+            self._started(call, 1)
+
+    def _drop_results(self) -> None:
+        if not self.frontier.calls:
+            self.results.clear()
+
+    def _call_is_full(self, call: TaskId) -> bool:
+        limit = self.graph.nodes[self.frontier.tasks[call].node].spec.max_concurrency
+        return limit is not None and self.frontier.calls[call].started >= limit
+
+    def _started(self, call: TaskId, change: int) -> None:
+        self.frontier.calls[call].started += change
+
+    def _next_item(self, call: TaskId) -> None:
+        if call not in self.frontier.calls:
+            return
+        self._started(call, -1)
+        if waiting := self.held.get(call):
+            self.ready.append(waiting.popleft())
+            self._started(call, 1)
+        elif len(self.frontier.calls[call].done) == self.frontier.calls[call].size:
+            self.ready.append(call)
+
+    def note_outcome(self, commit: Commit) -> None:
+        self.head = commit.ref
+        if commit.interrupt is not None:
+            self.interrupts[commit.interrupt.id] = commit.interrupt
+            self._asked(commit)
+        for interrupt in commit.resolved:
+            self.interrupts.pop(interrupt, None)
+        if self.inherited:
+            return
+        self.seq = seq_of(commit.ref)
+        self.status = commit.status
+        self.task_count += len(commit.opened)
+        if commit.usage is not NO_USAGE:
+            self.usage = self.usage.plus(commit.usage)
+        if commit.kind is Kind.FAILURE:
+            self.error = self.error or commit.error
+            if commit.task is not None and commit.task.id in self.progress:
+                self.set_status(commit.task.id, TaskStatus.FAILED)
+
+    def unready(self, task_id: TaskId) -> None:
+        """Take a task out of those to enter next: it was entered before."""
+        if task_id in self.ready:
+            self.ready.remove(task_id)
+
+    def _asked(self, commit: Commit) -> None:
+        assert commit.interrupt is not None
+        progress = self.progress[commit.interrupt.task_id]
+        progress.status, progress.started_at = TaskStatus.INTERRUPTED, commit.at
+        self.unready(commit.interrupt.task_id)
+
+    def set_status(self, task_id: TaskId, status: TaskStatus) -> Progress:
+        """Change the status of an open task, keeping count of those that a worker holds."""
+        found = self.progress[task_id]
+        self.in_flight += (status is TaskStatus.RUNNING) - (found.status is TaskStatus.RUNNING)
+        found.status = status
+        return found
+
+    def detach(self) -> None:
+        """Forget what belongs to the parent's line alone, before the first commit of a fork."""
+        self.inherited = False
+        self.interrupts.clear()
+        self.ready.clear()
+        self.held.clear()
+        self.in_flight = 0
+        self.error, self.limit, self.usage, self.task_count, self.seq = None, None, NO_USAGE, 0, 0
+        self.status = RunStatus.RUNNING
+
+    def open_task(self, task_id: TaskId) -> Task | None:
+        return self.frontier.tasks.get(task_id)

@@ -1,0 +1,80 @@
+"""JSON Schema 2020-12: compiled once, never fetching anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import jsonschema_rs
+
+MAX_PROBLEMS = 100
+MAX_MESSAGE = 300
+BACKTRACKING = 100_000
+"""Steps that a pattern with look-around or back references may take; what is beyond does not match."""
+
+_OUTSIDE = re.compile(r"Resource '([^']*)' is not present in a registry")
+
+
+class SchemaInvalid(ValueError):
+    """What is no JSON Schema, or refers to one that is not inside of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaProblem:
+    """One thing that is wrong with a value: `path` is a JSON Pointer into it, empty for the value itself."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A compiled schema; keywords that JSON Schema does not know are ignored."""
+
+    source: Any
+    validator: jsonschema_rs.Draft202012Validator = field(repr=False, compare=False)
+
+    def accepts(self, value: Any) -> bool:
+        """Whether a JSON value is valid."""
+        return self.validator.is_valid(value)
+
+    def problems(self, value: Any) -> tuple[SchemaProblem, ...]:
+        """What is wrong with a JSON value, at most 100 things; nothing where it is valid."""
+        errors = islice(self.validator.iter_errors(value), MAX_PROBLEMS)
+        return tuple(SchemaProblem(_pointer(error.instance_path), _shortened(error.message)) for error in errors)
+
+
+def compile_schema(schema: Any) -> Schema:
+    """Compile a schema (an object or a boolean). Raises SchemaInvalid."""
+    if not isinstance(schema, dict | bool):
+        raise SchemaInvalid(f"a schema is an object or a boolean, got {type(schema).__name__}")
+    try:
+        validator = jsonschema_rs.Draft202012Validator(
+            schema, offline=True, pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACKING)
+        )
+    except jsonschema_rs.ValidationError as error:
+        raise SchemaInvalid(_reason(error)) from None
+    except (jsonschema_rs.ReferencingError, ValueError) as error:
+        raise SchemaInvalid(_shortened(str(error))) from None
+    return Schema(schema, validator)
+
+
+def _reason(error: jsonschema_rs.ValidationError) -> str:
+    if (outside := _OUTSIDE.match(error.message)) is not None:
+        return f"'{outside[1]}' is not inside the schema; other documents are never fetched"
+    place = _pointer(error.instance_path)
+    return _shortened(error.message) + (f" (at {place})" if place else "")
+
+
+def _pointer(path: Sequence[str | int]) -> str:
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+
+
+def _shortened(message: str) -> str:
+    """A message without most of the value in it: that stands first and may be of any size."""
+    if len(message) <= MAX_MESSAGE:
+        return message
+    return f"{message[: MAX_MESSAGE // 2]} … {message[-MAX_MESSAGE // 2 :]}"

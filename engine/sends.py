@@ -1,0 +1,73 @@
+"""Sends: one task per item, and the commit that gathers what they gave (language 2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.address import origin_of, task_id_of
+from engine.commits import Result, Step, commit_task, next_ref, record
+from engine.errors import NodeFailure
+from engine.failure import error_of, handled
+from engine.graph import Node
+from engine.model import Call, ErrorInfo, Kind, Ref, Task, Wave
+from engine.run import Run
+from engine.state import changed, normalised
+from engine.view import FanOut
+
+
+def fan_out(run: Run, task: Task, fan: FanOut, now: int) -> Step:
+    """The `send` commit, which opens one task for each slot. Raises NodeFailure beyond the run's task limit."""
+    ref = next_ref(run)
+    if run.task_count + len(fan.slots) > run.max_tasks:
+        message = f"{len(fan.slots)} items are more than the {run.max_tasks} tasks of config.max_tasks leave room for"
+        raise NodeFailure("run.task_limit", message)
+    waves = {target: Wave(target, task.wave.rounds, task.wave.frame, task.wave.generation) for target, _ in fan.slots}
+    items = tuple(
+        Task(
+            id=task_id_of(run, waves[target], (task.id,), (slot,), index),
+            wave=waves[target],
+            causes=(ref,),
+            level=task.level + 1,
+            index=index,
+            call=task.id,
+            slot=slot,
+        )
+        for slot, (target, index) in enumerate(fan.slots)
+    )
+    call = Call(fanout=ref, size=len(items))
+    commit = record(
+        run, task, Result(), (), task.level, task.causes, Kind.SEND, now, opened=items, calls=((task.id, call),)
+    )
+    return Step(commit, {}, run.frontier.blockers)
+
+
+def gather(run: Run, task: Task, now: int) -> Step:
+    """The commit with the results of a send, caused by all its items in item order (none: by the fan-out)."""
+    node, call = run.graph.nodes[task.node], run.frontier.calls[task.id]
+    causes = tuple(call.done[slot] for slot in range(call.size)) or (call.fanout,)
+    level = 1 + max(run.history.entries[ref].order[0] for ref in causes)
+    outputs, failed = _outputs(run, node, causes if call.size else ())
+    if failed is not None:
+        return handled(run, task, failed, level, causes, now)
+    state = run.history.merged(causes)
+    try:
+        writes = normalised(run.graph, ((node.spec.output_key, outputs),), origin_of(run, task))
+        fresh = changed(run.graph, state, writes)
+    except NodeFailure as failure:
+        return handled(run, task, error_of(failure, task), level, causes, now)
+    return commit_task(run, task, Result(), writes, fresh, level, causes, now)
+
+
+def _outputs(run: Run, node: Node, items: Sequence[Ref]) -> tuple[list[Any], ErrorInfo | None]:
+    """The outputs of the items in their order; with `fail` the first error."""
+    outputs: list[Any] = []
+    for ref in items:
+        output, error = run.results[ref]
+        if error is None:
+            outputs.append(output)
+        elif node.spec.on_item_error == "collect":
+            outputs.append(error.as_json())
+        elif node.spec.on_item_error == "fail":
+            return outputs, error
+    return outputs, None

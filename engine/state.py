@@ -1,0 +1,95 @@
+"""Writes through reducers: how updates become state, and what is wrong with one that does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from engine.errors import StateInvalid, UnknownKey
+from engine.graph import Graph, StateKey
+from engine.missing import MISSING
+from engine.model import Updates
+from reducers._errors import UpdateError
+from reducers._overwrite import is_overwrite
+
+State = dict[str, Any]
+
+
+def reduced(key: StateKey, current: Any, update: Any) -> Any:
+    """The value of `key` after one update; `current` is None where the key is absent."""
+    if update.__class__ is dict and is_overwrite(update):
+        return update["value"]
+    return key.reducer.reduce(current, update)
+
+
+def initial(graph: Graph) -> State:
+    """Defaults and empty values of the durable keys (language 2.1)."""
+    state: State = {}
+    for key in graph.state.values():
+        if key.ephemeral:
+            continue
+        if key.default is not MISSING:
+            state[key.name] = key.default
+        elif key.reducer.empty is not MISSING:
+            state[key.name] = key.reducer.empty
+    return state
+
+
+def normalised(graph: Graph, updates: Iterable[tuple[str, Any]], origin: str) -> Updates:
+    """The updates as they are committed: keys known, and message ids given once. Raises UnknownKey."""
+    found: list[tuple[str, Any]] = []
+    for place, (name, update) in enumerate(updates):
+        key = graph.state.get(name)
+        if key is None:
+            raise UnknownKey(name, sorted(graph.state))
+        if key.reducer.normalise is not None:
+            update = _with_origin(key, update, f"{origin}/{place}" if place else origin)
+        found.append((name, update))
+    return tuple(found)
+
+
+def _with_origin(key: StateKey, update: Any, origin: str) -> Any:
+    assert key.reducer.normalise is not None
+    try:
+        if is_overwrite(update):
+            return {**update, "value": key.reducer.normalise(update["value"], origin)}
+        return key.reducer.normalise(update, origin)
+    except UpdateError as error:
+        raise StateInvalid(key.name, str(error)) from None
+
+
+def changed(graph: Graph, view: Mapping[str, Any], writes: Updates) -> State:
+    """The keys that `writes` change, reduced on a task's own view and validated. Raises StateInvalid."""
+    after: State = {}
+    for name, update in writes:
+        key = graph.state[name]
+        current = after[name] if name in after else None if key.ephemeral else view.get(name)
+        try:
+            value = reduced(key, current, update)
+        except UpdateError as error:
+            raise StateInvalid(name, str(error)) from None
+        if (wrong := key.check(value, update)) is not None:
+            raise StateInvalid(name, wrong)
+        after[name] = value
+    return after
+
+
+def check_merged(graph: Graph, view: Mapping[str, Any], keys: Iterable[str]) -> None:
+    """Refuse a merged view in which one of `keys` no longer validates. Raises StateInvalid."""
+    for name in keys:
+        if name in view and (wrong := graph.state[name].check(view[name], MISSING)) is not None:
+            raise StateInvalid(name, wrong)
+
+
+def durable(graph: Graph, writes: Updates) -> Updates:
+    """The writes that outlive the tasks they activate."""
+    return tuple(w for w in writes if not graph.state[w[0]].ephemeral) if _any_ephemeral(graph, writes) else writes
+
+
+def fleeting(graph: Graph, writes: Updates) -> Updates:
+    """The writes of ephemeral keys."""
+    return tuple(w for w in writes if graph.state[w[0]].ephemeral) if _any_ephemeral(graph, writes) else ()
+
+
+def _any_ephemeral(graph: Graph, writes: Updates) -> bool:
+    return any(graph.state[name].ephemeral for name, _ in writes if name in graph.state)

@@ -1,0 +1,107 @@
+"""What a node is shown when its task is activated: state and the names of templates and expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.missing import MISSING
+from engine.model import ErrorInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The values a task may read; `item` and `index` are MISSING outside a send, `errors` empty off error edges."""
+
+    state: Mapping[str, Any]
+    input: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    item: Any = MISSING
+    index: int | None = None
+    errors: Sequence[ErrorInfo] = ()
+
+    def names(self) -> dict[str, Any]:
+        """The names of language 2.2; a name that does not exist here is left out."""
+        names: dict[str, Any] = {
+            "state": self.state,
+            "input": self.input,
+            "config": self.config,
+            "meta": self.meta,
+        }
+        if self.item is not MISSING:
+            names["item"], names["index"] = self.item, self.index
+        if self.errors:
+            names["errors"] = [error.as_json() for error in self.errors]
+            names["error"] = names["errors"][0]
+        return names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a worker is asked: all that counts as the input of a task (language 3.1)."""
+
+    prompt: str | None
+    input: Any
+    state: Mapping[str, Any]
+    parameters: Any
+    config: Mapping[str, Any]
+    item: Any = None
+    index: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "prompt": self.prompt,
+            "input": self.input,
+            "state": self.state,
+            "parameters": self.parameters,
+            "config": self.config,
+            "item": self.item,
+            "index": self.index,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The node asks a worker that carries all `tags` (or the one named, or of that protocol)."""
+
+    request: Request
+    tags: tuple[str, ...] = ()
+    worker: str | None = None
+    protocol: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The node is done without a worker; `updates` go through the reducers, `output` is its answer."""
+
+    updates: tuple[tuple[str, Any], ...] = ()
+    output: Any = MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The node leaves by these handles."""
+
+    handles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FanOut:
+    """The node starts one task for each (target, index): item order, then the order of targets."""
+
+    slots: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """The node waits for a value from outside."""
+
+    message: str
+    schema: Any = None
+    actions: Any = None
+    expires_in_ms: int | None = None
+
+
+Outcome = Ask | Done | Chosen | FanOut | Pause

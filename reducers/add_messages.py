@@ -1,0 +1,78 @@
+"""Keeps a conversation: messages are replaced, removed and appended by their string `id`."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from reducers._errors import misfit
+
+EMPTY: list[Any] = []
+TYPES: frozenset[str] | None = frozenset({"array"})
+BY_REFERENCE = True
+
+_GONE = object()
+
+
+def reduce(current: Any, update: Any) -> Any:
+    """A new list of messages. Raises UpdateError for an entry that is no object, and for a removal without id."""
+    if current is None:
+        current = EMPTY
+    if not isinstance(current, list):
+        raise misfit("current value", "an array of messages", current)
+    messages = list(current)
+    places = _places(current)
+    for entry in _entries(update):
+        _apply(messages, places, entry)
+    return [message for message in messages if message is not _GONE]
+
+
+def normalise(update: Any, origin: str) -> Any:
+    """The update with an id in every message: made from `origin` and the message's place where it has no string id.
+
+    What is no message is left as it is, for `reduce` to refuse.
+    """
+    if not isinstance(update, list):
+        return _with_id(update, origin, 0)
+    return [_with_id(entry, origin, place) for place, entry in enumerate(update)]
+
+
+def _with_id(entry: Any, origin: str, place: int) -> Any:
+    if not isinstance(entry, dict) or isinstance(entry.get("id"), str) or _is_removal(entry):
+        return entry
+    digest = hashlib.sha256(f"{origin}\0{place}".encode()).hexdigest()
+    return {**entry, "id": f"msg_{digest[:24]}"}
+
+
+def _entries(update: Any) -> list[Any]:
+    return update if isinstance(update, list) else [update]
+
+
+def _is_removal(entry: dict[str, Any]) -> bool:
+    return entry.get("remove") is True
+
+
+def _places(messages: list[Any]) -> dict[str, int]:
+    """Where each id stands; of two messages with one id (after an overwrite) the first counts."""
+    places: dict[str, int] = {}
+    for place, message in enumerate(messages):
+        if isinstance(message, dict) and isinstance(message.get("id"), str):
+            places.setdefault(message["id"], place)
+    return places
+
+
+def _apply(messages: list[Any], places: dict[str, int], entry: Any) -> None:
+    if not isinstance(entry, dict):
+        raise misfit("message", "an object", entry)
+    name = entry.get("id")
+    if _is_removal(entry):
+        if not isinstance(name, str):
+            raise misfit("id of the message to remove", "a string", name)
+        if (place := places.pop(name, None)) is not None:
+            messages[place] = _GONE
+    elif isinstance(name, str) and name in places:
+        messages[places[name]] = entry
+    else:
+        if isinstance(name, str):
+            places[name] = len(messages)
+        messages.append(entry)

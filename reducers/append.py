@@ -1,0 +1,22 @@
+"""Collects a list: a value is pushed, an array is concatenated by one level."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reducers._errors import misfit
+
+EMPTY: list[Any] = []
+TYPES: frozenset[str] | None = frozenset({"array"})
+BY_REFERENCE = True
+
+
+def reduce(current: Any, update: Any) -> Any:
+    """A new list: the current one, then the update. Raises UpdateError where the current value is no list."""
+    if current is None:
+        current = EMPTY
+    if not isinstance(current, list):
+        raise misfit("current value", "an array", current)
+    if isinstance(update, list):
+        return [*current, *update]
+    return [*current, update]

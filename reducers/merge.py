@@ -1,0 +1,31 @@
+"""Merges objects deeply: arrays and scalars replace, and null is a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reducers._errors import misfit
+
+EMPTY: dict[str, Any] = {}
+TYPES: frozenset[str] | None = frozenset({"object"})
+
+
+def reduce(current: Any, update: Any) -> Any:
+    """A new object with the keys of both. Raises UpdateError where one of them is no object."""
+    if current is None:
+        current = EMPTY
+    if not isinstance(current, dict):
+        raise misfit("current value", "an object", current)
+    if not isinstance(update, dict):
+        raise misfit("update", "an object", update)
+    return _merged(current, update)
+
+
+def _merged(current: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(current)
+    for key, value in update.items():
+        before = merged.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            value = _merged(before, value)
+        merged[key] = value
+    return merged

@@ -1,0 +1,17 @@
+"""Keeps the smallest number; of equal ones the earlier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reducers._numbers import NUMBERS, number
+
+TYPES: frozenset[str] | None = NUMBERS
+
+
+def reduce(current: Any, update: Any) -> Any:
+    """The update where it is smaller, or the first. Raises UpdateError for what is no number."""
+    new = number("update", update)
+    if current is None:
+        return new
+    return new if new < number("current value", current) else current

@@ -1,0 +1,92 @@
+"""Changes beside the batches, each done on a connection in a transaction of its own: workflows, workers, deletion."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from engine.model import SEQ_BITS
+from engine.ports import WorkerRow, WorkflowRow
+from store import _rows as rows
+from store import _statements as sql
+from store._errors import has_forks, no_worker, no_workflow, version_exists, worker_exists
+
+Change = Callable[[sqlite3.Connection], None]
+
+
+def refs_of(run_key: int) -> dict[str, int]:
+    """The first and last ref that a commit of this run can have."""
+    return {"first": run_key << SEQ_BITS, "last": (run_key + 1 << SEQ_BITS) - 1}
+
+
+def delete_run(run_key: int) -> Change:
+    """Delete a run and all it owns. Raises Conflict while runs live that were forked from it."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        given = {**refs_of(run_key), "after": 0, "limit": 20}
+        if forks := connection.execute(sql.FORKS, given).fetchall():
+            raise has_forks([rows.run_head(row).id for row in forks])
+        given = {"run_key": run_key}
+        for statement in sql.OWNED.values():
+            connection.execute(statement, given)
+        connection.execute(sql.DELETE_RUN, given)
+
+    return change
+
+
+def put_workflow(row: WorkflowRow) -> Change:
+    """Add a version; its workflow takes the status of the newest. Raises Conflict when the version exists."""
+    values = rows.workflow_values(row)
+
+    def change(connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute(sql.INSERT_WORKFLOW, values)
+        except sqlite3.IntegrityError as error:
+            raise version_exists(row) from error
+        connection.execute(sql.SET_WORKFLOW_HEAD, values)
+
+    return change
+
+
+def set_workflow_status(workflow_id: str, status: str, at: int) -> Change:
+    """Set the status of a workflow. Raises NotFound."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        given = {"workflow_id": workflow_id, "new_status": status, "at": at}
+        if not connection.execute(sql.SET_WORKFLOW_STATUS, given).rowcount:
+            raise no_workflow(workflow_id)
+
+    return change
+
+
+def add_worker(row: WorkerRow) -> Change:
+    """Add a worker. Raises Conflict when the id is taken."""
+    values = rows.worker_values(row)
+
+    def change(connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute(sql.INSERT_WORKER, values)
+        except sqlite3.IntegrityError as error:
+            raise worker_exists(row.id) from error
+
+    return change
+
+
+def replace_worker(row: WorkerRow) -> Change:
+    """Replace a worker. Raises NotFound: one that was deleted meanwhile does not come back."""
+    values = rows.worker_values(row)
+
+    def change(connection: sqlite3.Connection) -> None:
+        if not connection.execute(sql.REPLACE_WORKER, values).rowcount:
+            raise no_worker(row.id)
+
+    return change
+
+
+def delete_worker(worker_id: str) -> Change:
+    """Delete a worker; nothing happens when there is none."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        connection.execute(sql.DELETE_WORKER, {"id": worker_id})
+
+    return change

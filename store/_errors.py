@@ -1,0 +1,40 @@
+"""The errors that every store raises in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.errors import Conflict, NotFound, StaleCommit
+from engine.ports import WorkflowRow
+
+
+def stale(key: int, found: tuple[int, int] | None, why: str) -> StaleCommit:
+    """A run that does not stand where a batch was planned; `found` is its version and epoch."""
+    where = "is gone" if found is None else f"has version {found[0]} and epoch {found[1]}"
+    return StaleCommit(f"run {key} {where}: {why}", run_key=key)
+
+
+def has_forks(ids: Sequence[str]) -> Conflict:
+    """Other runs stand on the checkpoints of one that was to be deleted; `ids` are the first of them."""
+    names = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
+    return Conflict(f"the history of this run is needed by its forks: {names}", "run.has_forks", forks=list(ids[:20]))
+
+
+def version_exists(row: WorkflowRow) -> Conflict:
+    """A version of a workflow is taken."""
+    return Conflict(f"workflow '{row.id}' has a version {row.version} already", "workflow.exists", version=row.version)
+
+
+def no_workflow(workflow_id: str) -> NotFound:
+    """An id names no workflow."""
+    return NotFound(f"there is no workflow '{workflow_id}'")
+
+
+def worker_exists(worker_id: str) -> Conflict:
+    """A worker's id is taken."""
+    return Conflict(f"there is a worker '{worker_id}' already", "worker.exists")
+
+
+def no_worker(worker_id: str) -> NotFound:
+    """An id names no worker."""
+    return NotFound(f"there is no worker '{worker_id}'")

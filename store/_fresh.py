@@ -1,0 +1,55 @@
+"""The rules of batches that all stores share: every run must stand where the batch was planned; what of it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from operator import attrgetter
+
+from engine.model import RunHead
+from engine.ports import Batch
+from store._errors import stale
+
+Standing = tuple[int, int]
+"""A run's version (its number of commits) and lease epoch."""
+
+_MOVES = (
+    "status", "head", "branch", "epoch", "error", "usage", "task_count", "updated_at", "finished_at",
+)  # fmt: skip
+_fixed = attrgetter(*(name for name in RunHead.__dataclass_fields__ if name not in _MOVES))
+_moving = attrgetter(*_MOVES)
+
+
+def touched(batch: Batch) -> set[int]:
+    """The keys of the runs that have to be there already."""
+    keys = {row.run_key for row in batch.commits}
+    keys.update(batch.expected, batch.heads)
+    return keys.difference(head.key for head in batch.created)
+
+
+def versions_after(batch: Batch, standing: Mapping[int, Standing]) -> dict[int, int]:
+    """The version of each run after the batch, from where the touched runs stand.
+
+    Raises StaleCommit when a run is gone, has another version or epoch than expected, or when its commits are not
+    the next ones.
+    """
+    known = {**standing, **{head.key: (0, head.epoch) for head in batch.created}}
+    for key, expected in batch.expected.items():
+        if known.get(key) != (expected.version, expected.epoch):
+            raise stale(key, known.get(key), f"version {expected.version} and epoch {expected.epoch} are expected")
+    for key in batch.heads:
+        if key not in known:
+            raise stale(key, None, "its head was to move")
+    versions = {key: version for key, (version, _) in known.items()}
+    for row in batch.commits:
+        if versions.get(row.run_key) != row.seq - 1:
+            raise stale(row.run_key, known.get(row.run_key), f"commit {row.seq} is not its next")
+        versions[row.run_key] = row.seq
+    return versions
+
+
+def moved(was: RunHead, head: RunHead) -> RunHead:
+    """The run as `head` says, but for what was settled when it was created."""
+    if _fixed(was) == _fixed(head):
+        return head
+    return replace(was, **dict(zip(_MOVES, _moving(head), strict=True)))

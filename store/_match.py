@@ -1,0 +1,53 @@
+"""What the filters of lists mean, as conditions on values; `_lists` says the same in SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.model import RunHead
+from engine.ports import RunFilter, WorkflowRow
+
+
+def lowered(text: str) -> str:
+    """Lower case as SQLite sees it: of ASCII letters only."""
+    return text.encode().lower().decode()
+
+
+def run_matches(head: RunHead, where: RunFilter) -> bool:
+    """Whether a list by this filter holds the run."""
+    return (
+        (not where.status or head.status in where.status)
+        and where.workflow_id in (None, head.workflow_id)
+        and (where.parent_id is None or where.parent_id == head.parent_id)
+        and (where.created_after is None or head.created_at > where.created_after)
+        and (where.tag is None or where.tag in head.tags)
+        and all(_holds(head.metadata, key, value) for key, value in where.metadata.items())
+        and (not where.q or _contains(where.q, head.id, head.workflow_id))
+    )
+
+
+def workflow_matches(row: WorkflowRow, q: str | None, tag: str | None, status: str | None) -> bool:
+    """Whether a list by these filters holds the newest version of a workflow."""
+    return (
+        (row.status != "archived" if status is None else row.status == status)
+        and (tag is None or tag in row.tags)
+        and (not q or _contains(q, row.id, row.name or ""))
+    )
+
+
+def _contains(q: str, *texts: str) -> bool:
+    return any(lowered(q) in lowered(text) for text in texts)
+
+
+def _holds(described: Any, key: str, value: str) -> bool:
+    if not isinstance(described, dict) or key not in described:
+        return False
+    match described[key]:
+        case None:
+            return value == "null"
+        case bool() as found:
+            return value == str(found).lower()
+        case str() | int() | float() as found:
+            return value == str(found)
+        case _:
+            return False

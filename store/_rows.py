@@ -1,0 +1,183 @@
+"""Rows and what they stand for: domain values to tuples in the order of a table's columns, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
+
+from engine.model import NO_USAGE, ErrorInfo, Ref, RunHead, RunId, RunStatus, TaskId, Usage
+from engine.ports import CommitRow, EventRow, InterruptRow, TimerRow, WorkerRow, WorkflowRow
+from store._json import from_text, to_text
+
+Row = Sequence[Any]
+
+COMMIT = tuple(field.name for field in fields(CommitRow))
+EVENT = tuple(field.name for field in fields(EventRow))
+TIMER = tuple(field.name for field in fields(TimerRow))
+INTERRUPT = tuple(field.name for field in fields(InterruptRow))
+WORKER = tuple(field.name for field in fields(WorkerRow))
+
+commit_values = attrgetter(*COMMIT)
+timer_values = attrgetter(*TIMER)
+
+RUN = (
+    "key", "id", "workflow_id", "workflow_version", "status", "head", "version", "branch", "epoch", "origin_id",
+    "parent", "parent_id", "name", "error", "input_tokens", "output_tokens", "cost", "task_count", "created_at",
+    "updated_at", "finished_at",
+)  # fmt: skip
+INPUT = ("run_key", "tags", "metadata", "config", "input")
+MOVED = (
+    "head", "version", "branch", "epoch", "error", "input_tokens", "output_tokens", "cost", "task_count",
+    "updated_at", "finished_at",
+)  # fmt: skip
+"""The columns of `runs` that change while a run goes on, and not its status."""
+
+
+def _error_text(error: ErrorInfo | None) -> str | None:
+    return None if error is None else to_text(error.as_json())
+
+
+def run_values(head: RunHead, version: int) -> Row:
+    """The values of the columns RUN."""
+    usage = head.usage
+    return (
+        head.key, head.id, head.workflow_id, head.workflow_version, head.status.value, head.head, version,
+        head.branch, head.epoch, head.origin_id, head.parent, head.parent_id, head.name, _error_text(head.error),
+        usage.input_tokens, usage.output_tokens, usage.cost, head.task_count, head.created_at, head.updated_at,
+        head.finished_at,
+    )  # fmt: skip
+
+
+def input_values(head: RunHead) -> Row:
+    """The values of the columns INPUT."""
+    return head.key, to_text(head.tags), to_text(head.metadata), to_text(head.config), to_text(head.input)
+
+
+def moved_values(head: RunHead, version: int) -> Row:
+    """The values of the columns MOVED, then the run's key."""
+    usage = head.usage
+    return (
+        head.head, version, head.branch, head.epoch, _error_text(head.error), usage.input_tokens,
+        usage.output_tokens, usage.cost, head.task_count, head.updated_at, head.finished_at, head.key,
+    )  # fmt: skip
+
+
+def run_head(row: Row) -> RunHead:
+    """A run of the columns RUN, then those of INPUT without the key."""
+    (
+        key, run_id, workflow_id, workflow_version, status, head, _, branch, epoch, origin_id, parent, parent_id,
+        name, error, input_tokens, output_tokens, cost, task_count, created_at, updated_at, finished_at, tags,
+        metadata, config, given,
+    ) = row  # fmt: skip
+    used = input_tokens or output_tokens or cost
+    return RunHead(
+        key=key,
+        id=RunId(run_id),
+        workflow_id=workflow_id,
+        workflow_version=workflow_version,
+        status=RunStatus(status),
+        head=Ref(head),
+        created_at=created_at,
+        updated_at=updated_at,
+        input=from_text(given),
+        config=from_text(config),
+        origin_id=origin_id,
+        branch=branch,
+        epoch=epoch,
+        error=None if error is None else ErrorInfo(**from_text(error)),
+        usage=Usage(input_tokens=input_tokens, output_tokens=output_tokens, cost=cost) if used else NO_USAGE,
+        task_count=task_count,
+        parent=parent,
+        parent_id=parent_id,
+        metadata=from_text(metadata),
+        tags=tuple(from_text(tags)),
+        name=name,
+        finished_at=finished_at,
+    )
+
+
+def commit_row(row: Row) -> CommitRow:
+    """A commit of the columns COMMIT."""
+    return CommitRow(**dict(zip(COMMIT, row, strict=True)))
+
+
+def event_values(event: EventRow) -> Row:
+    """The values of the columns EVENT."""
+    return event.run_key, event.n, event.seq, event.at, event.kind, event.task_id, to_text(event.body)
+
+
+def event_row(row: Row) -> EventRow:
+    """An event of the columns EVENT."""
+    key, n, seq, at, kind, task_id, body = row
+    return EventRow(run_key=key, n=n, seq=seq, at=at, kind=kind, task_id=task_id, body=from_text(body))
+
+
+def timer_row(row: Row) -> TimerRow:
+    """A timer of the columns TIMER."""
+    key, task_id, kind, due_at = row
+    return TimerRow(run_key=key, task_id=TaskId(task_id), kind=kind, due_at=due_at)
+
+
+def interrupt_values(row: InterruptRow) -> Row:
+    """The values of the columns INTERRUPT."""
+    return (
+        row.id, row.run_key, row.run_id, row.task_id, row.node, row.kind, row.message, to_text(row.schema),
+        to_text(row.actions), row.status, row.created_at, row.expires_at, row.resolved_at,
+    )  # fmt: skip
+
+
+def interrupt_row(row: Row) -> InterruptRow:
+    """An interrupt of the columns INTERRUPT."""
+    found = dict(zip(INTERRUPT, row, strict=True))
+    return InterruptRow(**{**found, "schema": from_text(found["schema"]), "actions": from_text(found["actions"])})
+
+
+def workflow_row(row: Row) -> WorkflowRow:
+    """A version of a workflow: its own columns, then its workflow's status, newest version and time of change."""
+    workflow_id, version, source, name, tags, created_at, updated_at, document, status, newest, changed_at = row
+    return WorkflowRow(
+        id=workflow_id,
+        version=version,
+        document=from_text(document),
+        status=status,
+        source=source,
+        created_at=created_at,
+        updated_at=changed_at if version == newest else updated_at,
+        name=name,
+        tags=tuple(from_text(tags)),
+    )
+
+
+def workflow_values(row: WorkflowRow) -> dict[str, Any]:
+    """The values of a version's columns, and of its workflow's, by name."""
+    return {
+        "id": row.id,
+        "version": row.version,
+        "document": to_text(row.document),
+        "status": row.status,
+        "source": row.source,
+        "name": row.name,
+        "tags": to_text(row.tags),
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def worker_values(row: WorkerRow) -> dict[str, Any]:
+    """The values of the columns WORKER by name."""
+    values = {name: getattr(row, name) for name in WORKER}
+    return {
+        **values,
+        "tags": to_text(row.tags),
+        "headers": to_text(dict(row.headers)),
+        "metadata": to_text(row.metadata),
+    }
+
+
+def worker_row(row: Row) -> WorkerRow:
+    """A worker of the columns WORKER."""
+    found = dict(zip(WORKER, row, strict=True))
+    given = {name: from_text(found[name]) for name in ("headers", "metadata")}
+    return WorkerRow(**{**found, **given, "tags": tuple(from_text(found["tags"]))})

@@ -1,0 +1,118 @@
+"""Raw SQLite connections: how they are set up, how their errors are told, and the reading side."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.errors import StoreUnavailable
+
+WRITER_CACHE_KIB = 64 * 1024
+READER_CACHE_KIB = 16 * 1024
+WAL_KEPT_BYTES = 64 * 1024 * 1024
+BUSY_MS = 250
+SLICE = 100
+"""So many rows are read in one go."""
+
+T = TypeVar("T")
+
+_UNAVAILABLE = frozenset(
+    {
+        sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_NOTADB,
+    }
+)  # fmt: skip
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code of an error; 0 for an error of Python's module itself."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Tell a disk that is full or fails, a lock or a broken file as StoreUnavailable; let other errors through."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if primary_code(error) not in _UNAVAILABLE:
+            raise
+        raise StoreUnavailable(f"{path}: {error}", path=str(path), sqlite=error.sqlite_errorname) from error
+
+
+def _connect(path: Path, mode: str, timeout_s: float) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        timeout=timeout_s,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """The connection that writes: durable at COMMIT. It never waits for a lock by itself, as it is used on the loop."""
+    connection = _connect(path, "rwc", 0)
+    for pragma in (
+        f"busy_timeout = {BUSY_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "fullfsync = ON",
+        "foreign_keys = ON",
+        f"cache_size = -{WRITER_CACHE_KIB}",
+        f"journal_size_limit = {WAL_KEPT_BYTES}",
+        "busy_timeout = 0",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, for statements that are transactions of their own."""
+    connection = _connect(path, "ro", BUSY_MS / 1000)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+    return connection
+
+
+class Reader:
+    """Reads what is committed, at once, on the event loop. Each read has to be short; long lists are read in slices.
+
+    A thread would fetch a page of fifty rows in seconds beside a busy loop, because it needs the interpreter's lock for
+    each row. Statements are fetched to their end, so that no read transaction outlives a call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = connect_reader(path)
+
+    def rows(self, statement: str, given: Mapping[str, Any]) -> list[Any]:
+        """The rows of a statement with these parameters."""
+        with told(self._path):
+            return self._connection.execute(statement, given).fetchall()
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._connection.close()
+
+
+async def in_slices(limit: int, read: Callable[[int, T | None], list[T]]) -> list[T]:
+    """At most `limit` items, by several short reads: `read` gives the next items, so many at most, after this one.
+
+    Between two reads the event loop does other things.
+    """
+    found: list[T] = []
+    while len(found) < limit:
+        wanted = min(SLICE, limit - len(found))
+        part = read(wanted, found[-1] if found else None)
+        found += part
+        if len(part) < wanted:
+            break
+        await asyncio.sleep(0)
+    return found

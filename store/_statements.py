@@ -1,0 +1,196 @@
+"""The statements whose form never changes, built once with SQLAlchemy Core and kept as SQL text.
+
+Those for many rows take tuples, in the order of the names that they were built from; the others take parameters by
+name. Statements whose form depends on filters are in `_lists`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Delete,
+    Insert,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy import literal_column as number
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from engine.model import SEQ_BITS
+from store import _rows as rows
+from store._tables import commits, events, interrupts, run_inputs, runs, timers, workers, workflow_heads, workflows
+
+BY_ORDER = sqlite.dialect(paramstyle="qmark")
+BY_NAME = sqlite.dialect(paramstyle="named")
+
+Statement = Insert | Update | Delete | Select[Any]
+
+
+def named(statement: Statement) -> str:
+    """SQL text with parameters by name."""
+    return str(statement.compile(dialect=BY_NAME))
+
+
+def ordered(statement: Statement, names: Sequence[str]) -> str:
+    """SQL text with parameters by order, which must be that of `names`."""
+    made = statement.compile(dialect=BY_ORDER)
+    assert made.positiontup == list(names), f"parameters are {made.positiontup}, rows have {names}"
+    return str(made)
+
+
+def first_rows(statement: Select[Any]) -> Select[Any]:
+    """At most `limit` rows. SQLite's dialect adds an offset, and would make a parameter of it."""
+    return statement.limit(bindparam("limit")).offset(number("0"))
+
+
+def picked(table: Table, names: Sequence[str]) -> list[Column[Any]]:
+    """Columns of a table, in the order of `names`."""
+    return [table.c[name] for name in names]
+
+
+def _insert(table: Table, names: Sequence[str]) -> str:
+    return ordered(insert(table).values({name: bindparam(name) for name in names}), names)
+
+
+# ---- many rows at a time
+
+INSERT_RUN = _insert(runs, rows.RUN)
+INSERT_INPUT = _insert(run_inputs, rows.INPUT)
+INSERT_COMMIT = _insert(commits, rows.COMMIT)
+INSERT_EVENT = _insert(events, rows.EVENT)
+INSERT_INTERRUPT = _insert(interrupts, rows.INTERRUPT)
+
+_moved: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows.MOVED}
+_this_run = runs.c.key == bindparam("run_key")
+MOVE_HEAD = ordered(update(runs).where(_this_run).values(_moved), [*(f"new_{n}" for n in rows.MOVED), "run_key"])
+"""Leaves the status alone, and with it the index by status."""
+
+SET_STATUS = ordered(
+    update(runs).where(_this_run).values(status=bindparam("new_status")),
+    ["new_status", "run_key"],
+)
+
+_set_timer = upsert(timers).values({name: bindparam(name) for name in rows.TIMER})
+SET_TIMER = ordered(
+    _set_timer.on_conflict_do_update(
+        index_elements=["run_key", "task_id", "kind"], set_={"due_at": _set_timer.excluded.due_at}
+    ),
+    rows.TIMER,
+)
+CLEAR_TIMERS = ordered(
+    delete(timers).where(timers.c.run_key == bindparam("run_key"), timers.c.task_id == bindparam("task")),
+    ["run_key", "task"],
+)
+END_INTERRUPT = ordered(
+    update(interrupts)
+    .where(interrupts.c.id == bindparam("interrupt"))
+    .values(status=bindparam("new_status"), resolved_at=bindparam("at")),
+    ["new_status", "at", "interrupt"],
+)
+
+_keys = func.json_each(bindparam("keys")).table_valued("value")
+STANDING = named(
+    select(runs.c.key, runs.c.version, runs.c.epoch, runs.c.status).where(runs.c.key.in_(select(_keys.c.value)))
+)
+"""Where the runs stand whose keys are given as a JSON list."""
+
+# ---- runs
+
+RUN_COLUMNS = [*picked(runs, rows.RUN), *picked(run_inputs, rows.INPUT[1:])]
+RUNS = select(*RUN_COLUMNS).join_from(runs, run_inputs)
+RUN_BY_ID = named(RUNS.where(runs.c.id == bindparam("id")))
+RUN_BY_KEY = named(RUNS.where(runs.c.key == bindparam("run_key")))
+_forked = RUNS.where(runs.c.parent.between(bindparam("first"), bindparam("last")))
+FORKS = named(first_rows(_forked.where(runs.c.key > bindparam("after")).order_by(runs.c.key)))
+ACTIVE_RUNS = named(
+    select(runs.c.key).where(runs.c.status.in_([number("'queued'"), number("'running'")])).order_by(runs.c.key)
+)
+OWNED = {
+    table.name: named(delete(table).where(table.c.run_key == bindparam("run_key")))
+    for table in (commits, events, timers, interrupts, run_inputs)
+}
+"""What deletes the rows that a run owns, by table."""
+DELETE_RUN = named(delete(runs).where(runs.c.key == bindparam("run_key")))
+LAST_RUN_KEY = "SELECT seq FROM sqlite_sequence WHERE name = 'runs'"
+
+# ---- history
+
+_COMMITS = select(*picked(commits, rows.COMMIT))
+_of_run = commits.c.run_key == bindparam("run_key")
+_between = commits.c.seq.between(bindparam("first"), bindparam("last"))
+COMMITS = named(_COMMITS.where(_of_run, _between).order_by(commits.c.seq))
+_refs = func.json_each(bindparam("refs")).table_valued("value", name="refs")
+_at_ref = and_(
+    commits.c.run_key == _refs.c.value.op(">>")(number(str(SEQ_BITS))),
+    commits.c.seq == _refs.c.value.op("&")(number(str((1 << SEQ_BITS) - 1))),
+)
+COMMITS_AT = named(_COMMITS.select_from(_refs.join(commits, _at_ref)))
+_newest_first = commits.c.seq.desc()
+COMMITS_BEFORE = named(first_rows(_COMMITS.where(_of_run, commits.c.seq < bindparam("before")).order_by(_newest_first)))
+COMMITS_OF_NODE = named(
+    first_rows(_COMMITS.where(_of_run, _between, commits.c.node == bindparam("node")).order_by(_newest_first))
+)
+
+_EVENTS = select(*picked(events, rows.EVENT)).where(events.c.run_key == bindparam("run_key")).order_by(events.c.n)
+EVENTS = named(first_rows(_EVENTS.where(events.c.n > bindparam("after"))))
+TASK_EVENTS = named(
+    first_rows(_EVENTS.where(events.c.task_id == bindparam("task_id"), events.c.n > bindparam("after")))
+)
+LAST_EVENT = named(select(func.max(events.c.n)).where(events.c.run_key == bindparam("run_key")))
+
+# ---- interrupts, timers
+
+INTERRUPT = named(select(*picked(interrupts, rows.INTERRUPT)).where(interrupts.c.id == bindparam("id")))
+TIMERS = named(
+    select(*picked(timers, rows.TIMER))
+    .where(timers.c.run_key == bindparam("run_key"))
+    .order_by(timers.c.task_id, timers.c.kind)
+)
+
+# ---- workflows, workers
+
+WORKFLOW_COLUMNS = [
+    *picked(workflows, ("id", "version", "source", "name", "tags", "created_at", "updated_at", "document")),
+    workflow_heads.c.status, workflow_heads.c.version, workflow_heads.c.updated_at,
+]  # fmt: skip
+WORKFLOWS = select(*WORKFLOW_COLUMNS).join_from(workflows, workflow_heads, workflows.c.id == workflow_heads.c.id)
+_of_workflow = WORKFLOWS.where(workflows.c.id == bindparam("id"))
+WORKFLOW_VERSION = named(_of_workflow.where(workflows.c.version == bindparam("version")))
+NEWEST_WORKFLOW = named(_of_workflow.where(workflows.c.version == workflow_heads.c.version))
+WORKFLOW_VERSIONS = named(_of_workflow.order_by(workflows.c.version.desc()))
+INSERT_WORKFLOW = named(insert(workflows))
+_set_head = upsert(workflow_heads).values({c.name: bindparam(c.name) for c in workflow_heads.columns})
+SET_WORKFLOW_HEAD = named(
+    _set_head.on_conflict_do_update(
+        index_elements=["id"],
+        set_={name: _set_head.excluded[name] for name in ("version", "status", "updated_at")},
+        where=_set_head.excluded.version > workflow_heads.c.version,
+    )
+)
+SET_WORKFLOW_STATUS = named(
+    update(workflow_heads)
+    .where(workflow_heads.c.id == bindparam("workflow_id"))
+    .values(status=bindparam("new_status"), updated_at=bindparam("at"))
+)
+
+WORKER = named(select(*picked(workers, rows.WORKER)).where(workers.c.id == bindparam("id")))
+WORKERS = named(select(*picked(workers, rows.WORKER)).order_by(workers.c.id))
+INSERT_WORKER = named(insert(workers))
+REPLACE_WORKER = named(
+    update(workers)
+    .where(workers.c.id == bindparam("id"))
+    .values({name: bindparam(name) for name in rows.WORKER if name != "id"})
+)
+DELETE_WORKER = named(delete(workers).where(workers.c.id == bindparam("id")))

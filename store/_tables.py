@@ -1,0 +1,194 @@
+"""The tables of the store, and the revision of the schema that this code reads and writes.
+
+Rows of one run are reached by its integer key. `commits` and `events` are appended to and never changed: plain rowid
+tables with a small index by (run, number) take several times as many rows a second as tables clustered by it (see
+docs/adr/0003-committing.md). What a run was given (`run_inputs`) stands apart from where it is (`runs`), because
+SQLite writes the whole row anew at each update. Columns that may be long come last: those before them are read
+without them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+REVISION = "0001"
+"""The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
+
+metadata = MetaData()
+_Int = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _run_key() -> Column[int]:
+    return Column("run_key", _Int, ForeignKey("runs.key"), nullable=False)
+
+
+# Alembic's version table under our name: one row, one stamp.
+meta = Table("meta", metadata, Column("version_num", String(32)), PrimaryKeyConstraint("version_num", name="meta_pkc"))
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("key", _Int, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("workflow_id", Text, nullable=False),
+    Column("workflow_version", _Int, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("head", _Int, nullable=False),
+    Column("version", _Int, nullable=False),
+    Column("branch", _Int, nullable=False),
+    Column("epoch", _Int, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_expires_at", _Int),
+    Column("origin_id", Text, nullable=False),
+    Column("parent", _Int),
+    Column("parent_id", Text),
+    Column("name", Text),
+    Column("error", Text),
+    Column("input_tokens", _Int, nullable=False),
+    Column("output_tokens", _Int, nullable=False),
+    Column("cost", REAL, nullable=False),
+    Column("task_count", _Int, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("updated_at", _Int, nullable=False),
+    Column("finished_at", _Int),
+    sqlite_autoincrement=True,  # the key of a deleted run is never given to another one: refs hold it
+)
+Index("runs_by_time", runs.c.created_at, runs.c.key)
+Index("runs_by_status", runs.c.status, runs.c.created_at, runs.c.key)
+Index("runs_by_workflow", runs.c.workflow_id, runs.c.created_at, runs.c.key)
+Index("runs_by_parent_id", runs.c.parent_id, runs.c.created_at, runs.c.key, sqlite_where=runs.c.parent_id.is_not(None))
+Index("runs_by_parent", runs.c.parent, sqlite_where=runs.c.parent.is_not(None))
+
+run_inputs = Table(
+    "run_inputs",
+    metadata,
+    Column("run_key", _Int, ForeignKey("runs.key"), primary_key=True, autoincrement=False),
+    Column("tags", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("input", Text, nullable=False),
+)
+
+commits = Table(
+    "commits",
+    metadata,
+    _run_key(),
+    Column("seq", _Int, nullable=False),
+    Column("branch", _Int, nullable=False),
+    Column("parent", _Int),
+    Column("kind", Text, nullable=False),
+    Column("node", Text),
+    Column("task_id", Text),
+    Column("level", _Int),
+    Column("at", _Int, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("version", _Int, nullable=False),
+    Column("epoch", _Int, nullable=False),
+    Column("dominator", _Int),
+    Column("base", _Int),
+    Column("body", LargeBinary, nullable=False),
+    Column("snapshot", LargeBinary),
+    PrimaryKeyConstraint("run_key", "seq"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _run_key(),
+    Column("n", _Int, nullable=False),
+    Column("seq", _Int, nullable=False),
+    Column("at", _Int, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("task_id", Text),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("run_key", "n"),
+)
+Index("events_by_task", events.c.run_key, events.c.task_id, events.c.n, sqlite_where=events.c.task_id.is_not(None))
+
+timers = Table(
+    "timers",
+    metadata,
+    _run_key(),
+    Column("task_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("due_at", _Int, nullable=False),
+    PrimaryKeyConstraint("run_key", "task_id", "kind"),
+)
+
+interrupts = Table(
+    "interrupts",
+    metadata,
+    Column("n", _Int, primary_key=True),  # the order in which they were opened
+    Column("id", Text, nullable=False, unique=True),
+    _run_key(),
+    Column("run_id", Text, nullable=False),
+    Column("task_id", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("schema", Text, nullable=False),
+    Column("actions", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("expires_at", _Int),
+    Column("resolved_at", _Int),
+)
+Index("interrupts_by_status", interrupts.c.status, interrupts.c.n)
+Index("interrupts_by_run", interrupts.c.run_key, interrupts.c.n)
+
+workflows = Table(
+    "workflows",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("version", _Int, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("name", Text),
+    Column("tags", Text, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("updated_at", _Int, nullable=False),
+    Column("document", Text, nullable=False),
+    PrimaryKeyConstraint("id", "version"),
+)
+
+workflow_heads = Table(
+    "workflow_heads",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("version", _Int, nullable=False),  # the newest one
+    Column("status", Text, nullable=False),
+    Column("updated_at", _Int, nullable=False),
+)
+Index("workflow_heads_by_time", workflow_heads.c.updated_at, workflow_heads.c.id)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("url", Text),
+    Column("tags", Text, nullable=False),
+    Column("max_concurrent", _Int, nullable=False),
+    Column("token", Text),
+    Column("secret", Text),
+    Column("headers", Text, nullable=False),
+    Column("model", Text),
+    Column("health", Text),
+    Column("status", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("updated_at", _Int, nullable=False),
+)

@@ -1,0 +1,279 @@
+"""The store in memory: the rules of the others without a disk, for simulation, tests and runs that need not last."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import ClassVar, TypeVar
+
+from engine.errors import StaleCommit
+from engine.model import Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
+from engine.ports import Batch, CommitRow, EventRow, InterruptRow, Page, RunFilter, TimerRow, WorkerRow, WorkflowRow
+from store import _cursor as cursors
+from store._cursor import Place
+from store._errors import has_forks, no_worker, no_workflow, version_exists, worker_exists
+from store._fresh import moved, touched, versions_after
+from store._match import run_matches, workflow_matches
+
+T = TypeVar("T")
+
+_ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
+_number = attrgetter("n")
+
+
+@dataclass(slots=True)
+class _Run:
+    """A run with all it owns; commit `seq` stands at `seq - 1`, events are in order."""
+
+    head: RunHead
+    version: int = 0
+    commits: list[CommitRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    timers: dict[TaskId, dict[str, TimerRow]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Workflow:
+    status: str
+    changed_at: int
+    versions: dict[int, WorkflowRow] = field(default_factory=dict)
+
+    def row(self, version: int) -> WorkflowRow:
+        row = self.versions[version]
+        changed_at = self.changed_at if version == max(self.versions) else row.updated_at
+        return replace(row, status=self.status, updated_at=changed_at)
+
+
+class MemoryStore:
+    """Implements `engine.ports.Store`. A batch is written before the first await; closing keeps everything, for who
+    opens the same object again."""
+
+    scheme: ClassVar[str] = "memory"
+    keeps: ClassVar[bool] = False
+
+    def __init__(self, address: str = "memory://") -> None:
+        self._runs: dict[int, _Run] = {}
+        self._keys: dict[RunId, int] = {}
+        self._last_key = 0
+        self._interrupts: dict[str, tuple[int, InterruptRow]] = {}
+        self._opened = 0
+        self._workflows: dict[str, _Workflow] = {}
+        self._workers: dict[str, WorkerRow] = {}
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    async def ping(self) -> None: ...
+
+    # ---- batches
+
+    async def commit(self, batch: Batch) -> None:
+        """Check everything, then write: nothing fails half way."""
+        known = {key: self._runs[key] for key in touched(batch) if key in self._runs}
+        standing = {key: (run.version, run.head.epoch) for key, run in known.items()}
+        versions = versions_after(batch, standing)
+        self._check(batch)
+        for head in batch.created:
+            self._runs[head.key] = _Run(head)
+            self._keys[head.id] = head.key
+            self._last_key = max(self._last_key, head.key)
+        for key, version in versions.items():
+            self._runs[key].version = version
+        for row in batch.commits:
+            self._runs[row.run_key].commits.append(row)
+        for key, head in batch.heads.items():
+            run = self._runs[key]
+            run.head = moved(run.head, head)
+        for event in batch.events:
+            insort(self._runs[event.run_key].events, event, key=_number)
+        self._timers_and_interrupts(batch)
+
+    def _check(self, batch: Batch) -> None:
+        """Nothing is there already, nothing belongs to a run that is gone."""
+        keys = {head.key for head in batch.created}
+        ids = {head.id for head in batch.created}
+        taken = len(keys) < len(batch.created) or not keys.isdisjoint(self._runs)
+        if taken or len(ids) < len(batch.created) or not ids.isdisjoint(self._keys):
+            raise StaleCommit("a run that was to be created exists already")
+        owners = {row.run_key for rows in (batch.events, batch.timers, batch.interrupts) for row in rows}
+        if not owners <= self._runs.keys() | keys:
+            raise StaleCommit("something belongs to a run that is gone")
+        numbers = {(event.run_key, event.n) for event in batch.events}
+        names = {row.id for row in batch.interrupts}
+        known = any(self._has_event(key, n) for key, n in numbers) or not names.isdisjoint(self._interrupts)
+        if known or len(numbers) < len(batch.events) or len(names) < len(batch.interrupts):
+            raise StaleCommit("an event or an interrupt is stored already")
+
+    def _has_event(self, key: int, n: int) -> bool:
+        events = self._runs[key].events if key in self._runs else []
+        place = bisect_right(events, n, key=_number)
+        return place > 0 and events[place - 1].n == n
+
+    def _timers_and_interrupts(self, batch: Batch) -> None:
+        """Timers are cleared before others are set: a task that goes on has new ones."""
+        for key, task_id in batch.timers_cleared:
+            if key in self._runs:
+                self._runs[key].timers.pop(task_id, None)
+        for timer in batch.timers:
+            self._runs[timer.run_key].timers.setdefault(timer.task_id, {})[timer.kind] = timer
+        for row in batch.interrupts:
+            self._opened += 1
+            self._interrupts[row.id] = (self._opened, row)
+        for name, status, at in batch.interrupts_ended:
+            if name in self._interrupts:
+                n, row = self._interrupts[name]
+                self._interrupts[name] = (n, replace(row, status=status, resolved_at=at))
+
+    # ---- runs
+
+    async def next_run_key(self) -> int:
+        return self._last_key + 1
+
+    async def run(self, run_id: RunId) -> RunHead | None:
+        key = self._keys.get(run_id)
+        return None if key is None else self._runs[key].head
+
+    async def run_by_key(self, run_key: int) -> RunHead | None:
+        run = self._runs.get(run_key)
+        return None if run is None else run.head
+
+    async def runs(self, where: RunFilter, limit: int, cursor: str | None) -> Page[RunHead]:
+        after = cursors.read("runs", cursor, int, int)
+        found = (run.head for run in self._runs.values() if run_matches(run.head, where))
+        return _page("runs", found, lambda head: (head.created_at, head.key), limit, after)
+
+    async def active_runs(self) -> list[int]:
+        return sorted(key for key, run in self._runs.items() if run.head.status in _ACTIVE)
+
+    async def delete_run(self, run_key: int) -> None:
+        if forks := await self.forks_of(run_key):
+            raise has_forks([fork.id for fork in forks])
+        run = self._runs.pop(run_key, None)
+        if run is not None:
+            del self._keys[run.head.id]
+            self._interrupts = {name: item for name, item in self._interrupts.items() if item[1].run_key != run_key}
+
+    async def forks_of(self, run_key: int) -> list[RunHead]:
+        heads = (self._runs[key].head for key in sorted(self._runs))
+        return [head for head in heads if head.parent is not None and run_key_of(head.parent) == run_key]
+
+    # ---- history
+
+    async def commits(self, run_key: int, first: int, last: int) -> list[CommitRow]:
+        return self._commits(run_key)[max(first - 1, 0) : max(last, 0)]
+
+    async def commits_at(self, refs: Sequence[Ref]) -> list[CommitRow]:
+        wanted = ((self._commits(run_key_of(ref)), seq_of(ref)) for ref in dict.fromkeys(refs))
+        return [commits[seq - 1] for commits, seq in wanted if 0 < seq <= len(commits)]
+
+    async def commits_before(self, run_key: int, before: int, limit: int, node: str | None) -> list[CommitRow]:
+        found: list[CommitRow] = []
+        commits = self._commits(run_key)
+        for place in range(min(before - 1, len(commits)) - 1, -1, -1):
+            if len(found) == limit:
+                break
+            if node is None or commits[place].node == node:
+                found.append(commits[place])
+        return found
+
+    async def events(self, run_key: int, after: int, limit: int) -> list[EventRow]:
+        events = self._events(run_key)
+        first = bisect_right(events, after, key=_number)
+        return events[first : first + limit]
+
+    async def task_events(self, run_key: int, task_id: TaskId) -> list[EventRow]:
+        return [event for event in self._events(run_key) if event.task_id == task_id]
+
+    async def last_event(self, run_key: int) -> int:
+        events = self._events(run_key)
+        return events[-1].n if events else 0
+
+    def _commits(self, run_key: int) -> list[CommitRow]:
+        run = self._runs.get(run_key)
+        return run.commits if run else []
+
+    def _events(self, run_key: int) -> list[EventRow]:
+        run = self._runs.get(run_key)
+        return run.events if run else []
+
+    # ---- interrupts, timers
+
+    async def interrupt(self, interrupt_id: str) -> InterruptRow | None:
+        found = self._interrupts.get(interrupt_id)
+        return None if found is None else found[1]
+
+    async def interrupts(
+        self, status: str | None, run_key: int | None, limit: int, cursor: str | None
+    ) -> Page[InterruptRow]:
+        after = cursors.read("interrupts", cursor, int)
+        found = (
+            (n, row)
+            for n, row in self._interrupts.values()
+            if status in (None, row.status) and run_key in (None, row.run_key)
+        )
+        page = _page("interrupts", found, lambda item: (item[0],), limit, after)
+        return Page(items=tuple(row for _, row in page.items), next_cursor=page.next_cursor)
+
+    async def timers(self, run_key: int) -> list[TimerRow]:
+        run = self._runs.get(run_key)
+        kinds = run.timers.values() if run else ()
+        return sorted((timer for of in kinds for timer in of.values()), key=attrgetter("task_id", "kind"))
+
+    # ---- workflows
+
+    async def put_workflow(self, row: WorkflowRow) -> None:
+        found = self._workflows.setdefault(row.id, _Workflow(row.status, row.updated_at))
+        if row.version in found.versions:
+            raise version_exists(row)
+        found.versions[row.version] = row
+        if row.version == max(found.versions):
+            found.status, found.changed_at = row.status, row.updated_at
+
+    async def workflow(self, workflow_id: str, version: int | None = None) -> WorkflowRow | None:
+        found = self._workflows.get(workflow_id)
+        if found is None or (version is not None and version not in found.versions):
+            return None
+        return found.row(max(found.versions) if version is None else version)
+
+    async def workflow_versions(self, workflow_id: str) -> list[WorkflowRow]:
+        found = self._workflows.get(workflow_id)
+        return [found.row(version) for version in sorted(found.versions, reverse=True)] if found else []
+
+    async def workflows(
+        self, q: str | None, tag: str | None, status: str | None, limit: int, cursor: str | None
+    ) -> Page[WorkflowRow]:
+        after = cursors.read("workflows", cursor, int, str)
+        newest = (found.row(max(found.versions)) for found in self._workflows.values())
+        wanted = (row for row in newest if workflow_matches(row, q, tag, status))
+        return _page("workflows", wanted, lambda row: (row.updated_at, row.id), limit, after)
+
+    async def set_workflow_status(self, workflow_id: str, status: str, at: int) -> None:
+        if workflow_id not in self._workflows:
+            raise no_workflow(workflow_id)
+        found = self._workflows[workflow_id]
+        found.status, found.changed_at = status, at
+
+    # ---- workers
+
+    async def put_worker(self, row: WorkerRow, *, create: bool) -> None:
+        if create and row.id in self._workers:
+            raise worker_exists(row.id)
+        if not create and row.id not in self._workers:
+            raise no_worker(row.id)
+        self._workers[row.id] = row
+
+    async def worker(self, worker_id: str) -> WorkerRow | None:
+        return self._workers.get(worker_id)
+
+    async def workers(self) -> list[WorkerRow]:
+        return [self._workers[name] for name in sorted(self._workers)]
+
+    async def delete_worker(self, worker_id: str) -> None:
+        self._workers.pop(worker_id, None)
+
+
+def _page(kind: str, found: Iterable[T], place: Callable[[T], Place], limit: int, after: Place | None) -> Page[T]:
+    """The newest items of a list, in descending order of their places, that come after the cursor's."""
+    rest = (item for item in found if after is None or place(item) < after)
+    return cursors.page(kind, sorted(rest, key=place, reverse=True)[: limit + 1], limit, place)

@@ -1,0 +1,289 @@
+"""The store in a SQLite file: what one server needs, durable at every commit."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from engine.errors import StoreUnavailable
+from engine.model import Ref, RunHead, RunId, TaskId
+from engine.ports import Batch, CommitRow, EventRow, InterruptRow, Page, RunFilter, TimerRow, WorkerRow, WorkflowRow
+from store import _changes as changes
+from store import _cursor as cursors
+from store import _lists as lists
+from store import _rows as rows
+from store import _schema
+from store import _statements as sql
+from store._address import path_of
+from store._cursor import Place
+from store._json import to_text
+from store._lock import FileLock
+from store._sqlite import SLICE, Reader, connect_reader, in_slices, told
+from store._writer import Writer
+
+T = TypeVar("T")
+
+_FIRST: Place = (-(2**63), 0)
+"""Before the first place of any list of runs."""
+
+
+class SqliteStore:
+    """Implements `engine.ports.Store` on a file, which one process at a time can open to write.
+
+    With `readonly` it takes no lock, can be opened beside a server, and refuses every write.
+    """
+
+    scheme: ClassVar[str] = "sqlite"
+    keeps: ClassVar[bool] = True
+
+    def __init__(self, address: str | Path, *, readonly: bool = False) -> None:
+        self.path = path_of(address)
+        self._readonly = readonly
+        self._lock = FileLock(self.path)
+        self._writer: Writer | None = None
+        self._reader: Reader | None = None
+
+    async def open(self) -> None:
+        with told(self.path):
+            if self._readonly:
+                self._open_to_read()
+            else:
+                self._open_to_write()
+
+    def _open_to_read(self) -> None:
+        if not self.path.is_file():
+            raise StoreUnavailable(f"{self.path} does not exist", path=str(self.path))
+        connection = connect_reader(self.path)
+        try:
+            _schema.require_current(connection, self.path)
+        finally:
+            connection.close()
+        self._reader = Reader(self.path)
+
+    def _open_to_write(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"cannot make the folder {self.path.parent}: {error.strerror}") from error
+        self._lock.take()
+        writer = None
+        try:
+            writer = Writer(self.path)
+            _schema.prepare(writer.connection, self.path)
+            self._reader = Reader(self.path)
+            self._writer = writer
+        finally:
+            if self._writer is None:
+                if writer is not None:
+                    writer.connection.close()
+                self._lock.release()
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        if self._writer is not None:
+            await self._writer.close()
+        self._reader = self._writer = None
+        self._lock.release()
+
+    async def ping(self) -> None:
+        self._read(sql.LAST_RUN_KEY)
+        if not self.path.is_file():
+            raise StoreUnavailable(f"{self.path} has been removed", path=str(self.path))
+
+    # ---- runs
+
+    async def next_run_key(self) -> int:
+        found = self._read(sql.LAST_RUN_KEY)
+        return int(found[0][0]) + 1 if found else 1
+
+    async def commit(self, batch: Batch) -> None:
+        await self._write().commit(batch)
+
+    async def run(self, run_id: RunId) -> RunHead | None:
+        return self._one(rows.run_head, sql.RUN_BY_ID, id=run_id)
+
+    async def run_by_key(self, run_key: int) -> RunHead | None:
+        return self._one(rows.run_head, sql.RUN_BY_KEY, run_key=run_key)
+
+    async def runs(self, where: RunFilter, limit: int, cursor: str | None) -> Page[RunHead]:
+        after = cursors.read("runs", cursor, int, int)
+
+        def read(number: int, last: RunHead | None) -> list[RunHead]:
+            text, given = lists.list_runs(where, number, _place(last) if last else after)
+            return [rows.run_head(row) for row in self._read(text, **given)]
+
+        if lists.needs_scan(where):
+            found = await self._scan(where, limit + 1, after)
+        else:
+            found = await in_slices(limit + 1, read)
+        return cursors.page("runs", found, limit, _place)
+
+    async def _scan(self, where: RunFilter, limit: int, after: Place | None) -> list[RunHead]:
+        """Window by window, until enough is found or nothing is left."""
+        found: list[RunHead] = []
+        while True:
+            text, given = lists.window_end(where, after)
+            until = next(iter(self._read(text, **given)), None)
+            text, given = lists.list_runs(where, limit - len(found), after, until or _FIRST)
+            found += [rows.run_head(row) for row in self._read(text, **given)]
+            if until is None or len(found) == limit:
+                return found
+            after = until
+            await asyncio.sleep(0)
+
+    async def active_runs(self) -> list[int]:
+        return [key for (key,) in self._read(sql.ACTIVE_RUNS)]
+
+    async def delete_run(self, run_key: int) -> None:
+        await self._write().change(changes.delete_run(run_key))
+
+    async def forks_of(self, run_key: int) -> list[RunHead]:
+        def read(number: int, last: RunHead | None) -> list[RunHead]:
+            given = {**changes.refs_of(run_key), "after": last.key if last else 0, "limit": number}
+            return [rows.run_head(row) for row in self._read(sql.FORKS, **given)]
+
+        return await in_slices(sys.maxsize, read)
+
+    # ---- history
+
+    async def commits(self, run_key: int, first: int, last: int) -> list[CommitRow]:
+        def read(number: int, before: CommitRow | None) -> list[CommitRow]:
+            start = before.seq + 1 if before else first
+            given = {"run_key": run_key, "first": start, "last": min(last, start + number - 1)}
+            return [rows.commit_row(row) for row in self._read(sql.COMMITS, **given)]
+
+        return await in_slices(last - first + 1, read)
+
+    async def commits_at(self, refs: Sequence[Ref]) -> list[CommitRow]:
+        found: list[CommitRow] = []
+        for start in range(0, len(refs), SLICE):
+            some = to_text(refs[start : start + SLICE])
+            found += [rows.commit_row(row) for row in self._read(sql.COMMITS_AT, refs=some)]
+            await asyncio.sleep(0)
+        return found
+
+    async def commits_before(self, run_key: int, before: int, limit: int, node: str | None) -> list[CommitRow]:
+        if node is not None:
+            return await self._commits_of_node(run_key, before, limit, node)
+
+        def read(number: int, last: CommitRow | None) -> list[CommitRow]:
+            given = {"run_key": run_key, "before": last.seq if last else before, "limit": number}
+            return [rows.commit_row(row) for row in self._read(sql.COMMITS_BEFORE, **given)]
+
+        return await in_slices(limit, read)
+
+    async def _commits_of_node(self, run_key: int, before: int, limit: int, node: str) -> list[CommitRow]:
+        """Window by window: there is no index by node, which each commit would have to pay for."""
+        found: list[CommitRow] = []
+        newest = self._read(sql.COMMITS_BEFORE, run_key=run_key, before=before, limit=1)
+        last = rows.commit_row(newest[0]).seq if newest else 0
+        while last > 0 and len(found) < limit:
+            first = max(last - lists.WINDOW + 1, 1)
+            given = {"run_key": run_key, "first": first, "last": last, "node": node, "limit": limit - len(found)}
+            found += [rows.commit_row(row) for row in self._read(sql.COMMITS_OF_NODE, **given)]
+            last = first - 1
+            await asyncio.sleep(0)
+        return found
+
+    async def events(self, run_key: int, after: int, limit: int) -> list[EventRow]:
+        return await self._events(sql.EVENTS, limit, after, run_key=run_key)
+
+    async def task_events(self, run_key: int, task_id: TaskId) -> list[EventRow]:
+        return await self._events(sql.TASK_EVENTS, sys.maxsize, 0, run_key=run_key, task_id=task_id)
+
+    async def _events(self, statement: str, limit: int, after: int, **of: Any) -> list[EventRow]:
+        def read(number: int, last: EventRow | None) -> list[EventRow]:
+            given = {**of, "after": last.n if last else after, "limit": number}
+            return [rows.event_row(row) for row in self._read(statement, **given)]
+
+        return await in_slices(limit, read)
+
+    async def last_event(self, run_key: int) -> int:
+        return int(self._read(sql.LAST_EVENT, run_key=run_key)[0][0] or 0)
+
+    # ---- interrupts, timers
+
+    async def interrupt(self, interrupt_id: str) -> InterruptRow | None:
+        return self._one(rows.interrupt_row, sql.INTERRUPT, id=interrupt_id)
+
+    async def interrupts(
+        self, status: str | None, run_key: int | None, limit: int, cursor: str | None
+    ) -> Page[InterruptRow]:
+        after = cursors.read("interrupts", cursor, int)
+
+        def read(number: int, last: tuple[InterruptRow, int] | None) -> list[tuple[InterruptRow, int]]:
+            text, given = lists.list_interrupts(status, run_key, number, (last[1],) if last else after)
+            return [(rows.interrupt_row(row[:-1]), row[-1]) for row in self._read(text, **given)]
+
+        page = cursors.page("interrupts", await in_slices(limit + 1, read), limit, lambda item: (item[1],))
+        return Page(items=tuple(row for row, _ in page.items), next_cursor=page.next_cursor)
+
+    async def timers(self, run_key: int) -> list[TimerRow]:
+        return [rows.timer_row(row) for row in self._read(sql.TIMERS, run_key=run_key)]
+
+    # ---- workflows
+
+    async def put_workflow(self, row: WorkflowRow) -> None:
+        await self._write().change(changes.put_workflow(row))
+
+    async def workflow(self, workflow_id: str, version: int | None = None) -> WorkflowRow | None:
+        if version is None:
+            return self._one(rows.workflow_row, sql.NEWEST_WORKFLOW, id=workflow_id)
+        return self._one(rows.workflow_row, sql.WORKFLOW_VERSION, id=workflow_id, version=version)
+
+    async def workflow_versions(self, workflow_id: str) -> list[WorkflowRow]:
+        return [rows.workflow_row(row) for row in self._read(sql.WORKFLOW_VERSIONS, id=workflow_id)]
+
+    async def workflows(
+        self, q: str | None, tag: str | None, status: str | None, limit: int, cursor: str | None
+    ) -> Page[WorkflowRow]:
+        after = cursors.read("workflows", cursor, int, str)
+
+        def read(number: int, last: WorkflowRow | None) -> list[WorkflowRow]:
+            text, given = lists.list_workflows(q, tag, status, number, (last.updated_at, last.id) if last else after)
+            return [rows.workflow_row(row) for row in self._read(text, **given)]
+
+        found = await in_slices(limit + 1, read)
+        return cursors.page("workflows", found, limit, lambda row: (row.updated_at, row.id))
+
+    async def set_workflow_status(self, workflow_id: str, status: str, at: int) -> None:
+        await self._write().change(changes.set_workflow_status(workflow_id, status, at))
+
+    # ---- workers
+
+    async def put_worker(self, row: WorkerRow, *, create: bool) -> None:
+        await self._write().change(changes.add_worker(row) if create else changes.replace_worker(row))
+
+    async def worker(self, worker_id: str) -> WorkerRow | None:
+        return self._one(rows.worker_row, sql.WORKER, id=worker_id)
+
+    async def workers(self) -> list[WorkerRow]:
+        return [rows.worker_row(row) for row in self._read(sql.WORKERS)]
+
+    async def delete_worker(self, worker_id: str) -> None:
+        await self._write().change(changes.delete_worker(worker_id))
+
+    # ---- how to read and write
+
+    def _write(self) -> Writer:
+        if self._writer is None:
+            why = "is opened to read only" if self._readonly else "is not open"
+            raise StoreUnavailable(f"{self.path} {why}", path=str(self.path))
+        return self._writer
+
+    def _read(self, statement: str, **given: Any) -> list[Any]:
+        if self._reader is None:
+            raise StoreUnavailable(f"{self.path} is not open", path=str(self.path))
+        return self._reader.rows(statement, given)
+
+    def _one(self, convert: Callable[[rows.Row], T], statement: str, **given: Any) -> T | None:
+        found = self._read(statement, **given)
+        return convert(found[0]) if found else None
+
+
+def _place(head: RunHead) -> Place:
+    return head.created_at, head.key
