@@ -17,7 +17,7 @@ _UNDECLARED = re.compile(r"undeclared reference to '(?P<name>[^']*)'")
 _OVERLOAD = re.compile(r"No matching overloads found : (?P<call>.+?)(?:\((?P<types>[^()]*)\))?$")
 _KEY = re.compile(r'Key not found in map : "?(?P<key>.*?)"?$', re.DOTALL)
 _VARIABLE = re.compile(r'No value with name "(?P<name>.*)" found')
-_STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
+_STATUS = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]$")
 
 _NUMERIC = frozenset({"int", "uint", "double"})
 _NAMES = {"int64": "int", "uint64": "uint", "null_type": "null"}
@@ -26,16 +26,17 @@ _COMPARISONS = frozenset({"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in"})
 
 def located(message: str) -> str:
     """The first problem of a compilation, with its place."""
+    message = _plain(message)
     found = _PROBLEM.search(message)
     if found is None:
-        return _STATUS.sub("", _STATUS.sub("", message))
+        return message
     line, column, text = found.groups()
     return text[:MAX_TEXT] + (f" (line {line}, column {column})" if int(column) > 0 else "")
 
 
 def type_error(message: str) -> str | None:
     """What the checker found, or None where that works all the same."""
-    for found in _PROBLEM.finditer(message):
+    for found in _PROBLEM.finditer(_plain(message)):
         line, column, text = found.groups()
         place = f" (line {line}, column {column})"
         if (undeclared := _UNDECLARED.search(text)) is not None:
@@ -50,7 +51,7 @@ def type_error(message: str) -> str | None:
 
 def explained(message: str, references: frozenset[tuple[str, ...]]) -> str:
     """An error of the evaluator; `references` are the paths of the expression."""
-    reason = _STATUS.sub("", _STATUS.sub("", message))
+    reason = _plain(message)
     if (missing := _KEY.search(reason)) is not None:
         return f"'{_dotted(missing['key'], references)}' does not exist; guard it with has(…)"
     if (variable := _VARIABLE.search(reason)) is not None:
@@ -64,6 +65,11 @@ def explained(message: str, references: frozenset[tuple[str, ...]]) -> str:
     if JOINED in reason or "Python function" in reason:
         return "a comprehension gives a value that is no JSON value"
     return reason[:MAX_TEXT]
+
+
+def _plain(message: str) -> str:
+    """A message without the codes that stand around it."""
+    return _STATUS.sub("", message)
 
 
 def _types(listed: str) -> list[str]:

@@ -22,6 +22,9 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 
+MAX_TOKENS = 1000
+"""Tokens in one tag: the engine's parser takes a piece of the stack for each operator, and does not look how much."""
+
 
 class TemplateSyntaxError(ValueError):
     """A template that does not compile."""
@@ -63,6 +66,10 @@ def _tokens(source: str, start: int, end: re.Pattern[str]) -> tuple[Tokens, re.M
         match = _TOKEN.match(source, at)
         assert match is not None  # the last alternative takes any character
         if match.lastgroup is not None:
+            if len(found) == MAX_TOKENS:
+                raise TemplateSyntaxError(
+                    f"the tag at character {start - 1} has more than {MAX_TOKENS} words and signs"
+                )
             found.append(Token(match.lastgroup, match[0], at))
             depth += (match[0] in ("(", "[", "{")) - (match[0] in (")", "]", "}"))
         at = match.end()

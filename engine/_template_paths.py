@@ -44,7 +44,7 @@ def could_hide(tokens: Tokens, at: int, end: int) -> bool:
     """Whether the engine would take a missing path for null here: for a filter of ours, or inside of brackets."""
     if tokens[end].text == "|" and tokens[end + 1].text in OUR_FILTERS:
         return True
-    return concatenated(tokens, at, end) or any(opened < at < closed for opened, closed in tokens.partner.items())
+    return concatenated(tokens, at, end) or tokens.is_inside(at)
 
 
 def concatenated(tokens: Tokens, at: int, end: int) -> bool:

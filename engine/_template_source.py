@@ -20,6 +20,8 @@ from engine.paths import Path, dotted
 
 MAX_GROWTH = 4096
 """How many times the longest text a template may write down by `~` and `+`, its loops not counted."""
+MAX_ELIFS = 200
+"""Tags of this name in a template, which the engine nests; see also `MAX_TOKENS`."""
 
 KEYWORDS = frozenset({"and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"})
 TAGS = frozenset({"if", "elif", "else", "endif", "for", "endfor", "set", "break", "continue"})
@@ -54,7 +56,7 @@ class Rewritten:
 
 
 def rewrite(source: str) -> Rewritten:
-    """Read a template whose syntax is known to be right. Raises TemplateSyntaxError for what is not available."""
+    """Read a template, whose syntax may be wrong. Raises TemplateSyntaxError for what is not available."""
     prefix = "v_"
     while prefix in source:
         prefix += "_"
@@ -91,7 +93,9 @@ class _Rewriter:
         self.guarded: dict[tuple[str, ...], bool] = {}
         self.scopes: list[set[str]] = [set()]
         self.growth = 1
+        self.elifs = 0
         self.longest = 0
+        self.keeping = False  # whether the value is given a name: later it could not be told what is missing
 
     def part(self, part: Part) -> str:
         """A part as it stands in the new source."""
@@ -125,7 +129,10 @@ class _Rewriter:
             return self._for(tokens)
         if tag == "set":
             return self._set(tokens)
-        if tag == "endfor":
+        self.elifs += tag == "elif"
+        if self.elifs > MAX_ELIFS:
+            raise TemplateSyntaxError(f"a template may have {MAX_ELIFS} elif tags")
+        if tag == "endfor" and len(self.scopes) > 1:
             self.scopes.pop()
         return f"{tag} {self._expression(tokens.part(1, len(tokens)))}".rstrip()
 
@@ -144,9 +151,9 @@ class _Rewriter:
         equals = tokens.find("=")
         if equals == len(tokens) or tokens.find(".") < equals:
             raise TemplateSyntaxError("'set' needs a name and a value: {% set name = value %}")
-        before, self.growth = self.growth, 1
+        before, self.growth, self.keeping = self.growth, 1, True
         value = self._expression(tokens.part(equals + 1, len(tokens)))
-        self.growth = before * self.growth
+        self.growth, self.keeping = before * self.growth, False
         self._check_growth()
         names = tokens.part(1, equals)
         self.scopes[-1].update(_names(names))
@@ -200,16 +207,17 @@ class _Rewriter:
 
     def _path(self, tokens: Tokens, at: int, new: dict[int, str], tails: dict[int, str]) -> int:
         path, end = static_path(tokens, at)
-        if tokens[at].text == LOOP and tokens[end].text == "." and tokens[end + 1].text in LOOP_METHODS:
+        local = self._is_local(tokens[at].text)
+        if local and path == (LOOP,) and tokens[end].text == "." and tokens[end + 1].text in LOOP_METHODS:
             return end + 2
         optional = may_be_missing(tokens, at, end)
-        if self._is_local(tokens[at].text):
-            text = "".join(tokens[place].text for place in range(at, end))
-        else:
+        if not local:
             text = self._slot(path, optional)
-        if optional and self._is_local(tokens[at].text):
+        elif optional:
             text = without_parents(tokens, at, end)
-        elif not optional and could_hide(tokens, at, end):
+        else:
+            text = "".join(tokens[place].text for place in range(at, end))
+        if not optional and (self.keeping or could_hide(tokens, at, end)):
             text = f"({text} if {text} is defined else {text}.{CHECK})"
         new.update(dict.fromkeys(range(at, end), ""))
         new[at] = text

@@ -117,8 +117,10 @@ def text_of(value: Any) -> str:
         raise TemplateFailed(error.message) from None
 
 
-def printed(value: Any) -> str:
+def printed(value: Any) -> Any:
     """The text of a placeholder. Raises TemplateFailed where there is no room left for it."""
+    if value.__class__ is int:
+        return NotImplemented  # the engine writes it: it may be 1.0, which is handed over as 1
     text = value if value.__class__ is str else text_of(value)
     left = room.get()
     left[0] -= len(text)

@@ -28,11 +28,11 @@ NONE = Token("", "", 0)
 class Tokens:
     """A list of tokens that can be asked beyond its ends."""
 
-    __slots__ = ("_all", "partner")
+    __slots__ = ("_all", "_depths", "partner")
 
     def __init__(self, found: Iterable[Token]) -> None:
         self._all = tuple(found)
-        self.partner = _partners(self._all)
+        self.partner, self._depths = _brackets(self._all)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -43,6 +43,10 @@ class Tokens:
     def part(self, start: int, stop: int) -> Tokens:
         """The tokens from `start` up to `stop`."""
         return Tokens(self._all[start:stop])
+
+    def is_inside(self, at: int) -> bool:
+        """Whether a token that is no bracket stands inside of some."""
+        return self._depths[at] > 0
 
     def find(self, text: str, start: int = 0) -> int:
         """The place of the first `text` outside of brackets, or the length."""
@@ -59,15 +63,15 @@ def scan(pattern: re.Pattern[str], source: str) -> Tokens:
     return Tokens(Token(m.lastgroup, m[0], m.start()) for m in pattern.finditer(source) if m.lastgroup is not None)
 
 
-def _partners(tokens: Sequence[Token]) -> dict[int, int]:
-    """The place of the closing bracket for each opening one."""
+def _brackets(tokens: Sequence[Token]) -> tuple[dict[int, int], list[int]]:
+    """The place of the closing bracket for each opening one, and how many are open at each token."""
     partners: dict[int, int] = {}
     waiting: list[int] = []
+    depths = []
     for at, token in enumerate(tokens):
-        if token.kind != "op":
-            continue
-        if token.text in OPEN:
+        if token.kind == "op" and token.text in OPEN:
             waiting.append(at)
-        elif token.text in CLOSE and waiting:
+        elif token.kind == "op" and token.text in CLOSE and waiting:
             partners[waiting.pop()] = at
-    return partners
+        depths.append(len(waiting))
+    return partners, depths

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from engine.address import task_id_of
 from engine.history import Entry
-from engine.joins import Settled, settle
-from engine.model import END, Arrival, Commit, ErrorInfo, Ref, Task, Wave
+from engine.joins import Settled, recount, settle
+from engine.model import END, Arrival, ErrorInfo, Ref, Task, Wave
 from engine.run import Run
 
 
@@ -27,8 +27,7 @@ def follow(run: Run, task: Task, coming: Entry, handles: Sequence[str | None], *
     arrivals = arrivals_of(run, task, coming.ref, handles)
     settled = settle(run.graph.topology, run.frontier, task if leaves else None, arrivals)
     opened, waiting, joined = activated(run, settled, coming)
-    held_back = len(waiting) != len(settled.waiting)
-    return Activated(opened, waiting, joined, None if held_back else settled.blockers)
+    return Activated(opened, waiting, joined, settled.blockers if len(opened) == len(settled.fired) else None)
 
 
 def arrivals_of(run: Run, task: Task, cause: Ref, handles: Sequence[str | None]) -> list[Arrival]:
@@ -78,15 +77,18 @@ def activate(run: Run, wave: Wave, arrivals: Sequence[Arrival], coming: Entry) -
     )
 
 
-def limit_error(run: Run, commit: Commit, blockers: dict[Wave, int] | None) -> ErrorInfo | None:
-    """The limit of the run that a commit has met: a wave waits that would have fired."""
-    if blockers is not None or not commit.waiting:
+def held_back(run: Run) -> list[Wave]:
+    """The waves that nothing can reach any more and that wait all the same: a limit of the run holds them back."""
+    if run.frontier.blockers is not None or not run.frontier.waves:
+        return []
+    return [wave for wave, count in recount(run.graph.topology, run.frontier).items() if count == 0]
+
+
+def limit_error(run: Run) -> ErrorInfo | None:
+    """The limit that holds back a wave of the run."""
+    if not (held := held_back(run)):
         return None
-    return held_back(run, commit.waiting[-1].wave.node)
-
-
-def held_back(run: Run, node: str) -> ErrorInfo:
-    """The error of a run whose limits hold back a node that could be activated."""
+    node = held[-1].node
     if run.task_count >= run.max_tasks:
         message = f"the run would start more than {run.max_tasks} tasks; raise config.max_tasks"
         return ErrorInfo(code="run.task_limit", message=message, node=node, retryable=False)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from engine.errors import NodeFailure
@@ -280,6 +279,6 @@ def _count(value: Any, called: str) -> int | None:
 def _cost(value: Any) -> float:
     if value is None:
         return 0.0
-    if not _is_number(value) or not 0 <= value <= MAX_COUNT or not isfinite(value):
+    if not _is_number(value) or not 0 <= value <= MAX_COUNT:
         raise AnswerInvalid("'usage.cost' must be a number that is not negative")
     return float(value)

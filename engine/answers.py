@@ -55,6 +55,8 @@ def answered(
         failure = found
     if attempt is not None and attempt < current:
         return Late(task_id=task_id, why=f"attempt {attempt} failed after attempt {current} had begun")
+    if attempt is None and run.progress[task_id].status is not TaskStatus.RUNNING:
+        return Late(task_id=task_id, why=f"no worker holds attempt {current}: an earlier one failed, and that is known")
     return attempt_failed(run, task_id, error_of(failure, task, current), None, now, chance)
 
 

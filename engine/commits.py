@@ -9,7 +9,6 @@ from typing import Any
 from engine.activation import follow
 from engine.address import origin_of
 from engine.history import Entry
-from engine.joins import settle
 from engine.model import (
     NO_USAGE,
     Arrival,
@@ -62,22 +61,17 @@ def next_ref(run: Run) -> Ref:
 
 def finish(run: Run, task: Task, result: Result, now: int) -> Step:
     """The commit of a task that is done. Raises NodeFailure where its updates do not fit the state."""
-    state = run.history.view(task)
     updates = () if task.call is not None and result.error else result.updates
     writes = normalised(run.graph, updates, origin_of(run, task)) if updates else ()
-    fresh = changed(run.graph, state, writes) if writes else {}
+    fresh = changed(run.graph, run.history.view(task), writes) if writes else {}
     if task.call is not None:
         return _finish_item(run, task, result, writes, fresh, now)
     return commit_task(run, task, result, writes, fresh, task.level, task.causes, now)
 
 
 def _finish_item(run: Run, task: Task, result: Result, writes: Updates, fresh: State, now: int) -> Step:
-    settled = settle(run.graph.topology, run.frontier, None, ())
-    return Step(
-        record(run, task, result, writes, task.level, task.causes, Kind.ITEM, now, closed=(task.id,)),
-        fresh,
-        settled.blockers,
-    )
+    commit = record(run, task, result, writes, task.level, task.causes, Kind.ITEM, now, closed=(task.id,))
+    return Step(commit, fresh, run.frontier.blockers)
 
 
 def commit_task(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.activation import follow
+from engine.activation import activate, follow, held_back
 from engine.address import task_id_of
 from engine.commits import Result, Step, finish, next_ref
 from engine.errors import Conflict, Invalid, NodeFailure
@@ -190,11 +190,25 @@ def fork(run: Run, updates: Mapping[str, Any], now: int, actor: str) -> Step:
     writes = check_edit(run, updates, ref)
     edit_id = f"{run.id}.{ref & 0xFFFFFFFF}"
     again, calls = _anew(run, ref, edit_id)
+    freed = _freed(run, ref, edit_id)
     commit = Commit(
         ref=ref, kind=Kind.FORK, at=now, branch=run.branch, parent=run.head, writes=writes,
-        closed=tuple(run.frontier.tasks), opened=again, calls=calls, actor=actor, epoch=run.epoch,
+        closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=tuple(task.wave for task in freed),
+        calls=calls, actor=actor, epoch=run.epoch,
     )  # fmt: skip
     return Step(commit, None, run.frontier.blockers)
+
+
+def _freed(run: Run, ref: Ref, edit_id: str) -> tuple[Task, ...]:
+    """The tasks of waves that a limit held back in the parent and that the fork's own limits let through."""
+    freed: list[Task] = []
+    for wave in held_back(run):
+        task = activate(run, wave, run.frontier.waves[wave], Entry(ref, 0, (0, 0, 0), {}))
+        if task.level <= run.max_steps and len(run.frontier.tasks) + len(freed) < run.max_tasks:
+            names = [run.history.entries[cause].task_id for cause in task.causes]
+            name = task_id_of(run, wave, (*names, edit_id), task.edges, None)
+            freed.append(replace(task, id=name, causes=(*task.causes, ref)))
+    return tuple(freed)
 
 
 def _anew(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], tuple[tuple[TaskId, Call], ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
@@ -113,11 +114,13 @@ def _compiled(source: str) -> Expression:
     try:
         # Types are checked apart: the checker does not know that comparisons mix integers and doubles.
         program = _runtime().compile(source, disable_check=True)
-        parted = in_parts(source)
-        if parted != source:
-            program = _runtime().compile(parted, disable_check=True)
-    except (RuntimeError, UnicodeError) as error:
+    except TypeError:
+        raise ExpressionSyntaxError("the expression is not valid Unicode: it holds half of a surrogate pair") from None
+    except RuntimeError as error:
         raise ExpressionSyntaxError(located(str(error))) from None
+    with suppress(RuntimeError):  # in parts it is nested more deeply, perhaps more than is allowed
+        if (parted := in_parts(source)) != source:
+            program = _runtime().compile(parted, disable_check=True)
     names = read(source)
     return Expression(
         source=source,

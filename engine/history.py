@@ -85,15 +85,7 @@ class History:
 
     def view(self, task: Task) -> State:
         """The state that the task sees, with the ephemeral keys that its direct causes wrote."""
-        state = self.causal(task)
-        passing = [w for ref in task.causes for w in self._fleeting(ref)]
-        if not passing:
-            return state
-        state, fresh = dict(state), State()
-        for name, update in passing:
-            fresh[name] = reduced(self.graph.state[name], fresh.get(name), update)
-        state.update(fresh)
-        return state
+        return self._with_fleeting(self.causal(task), tuple(w for ref in task.causes for w in self._fleeting(ref)))
 
     def errors(self, task: Task) -> tuple[ErrorInfo, ...]:
         """The errors of the causes that came over an error edge, in canonical order."""
@@ -105,14 +97,15 @@ class History:
             return entry.fleeting
         return next((edit.fleeting for edit in self.edits if edit.ref == ref), ())
 
-    def _merge(self, causes: Sequence[Entry], until: int) -> State:
+    def _merge(self, causes: Sequence[Entry], until: int, *, strict: bool = True) -> State:
         meet = self.dominator_of(causes)
         edits = [edit for edit in self.edits if meet.at < edit.at <= until]
         between = self._between(meet, causes) if len(causes) > 1 else []
         if not between and not edits:
             return meet.state
-        state = fold(self.graph, meet.state, between, edits, strict=True)
-        check_merged(self.graph, state, {name for entry in between for name, _ in entry.writes})
+        state = fold(self.graph, meet.state, between, edits, strict=strict)
+        if strict:
+            check_merged(self.graph, state, {name for entry in between for name, _ in entry.writes})
         return state
 
     def merged(self, causes: Sequence[Ref]) -> State:
@@ -231,7 +224,7 @@ class History:
     def cut(self, entry: Entry) -> None:
         """Fold away everything before a commit that everything active descends from."""
         if not (self.plain and self.tips == {entry.ref}):
-            self.base_shown = self._all_shown()
+            self.base_shown = self.lasting()
             self.plain = False
         else:
             self.base_shown = entry.state
@@ -260,14 +253,18 @@ class History:
 
     def shown(self) -> State:
         """The fold of everything committed, in canonical order, and the ephemeral keys of the last commit."""
-        state = self._all_shown()
-        if self.last:
-            state = dict(state)
-            for name, update in self.last:
-                state[name] = reduced(self.graph.state[name], None, update)
-        return state
+        return self._with_fleeting(self.lasting(), self.last)
 
-    def _all_shown(self) -> State:
+    def _with_fleeting(self, state: State, passing: Updates) -> State:
+        if not passing:
+            return state
+        fresh: State = {}
+        for name, update in passing:
+            fresh[name] = reduced(self.graph.state[name], fresh.get(name), update)
+        return {**state, **fresh}
+
+    def lasting(self) -> State:
+        """The state shown but for ephemeral keys."""
         later = self.sorted(entry for entry in self.entries.values() if entry.ref != self.root)
         if not later and not self.edits:
             return self.base_shown

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine._state_check import check_of
+from engine.checks.reading import DEFAULT_TYPE, ends_of, fields_of, input_keys
+from engine.errors import Invalid
 from engine.graph import DEFAULT_TIMEOUT_MS, Edge, Graph, Node, StateKey
 from engine.missing import MISSING
 from engine.output import parse_output_spec
 from engine.plugins import node_types, reducer
 from engine.retry import RetryPolicy
 from engine.schema import compile_schema
+from engine.validate import DEFAULT_LIMITS, Limits, validate
 
-RETRY_FIELDS = ("max_attempts", "initial_interval_ms", "backoff_factor", "max_interval_ms")
+MAKE: Mapping[str, Callable[[Any], Any]] = {
+    "max_attempts": int,
+    "initial_interval_ms": int,
+    "backoff_factor": float,
+    "max_interval_ms": int,
+    "jitter": float,
+}
+
+__all__ = ["Limits", "load", "parse", "stored_form"]
+
+
+def load(document: Any, workflow_id: str, version: int, limits: Limits = DEFAULT_LIMITS) -> Graph:
+    """The graph of a document. Raises Invalid (`workflow.invalid`) with all its problems where it has errors."""
+    problems = validate(document, limits)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        message = f"the workflow has errors: {errors[0].path or '/'}: {errors[0].message}{more}"
+        raise Invalid(message, "workflow.invalid", [problem.as_json() for problem in problems])
+    return parse(document, workflow_id, version)
 
 
 def stored_form(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,62 +49,48 @@ def parse(document: Mapping[str, Any], workflow_id: str, version: int) -> Graph:
     """The graph of a document that has no errors."""
     document = stored_form(document)
     input_schema = document.get("input_schema")
-    properties = input_schema.get("properties", {}) if isinstance(input_schema, dict) else {}
     defaults = document.get("defaults", {})
     return Graph(
         workflow_id=workflow_id,
         version=version,
         document=document,
         nodes={
-            name: _node(name, place, fields, defaults) for place, (name, fields) in enumerate(document["nodes"].items())
+            name: _node(name, place, own.get("type", DEFAULT_TYPE), fields_of(own, defaults))
+            for place, (name, own) in enumerate(document["nodes"].items())
         },
         edges=tuple(_edge(index, edge) for index, edge in enumerate(document["edges"])),
         state={name: _key(name, entry) for name, entry in document.get("state_schema", {}).items()},
         input_schema=compile_schema(input_schema) if input_schema is not None else None,
-        input_keys=frozenset(properties),
+        input_keys=input_keys(input_schema),
         output=parse_output_spec(document.get("output")),
         config=document.get("config", {}),
     )
 
 
-def _node(name: str, place: int, own: Mapping[str, Any], defaults: Mapping[str, Any]) -> Node:
-    kind = own.get("type", "task")
-    fields = {**defaults.get(kind, {}), **own}
+def _node(name: str, place: int, kind: str, fields: Mapping[str, Any]) -> Node:
     return Node(
         name=name,
         type=kind,
         position=place,
         spec=node_types()[kind].parse(fields),
         retry=_retry(fields.get("retry", {})),
-        timeout_ms=fields.get("timeout_ms", DEFAULT_TIMEOUT_MS),
-        wait_timeout_ms=fields.get("wait_timeout_ms"),
+        timeout_ms=int(fields.get("timeout_ms", DEFAULT_TIMEOUT_MS)),
         on_error=fields.get("on_error", "fail"),
         parameters=fields.get("parameters", {}),
     )
 
 
 def _retry(fields: Mapping[str, Any]) -> RetryPolicy:
-    given = {name: fields[name] for name in RETRY_FIELDS if name in fields}
+    """The policy as written; JSON Schema takes 3.0 for an integer."""
     codes = fields.get("retry_on")
-    return RetryPolicy(
-        **given, jitter=float(fields.get("jitter", 0.0)), retry_on=None if codes is None else tuple(codes)
-    )
+    made = {name: MAKE[name](value) for name, value in fields.items() if name in MAKE}
+    return replace(RetryPolicy(**made), retry_on=None if codes is None else tuple(codes))
 
 
 def _edge(index: int, edge: Any) -> Edge:
-    source, target = ends_of(edge)
-    node, _, handle = source.partition(":")
-    return Edge(index=index, source=node, target=target, handle=handle or None)
-
-
-def ends_of(edge: Any) -> tuple[str, str]:
-    """Source (with its handle after a colon) and target of an edge in the short or the long form."""
-    if isinstance(edge, list):
-        return edge[0], edge[1]
-    source, target = edge["source"], edge["target"]
-    if isinstance(source, dict):
-        source = f"{source['node']}:{source['port']}" if source.get("port") else source["node"]
-    return source, target["node"] if isinstance(target, dict) else target
+    ends = ends_of(edge)
+    assert ends is not None
+    return Edge(index=index, source=ends.source, target=ends.target, handle=ends.handle)
 
 
 def _key(name: str, entry: Mapping[str, Any]) -> StateKey:

@@ -6,11 +6,9 @@ Apart from that task leaving `ready`, nothing here changes the run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.activation import held_back
 from engine.address import interrupt_id_of
 from engine.commits import Result, Step, finish, next_ref, status_after
 from engine.errors import NodeFailure
@@ -21,7 +19,7 @@ from engine.output import check_output
 from engine.plugins import node_types
 from engine.run import Run
 from engine.sends import fan_out, gather
-from engine.view import Ask, Chosen, Done, FanOut, Pause, View
+from engine.view import Ask, Chosen, Done, FanOut, Pause, View, meta_of
 
 __all__ = ["Dispatch", "Step", "ask_of", "enter", "step", "view_of"]
 
@@ -45,9 +43,8 @@ def step(run: Run, now: int) -> Step | Dispatch | None:
         if task is None:
             continue
         return gather(run, task, now) if task.id in run.frontier.calls else enter(run, task, now)
-    if not run.frontier.tasks and not run.failing:
-        waiting = next(iter(run.frontier.waves), None)
-        return _end(run, now) if waiting is None else fail_run(run, held_back(run, waiting.node), now)
+    if run.frontier.empty and not run.failing:
+        return _end(run, now)
     return None
 
 
@@ -90,32 +87,16 @@ def view_of(run: Run, task: Task) -> View:
         state=state,
         input=run.input,
         config=run.config,
-        meta=_meta(run, task),
-        item=MISSING if task.call is None else _item(run, task, state),
+        meta=meta_of(run.id, run.graph, run.max_steps, task),
+        item=MISSING if task.call is None else _item(run, task),
         index=task.index,
         errors=errors,
     )
 
 
-def _meta(run: Run, task: Task) -> dict[str, Any]:
-    remaining = run.max_steps - task.level
-    return {
-        "run_id": run.id,
-        "workflow_id": run.graph.workflow_id,
-        "workflow_version": run.graph.version,
-        "node": task.node,
-        "task_id": task.id,
-        "step": task.level,
-        "remaining_steps": remaining,
-        "is_last_step": remaining <= 0,
-    }
-
-
-def _item(run: Run, task: Task, state: Mapping[str, Any]) -> Any:
+def _item(run: Run, task: Task) -> Any:
     assert task.call is not None and task.index is not None
-    send = run.graph.nodes[run.frontier.tasks[task.call].node]
-    items = node_types()["send"].items_of(send.spec, View(state=state))
-    return items[task.index]
+    return run.items[run.frontier.calls[task.call].fanout][task.index]
 
 
 def _pause(run: Run, task: Task, pause: Pause, now: int) -> Step:
@@ -137,7 +118,7 @@ def _pause(run: Run, task: Task, pause: Pause, now: int) -> Step:
 
 
 def _end(run: Run, now: int) -> Step:
-    error = check_output(run.graph, {"input": run.input, "config": run.config}, run.history.shown())
+    error = check_output(run.graph, {"input": run.input, "config": run.config}, run.history.lasting())
     if error is not None:
         return fail_run(run, error, now)
     commit = Commit(

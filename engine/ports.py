@@ -246,6 +246,11 @@ class Store(Protocol):
 
     async def set_workflow_status(self, workflow_id: str, status: str, at: int) -> None: ...
 
+    # the server
+
+    async def server_secret(self, fresh: bytes) -> bytes:
+        """The secret that is kept for the server; `fresh` becomes it where there is none yet."""
+
     # workers
 
     async def put_worker(self, row: WorkerRow, *, create: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from engine.activation import limit_error
 from engine.history import Entry
 from engine.model import Commit, Ref, RunHead, TaskStatus, make_ref
 from engine.ports import CommitRow, EventRow
@@ -73,6 +74,7 @@ def _activate(run: Run, commit: Commit) -> None:
         if commit.task is not None and call == commit.task.id:
             run.frontier.tasks[call] = commit.task
             run.progress[call] = Progress(created_at=commit.at)
+            run.items[commit.ref] = run.items_at(commit, lambda task: run.history.entries[commit.ref].state)
     run.queue(commit)
     run.note_outcome(commit)
 
@@ -104,7 +106,7 @@ def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
     """Take up what happened to open tasks between commits: dispatches, acceptances, retries."""
     for event in events:
         progress = run.progress.get(event.task_id) if event.task_id is not None else None
-        if progress is None:
+        if progress is None or progress.status is TaskStatus.FAILED:
             continue
         body = event.body
         match event.kind:
@@ -124,3 +126,4 @@ def settle_totals(run: Run, head: RunHead) -> None:
     run.seq, run.head = head.head & 0xFFFFFFFF, head.head
     run.status, run.error = head.status, head.error
     run.usage, run.task_count = head.usage, head.task_count
+    run.limit = limit_error(run)

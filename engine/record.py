@@ -158,8 +158,7 @@ def _read_refs(numbers: list[int], key: int) -> tuple[Ref, ...]:
 
 
 def _wave(wave: Wave) -> list[Any]:
-    parts: list[Any] = [wave.node, wave.rounds or None, wave.frame or None, wave.generation or None]
-    return _trimmed(parts)
+    return _trimmed([wave.node, wave.rounds or 0, wave.frame or 0, wave.generation or 0])
 
 
 def _read_wave(parts: list[Any]) -> Wave:
@@ -169,27 +168,29 @@ def _read_wave(parts: list[Any]) -> Wave:
 
 def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[Any]:
     """A task as a list; causes and level are left out where they are those of its opener and one more."""
-    parts: list[Any] = [
-        task.id,
-        _wave(task.wave),
-        task.edges or None,
-        None if opener is not None and task.causes == (opener,) else _refs(task.causes, key),
-        None if level is not None and task.level == level + 1 else task.level,
-        task.index,
-        task.call,
-        task.slot,
-    ]
-    return _trimmed(parts)
+    parts = _trimmed(
+        [
+            task.id,
+            _wave(task.wave),
+            task.edges or 0,
+            0 if opener is not None and task.causes == (opener,) else _refs(task.causes, key),
+            0 if level is not None and task.level == level + 1 else task.level,
+        ]
+    )
+    if task.index is None:
+        return parts
+    return [*_padded(parts, 5), task.index, task.call, task.slot]
 
 
 def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None) -> Task:
-    task_id, wave, edges, causes, own_level, index, call, slot = _padded(parts, 8)
-    assert causes is not None or opener is not None
+    task_id, wave, edges, causes, own_level = _padded(parts[:5], 5)
+    index, call, slot = parts[5:] or (None, None, None)
+    assert causes or opener is not None
     return Task(
         id=TaskId(task_id),
         wave=_read_wave(wave),
-        causes=(opener,) if causes is None and opener is not None else _read_refs(causes, key),
-        level=own_level if own_level is not None else (level or 0) + 1,
+        causes=(opener,) if not causes and opener is not None else _read_refs(causes, key),
+        level=own_level or (level or 0) + 1,
         edges=tuple(edges or ()),
         index=index,
         call=call,
@@ -198,11 +199,11 @@ def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None
 
 
 def _padded(parts: list[Any], size: int) -> list[Any]:
-    return parts + [None] * (size - len(parts))
+    return parts + [0] * (size - len(parts))
 
 
 def _trimmed(parts: list[Any]) -> list[Any]:
-    while parts and parts[-1] is None:
+    while parts and parts[-1] == 0:
         parts.pop()
     return parts
 
@@ -226,7 +227,7 @@ def _writes(commit: Commit) -> list[list[Any]]:
         return [[key, value] for key, value in commit.writes]
     places = dict(_places(commit.answer, [], SHARED_DEPTH))
     return [
-        [key, None, places[id(value)]] if id(value) in places and _worth_sharing(value) else [key, value]
+        [key, 0, places[id(value)]] if id(value) in places and _worth_sharing(value) else [key, value]
         for key, value in commit.writes
     ]
 

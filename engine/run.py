@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,9 @@ from engine.model import (
     Wave,
     seq_of,
 )
+from engine.plugins import node_types
 from engine.state import State, initial
+from engine.view import View
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class Run:
     encoder: Encoder = field(default_factory=Encoder)
     results: dict[Ref, tuple[Any, ErrorInfo | None]] = field(default_factory=dict)
     """What the items of sends in progress gave, by their commits."""
+    items: dict[Ref, list[Any]] = field(default_factory=dict)
+    """What sends in progress run their targets for, by their fan-outs; an edit since then changes none of it."""
 
     def __post_init__(self) -> None:
         self.history = History(self.graph)
@@ -137,8 +141,10 @@ class Run:
         for task in commit.opened:
             history.opened_at[task.id] = history.clock
             self.progress[task.id] = Progress(created_at=commit.at)
-        if self.results and commit.kind is not Kind.ITEM:
-            self._drop_results()
+        if commit.kind is Kind.SEND:
+            self.items[commit.ref] = self.items_at(commit, history.view)
+        elif self.items and commit.kind is not Kind.ITEM:
+            self._drop_items()
         for task_id in commit.closed:
             history.opened_at.pop(task_id, None)
             history.views.pop(task_id, None)
@@ -149,7 +155,10 @@ class Run:
             self.cut_at = commit.ref
 
     def _is_cut(self, entry: Entry, commit: Commit) -> bool:
-        return entry.order[0] >= self.history.max_level and self.frontier.opened_by(commit.ref, commit.opened)
+        """Whether all that is active descends from a commit alone, and the state after it says all that it needs."""
+        if entry.order[0] < self.history.max_level or not self.frontier.opened_by(commit.ref, commit.opened):
+            return False
+        return commit.kind is not Kind.SEND or self.items_at(commit, lambda task: entry.state) == self.items[commit.ref]
 
     def _forget(self, task_id: TaskId) -> None:
         gone = self.progress.pop(task_id, None)
@@ -186,9 +195,18 @@ class Run:
             self.ready.append(item)
             self._started(call, 1)
 
-    def _drop_results(self) -> None:
+    def items_at(self, fanout: Commit, view: Callable[[Task], State]) -> list[Any]:
+        """The items of a fan-out, from what its task saw."""
+        assert fanout.task is not None
+        found: list[Any] = node_types()["send"].items_of(
+            self.graph.nodes[fanout.task.node].spec, View(state=view(fanout.task))
+        )
+        return found
+
+    def _drop_items(self) -> None:
         if not self.frontier.calls:
             self.results.clear()
+            self.items.clear()
 
     def _call_is_full(self, call: TaskId) -> bool:
         limit = self.graph.nodes[self.frontier.tasks[call].node].spec.max_concurrency

@@ -50,8 +50,8 @@ def gather(run: Run, task: Task, now: int) -> Step:
     outputs, failed = _outputs(run, node, causes if call.size else ())
     if failed is not None:
         return handled(run, task, failed, level, causes, now)
-    state = run.history.merged(causes)
     try:
+        state = run.history.merged(causes)
         writes = normalised(run.graph, ((node.spec.output_key, outputs),), origin_of(run, task))
         fresh = changed(run.graph, state, writes)
     except NodeFailure as failure:

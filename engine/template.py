@@ -70,10 +70,13 @@ def compile_template(source: str) -> Template:
         return Template(source=source, literal=True)
     if len(source) > MAX_SOURCE:
         raise TemplateSyntaxError(f"the template is longer than {MAX_SOURCE:,} characters")
-    environment = _environment()
-    _add(environment, source)
     rewritten = rewrite(source)
-    _add(environment, rewritten.source)
+    environment = _environment()
+    try:
+        environment.add_template(_NAME, rewritten.source)
+    except TemplateError as error:
+        detail = rewritten.restored(error.detail or error.message)
+        raise TemplateSyntaxError(f"{detail} (line {error.line or 1})") from None
     if rewritten.longest:
         # Text inside a loop is written without asking, so that long text has to pay in steps.
         environment.fuel = max(1000, min(MAX_WORK, 50 * MAX_OUTPUT // rewritten.longest))
@@ -155,19 +158,12 @@ def _no_escape(name: str) -> bool:
     return False
 
 
-def _add(environment: Environment, source: str) -> None:
-    try:
-        environment.add_template(_NAME, source)
-    except TemplateError as error:
-        raise TemplateSyntaxError(f"{error.detail or error.message} (line {error.line or 1})") from None
-
-
 def _explained(error: TemplateError, rewritten: Rewritten, values: Mapping[str, Any]) -> Exception:
     detail = error.detail or error.message
     if error.kind == "UndefinedError" or "undefined" in detail:
         return TemplateUndefined(_culprit(error, rewritten, values))
     if error.kind == "OutOfFuel":
-        return TemplateFailed(f"the template takes more than {MAX_WORK:,} steps")
+        return TemplateFailed("the template takes too many steps")
     return TemplateFailed(detail)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.missing import MISSING
-from engine.model import ErrorInfo
+from engine.model import ErrorInfo, Task
+
+if TYPE_CHECKING:
+    from engine.graph import Graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,21 @@ class View:
             names["errors"] = [error.as_json() for error in self.errors]
             names["error"] = names["errors"][0]
         return names
+
+
+def meta_of(run_id: str, graph: Graph, max_steps: int, task: Task) -> dict[str, Any]:
+    """The `meta` that a task reads (language 2.1)."""
+    remaining = max_steps - task.level
+    return {
+        "run_id": run_id,
+        "workflow_id": graph.workflow_id,
+        "workflow_version": graph.version,
+        "node": task.node,
+        "task_id": task.id,
+        "step": task.level,
+        "remaining_steps": remaining,
+        "is_last_step": remaining <= 0,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from engine.commits import Step
 from engine.driver.loop import Loop
 from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
-from engine.model import TERMINAL, ErrorInfo, RunId, RunStatus, TaskId, TaskStatus
+from engine.errors import NodeFailure
+from engine.model import TERMINAL, ErrorInfo, Kind, RunId, RunStatus, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
 from engine.planner import Dispatch, ask_of
 
@@ -35,8 +36,9 @@ class Delivery:
         """Take up a planned commit; the workers of what it closed are released once it is durable."""
         was_failing = live.run.failing
         commit = turn.take(live, planned)
-        if commit.closed:
-            turn.effects.append(lambda: self.release(commit.closed))
+        over = (commit.task.id,) if commit.kind is Kind.FAILURE and commit.task is not None else commit.closed
+        if over:
+            turn.effects.append(lambda: self.release(over))
         if live.run.failing and not was_failing:
             back = waits_for_worker(live.run)
             turn.effects.append(lambda: self.release(back))
@@ -56,6 +58,7 @@ class Delivery:
                 live.run.unready(task_id)
                 live.run.set_status(task_id, TaskStatus.RUNNING)
                 turn.effects.append(self._await_answer(live, task_id, progress.worker, progress.deadline))
+        self._fail_if_idle(turn, live)
 
     def let_go(self, live: Live) -> None:
         """Withdraw all the work of a run."""
@@ -154,8 +157,21 @@ class Delivery:
         """Apply an answer to a task; False when it changes nothing."""
         progress = live.run.progress.get(task_id)
         worker = worker or (progress.worker if progress else None)
+        if progress is not None and progress.input_hash is None:
+            self._remember_input(live, task_id)
         found = answers.answered(live.run, task_id, attempt, body, worker, turn.now, self.chance())
         return self._follow(turn, live, found, body)
+
+    @staticmethod
+    def _remember_input(live: Live, task_id: TaskId) -> None:
+        """Work out what a task was asked whose answer comes, after a restart, before it is sent again."""
+        run, task = live.run, live.run.open_task(task_id)
+        try:
+            asked = ask_of(run, task) if task is not None else None
+        except NodeFailure:
+            return  # it was never asked; the answer meets the same failure
+        if asked is not None:
+            run.progress[task_id].input_hash = run.encoder.take(asked.request)[1]
 
     def _accepted(self, turn: Turn, live: Live, work: Work) -> None:
         progress, key = live.run.progress.get(work.task_id), live.run.key
@@ -209,12 +225,17 @@ class Delivery:
         }
         turn.note(live, "retry", retry.task_id, body)
         turn.set_timer(live, retry.task_id, "retry", retry.due_at)
-        if run.failing and run.in_flight <= 0 and run.status is RunStatus.RUNNING:
-            turn.set_status(live, RunStatus.FAILED)
+        self._fail_if_idle(turn, live)
         turn.effects.append(lambda: self._wait_for_retry(run.key, retry))
 
+    @staticmethod
+    def _fail_if_idle(turn: Turn, live: Live) -> None:
+        """A failing run of which no worker holds anything any more is failed."""
+        if live.run.failing and live.run.in_flight <= 0 and live.run.status is RunStatus.RUNNING:
+            turn.set_status(live, RunStatus.FAILED)
+
     def _wait_for_retry(self, run_key: int, retry: answers.Retry) -> None:
-        self.outbox.release(retry.task_id)
+        self.release((retry.task_id,))
         self.timers.set(retry.due_at, run_key, retry.task_id, "retry")
 
     # ---- timers

@@ -13,8 +13,8 @@ import structlog
 
 from engine.commits import Step
 from engine.driver.loading import Loader
-from engine.driver.turn import Live, Turn, is_resting
-from engine.errors import EngineError, NotFound, StaleCommit, StoreUnavailable
+from engine.driver.turn import Effect, Live, Turn, is_resting
+from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.model import RunHead, RunId
 from engine.planner import Dispatch, step
 from engine.ports import Store
@@ -116,14 +116,25 @@ class Loop:
         while self._queue and perf_counter() < until and len(turn.batch.commits) <= self.options.max_rows:
             live = self._queue.popleft()
             live.queued = False
-            if not live.dropped and not self._advance(turn, live, until):
+            if not live.dropped and not self._try_to_advance(turn, live, until):
                 self.schedule(live)
+
+    def _try_to_advance(self, turn: Turn, live: Live, until: float) -> bool:
+        try:
+            return self._advance(turn, live, until)
+        except Exception as error:  # the root of all planning: a mistake costs one run its place in memory, no more
+            log.exception("run.planning_failed", run_id=live.run.id)
+            for tell in live.waiting:
+                tell(error)
+            self.drop(live.run.key)
+            return True
 
     def _advance(self, turn: Turn, live: Live, until: float) -> bool:
         """Plan a run as far as it goes; False when the time was up before."""
         acts, live.inbox = live.inbox, []
         for act in acts:
             act(turn)
+        live.waiting.clear()
         while True:
             found = step(live.run, turn.now)
             if found is None:
@@ -162,21 +173,32 @@ class Loop:
             turn.seal()
             if not turn.batch.empty:
                 await self.store.commit(turn.batch)
-        except (StaleCommit, StoreUnavailable) as error:
+        except EngineError as error:
             self._undo(turn, error)
             return
+        except Exception as error:  # the root of all commits: whatever a store does wrong, nothing of the batch holds
+            log.exception("commit.broken")
+            self._undo(turn, StoreUnavailable(f"the store failed: {type(error).__name__}"))
+            return
         for effect in turn.effects:
-            effect()
+            self._carry_out(effect)
         for live in turn.touched.values():
             live.undurable -= 1
             self._notify(live.run.key)
         self._forget_idle()
 
+    @staticmethod
+    def _carry_out(effect: Effect) -> None:
+        try:
+            effect()
+        except Exception:  # the root of what follows a commit: one consequence must not keep the others from happening
+            log.exception("run.effect_failed")
+
     def _undo(self, turn: Turn, error: EngineError) -> None:
         """Nothing of the batch was written: forget its runs, and what was planned on top, and read them again."""
         turns = [turn] if self._turn is None else [turn, self._turn]
         self._turn = None
-        log.error("commit failed", error=error.message, code=error.code, runs=len(turn.touched))
+        log.error("commit.failed", error=error.message, code=error.code, runs=len(turn.touched))
         keys = {key for failed in turns for key in failed.touched}
         for key in keys:
             self.drop(key)
@@ -301,6 +323,7 @@ class Loop:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def attempt(turn: Turn, found: Live) -> None:
+            found.waiting.append(lambda error: _fail(done, error))
             try:
                 value = act(turn, found)
             except EngineError as error:

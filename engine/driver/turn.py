@@ -35,6 +35,8 @@ class Live:
     queued: bool = False
     undurable: int = 0
     dropped: bool = False
+    waiting: list[Callable[[BaseException], None]] = field(default_factory=list)
+    """Who is told when what is being done with the run right now goes wrong."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +71,7 @@ class Turn:
         known_interrupts = tuple(run.interrupts)
         run.take(commit, step.fresh, step.blockers)
         if run.limit is None:
-            run.limit = limit_error(run, commit, step.blockers)
+            run.limit = limit_error(run)
         self.batch.commits.append(self._row(run, commit))
         self._timers(run, commit.closed)
         self._interrupts(run, commit, known_interrupts)

@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import NodeFailure
 from engine.graph import Node
 from engine.missing import MISSING
-from engine.nodes._common import COUNT, STRING, STRINGS, Field, Flaw, Text
+from engine.nodes._common import COUNT, STRING, STRINGS, Field, Flaw, Given, Text
 from engine.paths import Path, lookup, state_path
 from engine.view import FanOut, View
 
@@ -59,6 +59,11 @@ def texts(fields: Mapping[str, Any]) -> Iterator[Text]:
     if "items_key" in fields:
         yield Text("path", "/items_key", fields["items_key"])
     yield Text("key", "/output_key", fields.get("output_key", DEFAULT_OUTPUT_KEY))
+
+
+def given(fields: Mapping[str, Any]) -> Iterator[Given]:
+    """The results are a list."""
+    yield Given(fields.get("output_key", DEFAULT_OUTPUT_KEY), "/output_key", {"type": "array"})
 
 
 def flaws(fields: Mapping[str, Any]) -> Iterator[Flaw]:

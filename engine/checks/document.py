@@ -1,0 +1,113 @@
+"""The top level of a document: its size, its fields and their types, and `config`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from engine.checks import future
+from engine.checks.problem import Findings, shown
+from engine.checks.values import check_value
+from engine.codec import CodecError, dumps
+from engine.nodes._common import COUNT, OBJECT, SCHEMA, STRINGS, Field, pointer
+
+MAX_DEPTH = 64
+NOTE = {"type": ["string", "null"]}
+ID = {"type": "string", "minLength": 1, "maxLength": 200}
+
+FIELDS: dict[str, Field] = {
+    "id": Field(ID, "name of the workflow"),
+    "name": Field(NOTE, "title"),
+    "description": Field(NOTE, "what it is for"),
+    "definition_version": Field({"type": ["string", "number", "null"]}, "version that the author gives it"),
+    "tags": Field(STRINGS, "words to find it by"),
+    "metadata": Field({}, "kept, and not read"),
+    "input_schema": Field(SCHEMA, "JSON Schema of a run's input", is_schema=True),
+    "state_schema": Field(OBJECT, "state key → JSON Schema with `reducer` and `ephemeral`"),
+    "output": Field({"type": ["array", "object", "null"], "items": {"type": "string"}}, "what a run answers"),
+    "nodes": Field(OBJECT, "name → node", required=True),
+    "edges": Field({"type": "array"}, "what leads where", required=True),
+    "config": Field(OBJECT, "the workflow's default for the config of its runs"),
+    "defaults": Field(OBJECT, "node fields by type"),
+    "environment": Field(NOTE, "kept, and not read"),
+    "namespace": Field(NOTE, "kept, and not read"),
+    "origin_id": Field(NOTE, "kept, and not read"),
+}
+
+CONFIG: dict[str, Field] = {
+    "max_steps": Field(COUNT, "the deepest level that a task may have"),
+    "max_tasks": Field(COUNT, "the most tasks of a run"),
+}
+
+OLD_NAME, STATE = "schema", "state_schema"
+_ID = re.compile(r"[^\s/?#%\\\x00-\x1f\x7f]+")
+
+
+def check_size(document: Any, most_bytes: int, findings: Findings) -> bool:
+    """Whether the document is JSON of a size that can be looked into."""
+    if _deeper(document, MAX_DEPTH):
+        findings.error("limit.size", "", f"the document is nested more than {MAX_DEPTH} levels deep")
+        return False
+    try:
+        size = len(dumps(document))
+    except CodecError as error:
+        findings.error("document.type", "", error.message)
+        return False
+    if size > most_bytes:
+        findings.error("limit.size", "", f"the document has {size:,} bytes, more than the {most_bytes:,} allowed")
+    return size <= most_bytes
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return bool(level)
+
+
+def _inside(value: Any) -> list[Any]:
+    found = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    return [inner for inner in found if isinstance(inner, dict | list)]
+
+
+def read_top(document: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
+    """The top-level fields of the right type; `schema` counts as `state_schema`."""
+    top: dict[str, Any] = {}
+    for name, value in document.items():
+        known = STATE if name == OLD_NAME else name
+        if known in FIELDS:
+            if check_value(value, FIELDS[known].schema, f"/{name}", findings):
+                top[known] = value
+        elif name in future.DOCUMENT_FIELDS:
+            findings.error("document.field", f"/{pointer(name)}", future.not_yet(f"the field `{name}`"))
+        else:
+            message = f"unknown field `{shown(name)}`"
+            hint = findings.nearest(name, FIELDS)
+            findings.error("document.field", f"/{pointer(name)}", message, hint=hint)
+    _check_required(document, findings)
+    _check_id(top, findings)
+    _check_config(top.get("config", {}), findings)
+    return top
+
+
+def _check_required(document: Mapping[str, Any], findings: Findings) -> None:
+    for name, field in FIELDS.items():
+        if field.required and name not in document:
+            findings.error("document.field", "", f"the field `{name}` is missing: {field.about}")
+    if OLD_NAME in document and STATE in document:
+        findings.error("document.field", f"/{OLD_NAME}", f"`{OLD_NAME}` and `{STATE}` are one field; give one of them")
+
+
+def _check_id(top: Mapping[str, Any], findings: Findings) -> None:
+    if "id" in top and not _ID.fullmatch(top["id"]):
+        message = "expected an id that an URL can hold: without spaces, control characters and `/ ? # % \\`"
+        findings.error("document.type", "/id", message)
+
+
+def _check_config(config: Mapping[str, Any], findings: Findings) -> None:
+    for name, value in config.items():
+        if name in future.CONFIG:
+            findings.error("document.field", f"/config/{name}", future.not_yet(f"`config.{name}`"))
+        elif name in CONFIG:
+            check_value(value, CONFIG[name].schema, f"/config/{name}", findings)

@@ -1,0 +1,34 @@
+"""What the language has and this version does not support yet: refused by name, never ignored.
+
+Who adds one of these deletes its line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+DOCUMENT_FIELDS = frozenset({"subgraphs", "interrupt_before", "interrupt_after"})
+
+NODE_FIELDS = frozenset({"defer", "wait_timeout_ms", "cache", "goto", "max_concurrency", "concurrency_key"})
+"""Fields of every type; one that a type has as its own is supported there."""
+
+TYPE_FIELDS: Mapping[str, frozenset[str]] = {
+    "interrupt": frozenset({"expires_in_ms", "on_expire"}),
+}
+
+NODE_TYPES = frozenset({"agent", "subgraph", "wait"})
+
+JOINS = frozenset({"any", "first", "each"})
+
+JOIN_KEYS = frozenset({"quorum"})
+
+HANDLES: Mapping[str, frozenset[str]] = {
+    "interrupt": frozenset({"expired"}),
+}
+
+CONFIG = frozenset({"timeout_ms", "max_cost"})
+
+
+def not_yet(what: str) -> str:
+    """The message of all these refusals."""
+    return f"{what} is not supported yet by this version"

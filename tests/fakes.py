@@ -1,0 +1,110 @@
+"""Stand-ins for what surrounds the core. Nothing here waits: a test moves the clock, the workers and the store itself."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from engine.errors import StaleCommit
+from engine.model import Ref, RunHead, RunId, TaskId, run_key_of, seq_of
+from engine.outbox import Listener, Work
+from engine.ports import Batch, CommitRow, EventRow, TimerRow
+
+T = TypeVar("T")
+
+
+def ready(work: Coroutine[Any, Any, T]) -> T:
+    """The value of a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    work.close()
+    raise AssertionError("the coroutine waits")
+
+
+@dataclass(slots=True)
+class RowStore:
+    """The part of the store port that rebuilding a run needs, with rows in lists; a batch is checked as a store does."""
+
+    heads: dict[int, RunHead] = field(default_factory=dict)
+    keys: dict[RunId, int] = field(default_factory=dict)
+    rows: dict[int, list[CommitRow]] = field(default_factory=dict)
+    noted: dict[int, list[EventRow]] = field(default_factory=dict)
+    due: dict[int, dict[tuple[TaskId, str], TimerRow]] = field(default_factory=dict)
+
+    async def commit(self, batch: Batch) -> None:
+        for key, expected in batch.expected.items():
+            if len(self.rows[key]) != expected.version or self.heads[key].epoch != expected.epoch:
+                raise StaleCommit(f"run {key} is not at version {expected.version}")
+        for head in batch.created:
+            self.heads[head.key], self.keys[head.id] = head, head.key
+            self.rows[head.key], self.noted[head.key], self.due[head.key] = [], [], {}
+        self.heads.update(batch.heads)
+        for row in batch.commits:
+            self.rows[row.run_key].append(row)
+        for event in batch.events:
+            self.noted[event.run_key].append(event)
+        for key, task_id in batch.timers_cleared:
+            self.due[key] = {name: row for name, row in self.due[key].items() if name[0] != task_id}
+        for timer in batch.timers:
+            self.due[timer.run_key][timer.task_id, timer.kind] = timer
+
+    async def run(self, run_id: RunId) -> RunHead | None:
+        return self.heads.get(self.keys.get(run_id, -1))
+
+    async def run_by_key(self, run_key: int) -> RunHead | None:
+        return self.heads.get(run_key)
+
+    async def commits(self, run_key: int, first: int, last: int) -> list[CommitRow]:
+        return self.rows.get(run_key, [])[first - 1 : last]
+
+    async def commits_at(self, refs: Sequence[Ref]) -> list[CommitRow]:
+        return [self.rows[run_key_of(ref)][seq_of(ref) - 1] for ref in refs]
+
+    async def events(self, run_key: int, after: int, limit: int) -> list[EventRow]:
+        return [event for event in self.noted[run_key] if event.n > after][:limit]
+
+    async def task_events(self, run_key: int, task_id: TaskId) -> list[EventRow]:
+        return [event for event in self.noted[run_key] if event.task_id == task_id]
+
+    async def last_event(self, run_key: int) -> int:
+        return len(self.noted[run_key])
+
+    async def timers(self, run_key: int) -> list[TimerRow]:
+        return list(self.due[run_key].values())
+
+
+@dataclass(slots=True)
+class HeldOutbox:
+    """Keeps what is submitted until a test delivers it."""
+
+    works: dict[TaskId, Work] = field(default_factory=dict)
+
+    def listen(self, listener: Listener) -> None: ...
+
+    def submit(self, work: Work) -> None:
+        self.works[work.task_id] = work
+
+    def release(self, task_id: TaskId) -> None:
+        self.works.pop(task_id, None)
+
+
+@dataclass(slots=True)
+class HeldTimers:
+    """Keeps timers until a test fires them."""
+
+    held: dict[tuple[TaskId, str], tuple[int, int]] = field(default_factory=dict)
+    """(task, kind) → (due time, run key)"""
+
+    def set(self, due_at: int, run_key: int, task_id: TaskId, kind: str) -> None:
+        self.held[task_id, kind] = (due_at, run_key)
+
+    def clear(self, task_id: TaskId) -> None:
+        for name in [name for name in self.held if name[0] == task_id]:
+            del self.held[name]
+
+    def close(self) -> None:
+        self.held.clear()

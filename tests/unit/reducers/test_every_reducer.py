@@ -1,0 +1,66 @@
+"""What holds for every reducer, also for one that is added later: these tests find it by its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from engine.missing import MISSING
+from engine.plugins import reducer, reducer_names
+from reducers._errors import UpdateError
+
+SAMPLES: dict[str, tuple[Any, Any]] = {
+    "array": ([{"id": "1", "text": "a"}], [{"id": "1", "text": "b"}, {"id": "2"}]),
+    "object": ({"a": {"b": 1}}, {"a": {"c": [2]}}),
+    "integer": (5, 7),
+    "number": (1.5, -2),
+    "string": ("old", "new"),
+}
+TYPES = {"array", "object", "integer", "number", "string", "boolean", "null"}
+CASES = [(name, kind) for name in reducer_names() for kind in SAMPLES if kind in (reducer(name).types or SAMPLES)]
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_a_reducer_changes_neither_the_value_nor_the_update(name, kind):
+    current, update = SAMPLES[kind]
+    before = orjson.dumps([current, update])
+
+    reducer(name).reduce(current, update)
+
+    assert orjson.dumps([current, update]) == before
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_a_reducer_takes_its_first_update_without_a_value(name, kind):
+    result = reducer(name).reduce(None, SAMPLES[kind][1])
+
+    assert type(result) is type(SAMPLES[kind][1])
+
+
+@pytest.mark.parametrize("name", [name for name in reducer_names() if reducer(name).empty is not MISSING])
+def test_the_empty_value_stands_for_an_absent_one(name):
+    one = reducer(name)
+
+    for kind in one.types or SAMPLES:
+        assert one.reduce(one.empty, SAMPLES[kind][1]) == one.reduce(None, SAMPLES[kind][1])
+
+
+@pytest.mark.parametrize("name", reducer_names())
+def test_the_types_are_those_of_json_schema(name):
+    assert reducer(name).types is None or set(reducer(name).types) <= TYPES
+
+
+@pytest.mark.parametrize("name", [name for name in reducer_names() if reducer(name).types])
+@pytest.mark.parametrize("wrong", [True, "text", None, {"a": 1}], ids=str)
+def test_a_value_of_another_type_is_refused_or_kept_whole(name, wrong):
+    kept = {"array": [wrong], "object": wrong}
+
+    try:
+        result = reducer(name).reduce(None, wrong)
+    except UpdateError as error:
+        assert "expected" in str(error)
+        assert "got" in str(error)
+    else:
+        assert any(result == kept.get(kind) for kind in reducer(name).types)
