@@ -59,6 +59,16 @@ def set_workflow_status(workflow_id: str, status: str, at: int) -> Change:
     return change
 
 
+def keep_server_secret(fresh: bytes) -> Change:
+    """Keep a secret for the server, unless there is one."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        if connection.execute(sql.SERVER_SECRET).fetchone() is None:
+            connection.execute(sql.KEEP_SERVER_SECRET, {"value": fresh})
+
+    return change
+
+
 def add_worker(row: WorkerRow) -> Change:
     """Add a worker. Raises Conflict when the id is taken."""
     values = rows.worker_values(row)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,27 +69,33 @@ def create(connection: sqlite3.Connection) -> None:
             connection.rollback()
 
 
-def upgrade(path: Path, folder: Path = MIGRATIONS, revision: str = "head") -> None:
-    """Migrate a database file to a revision, in one transaction."""
+def upgrade(path: Path) -> None:
+    """Migrate a database file to the newest revision, in one transaction. Raises StoreUnavailable, and changes nothing,
+    when a migration fails."""
     from alembic import command
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        with alembic_on(path) as config:
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise StoreUnavailable(f"{path} could not be migrated: {error.orig}", path=str(path)) from error
+
+
+@contextmanager
+def alembic_on(path: Path) -> Iterator[Any]:
+    """Alembic's configuration for a database file, in a transaction of its own."""
     from alembic.config import Config
     from sqlalchemy import NullPool, create_engine, event
 
     config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(path, isolation_level=None), poolclass=NullPool)
     # SQLite's module would begin a transaction only at the first row that is written, and not for tables.
-    event.listen(engine, "begin", _begin)
-    try:
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-    finally:
-        engine.dispose()
-
-
-def _begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        yield config
 
 
 def _require_known(stamp: str, path: Path) -> None:

@@ -45,22 +45,30 @@ def told(path: Path) -> Iterator[None]:
         raise StoreUnavailable(f"{path}: {error}", path=str(path), sqlite=error.sqlite_errorname) from error
 
 
-def _connect(path: Path, mode: str, timeout_s: float) -> sqlite3.Connection:
-    return sqlite3.connect(
+def _connect(path: Path, mode: str, busy_ms: int, *pragmas: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
         f"{path.as_uri()}?mode={mode}",
         uri=True,
-        timeout=timeout_s,
+        timeout=busy_ms / 1000,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,
     )
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
     """The connection that writes: durable at COMMIT. It never waits for a lock by itself, as it is used on the loop."""
-    connection = _connect(path, "rwc", 0)
-    for pragma in (
-        f"busy_timeout = {BUSY_MS}",
+    return _connect(
+        path,
+        "rwc",
+        BUSY_MS,
         "journal_mode = WAL",
         "synchronous = FULL",
         "fullfsync = ON",
@@ -68,17 +76,12 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         f"cache_size = -{WRITER_CACHE_KIB}",
         f"journal_size_limit = {WAL_KEPT_BYTES}",
         "busy_timeout = 0",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
+    )
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, for statements that are transactions of their own."""
-    connection = _connect(path, "ro", BUSY_MS / 1000)
-    connection.execute("PRAGMA query_only = ON")
-    connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
-    return connection
+    return _connect(path, "ro", BUSY_MS, "query_only = ON", f"cache_size = -{READER_CACHE_KIB}")
 
 
 class Reader:

@@ -30,7 +30,18 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from engine.model import SEQ_BITS
 from store import _rows as rows
-from store._tables import commits, events, interrupts, run_inputs, runs, timers, workers, workflow_heads, workflows
+from store._tables import (
+    commits,
+    events,
+    interrupts,
+    run_inputs,
+    runs,
+    server_secret,
+    timers,
+    workers,
+    workflow_heads,
+    workflows,
+)
 
 BY_ORDER = sqlite.dialect(paramstyle="qmark")
 BY_NAME = sqlite.dialect(paramstyle="named")
@@ -159,7 +170,7 @@ TIMERS = named(
     .order_by(timers.c.task_id, timers.c.kind)
 )
 
-# ---- workflows, workers
+# ---- workflows, workers, the server
 
 WORKFLOW_COLUMNS = [
     *picked(workflows, ("id", "version", "source", "name", "tags", "created_at", "updated_at", "document")),
@@ -184,6 +195,9 @@ SET_WORKFLOW_STATUS = named(
     .where(workflow_heads.c.id == bindparam("workflow_id"))
     .values(status=bindparam("new_status"), updated_at=bindparam("at"))
 )
+
+SERVER_SECRET = named(select(server_secret.c.value))
+KEEP_SERVER_SECRET = named(insert(server_secret))
 
 WORKER = named(select(*picked(workers, rows.WORKER)).where(workers.c.id == bindparam("id")))
 WORKERS = named(select(*picked(workers, rows.WORKER)).order_by(workers.c.id))

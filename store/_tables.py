@@ -174,6 +174,8 @@ workflow_heads = Table(
 )
 Index("workflow_heads_by_time", workflow_heads.c.updated_at, workflow_heads.c.id)
 
+server_secret = Table("server_secret", metadata, Column("value", LargeBinary, nullable=False))  # one row
+
 workers = Table(
     "workers",
     metadata,

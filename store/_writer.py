@@ -59,6 +59,12 @@ class Writer:
                 finally:
                     self._thread.stop()
 
+    def give_up(self) -> None:
+        """Close a connection that has not written anything."""
+        self._open = False
+        self.connection.close()
+        self._thread.stop()
+
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[None]:
         async with self._turn:

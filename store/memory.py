@@ -61,6 +61,7 @@ class MemoryStore:
         self._opened = 0
         self._workflows: dict[str, _Workflow] = {}
         self._workers: dict[str, WorkerRow] = {}
+        self._server_secret = b""
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
@@ -93,15 +94,15 @@ class MemoryStore:
         """Nothing is there already, nothing belongs to a run that is gone."""
         keys = {head.key for head in batch.created}
         ids = {head.id for head in batch.created}
-        taken = len(keys) < len(batch.created) or not keys.isdisjoint(self._runs)
-        if taken or len(ids) < len(batch.created) or not ids.isdisjoint(self._keys):
+        taken = len(keys) < len(batch.created) or not self._runs.keys().isdisjoint(keys)
+        if taken or len(ids) < len(batch.created) or not self._keys.keys().isdisjoint(ids):
             raise StaleCommit("a run that was to be created exists already")
         owners = {row.run_key for rows in (batch.events, batch.timers, batch.interrupts) for row in rows}
-        if not owners <= self._runs.keys() | keys:
+        if not all(key in self._runs or key in keys for key in owners):
             raise StaleCommit("something belongs to a run that is gone")
         numbers = {(event.run_key, event.n) for event in batch.events}
         names = {row.id for row in batch.interrupts}
-        known = any(self._has_event(key, n) for key, n in numbers) or not names.isdisjoint(self._interrupts)
+        known = any(self._has_event(key, n) for key, n in numbers) or not self._interrupts.keys().isdisjoint(names)
         if known or len(numbers) < len(batch.events) or len(names) < len(batch.interrupts):
             raise StaleCommit("an event or an interrupt is stored already")
 
@@ -253,6 +254,12 @@ class MemoryStore:
             raise no_workflow(workflow_id)
         found = self._workflows[workflow_id]
         found.status, found.changed_at = status, at
+
+    # ---- the server
+
+    async def server_secret(self, fresh: bytes) -> bytes:
+        self._server_secret = self._server_secret or fresh
+        return self._server_secret
 
     # ---- workers
 

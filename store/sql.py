@@ -78,16 +78,19 @@ class SqliteStore:
         finally:
             if self._writer is None:
                 if writer is not None:
-                    writer.connection.close()
+                    writer.give_up()
                 self._lock.release()
 
     async def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
         if self._writer is not None:
-            await self._writer.close()
-        self._reader = self._writer = None
-        self._lock.release()
+            try:
+                await self._writer.close()
+            finally:
+                self._writer = None
+                self._lock.release()
 
     async def ping(self) -> None:
         self._read(sql.LAST_RUN_KEY)
@@ -252,6 +255,12 @@ class SqliteStore:
 
     async def set_workflow_status(self, workflow_id: str, status: str, at: int) -> None:
         await self._write().change(changes.set_workflow_status(workflow_id, status, at))
+
+    # ---- the server
+
+    async def server_secret(self, fresh: bytes) -> bytes:
+        await self._write().change(changes.keep_server_secret(fresh))
+        return bytes(self._read(sql.SERVER_SECRET)[0][0])
 
     # ---- workers
 

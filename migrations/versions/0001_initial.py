@@ -14,12 +14,14 @@ def upgrade() -> None:
     _history()
     _timers_and_interrupts()
     _workflows()
+    _server()
     _workers()
 
 
 def downgrade() -> None:
     for table in (
-        "workers", "workflow_heads", "workflows", "interrupts", "timers", "events", "commits", "run_inputs", "runs",
+        "workers", "server_secret", "workflow_heads", "workflows", "interrupts", "timers", "events", "commits",
+        "run_inputs", "runs",
     ):  # fmt: skip
         op.drop_table(table)
 
@@ -169,6 +171,10 @@ def _workflows() -> None:
         _needed("updated_at", NUMBER),
     )
     op.create_index("workflow_heads_by_time", "workflow_heads", ["updated_at", "id"])
+
+
+def _server() -> None:
+    op.create_table("server_secret", _needed("value", sa.LargeBinary))
 
 
 def _workers() -> None:

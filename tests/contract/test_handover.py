@@ -1,0 +1,115 @@
+"""A call in the thread for COMMIT neither stops the event loop nor is given up half way."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from store import _handover
+from store._handover import GLIMPSE_S, PATIENCE_S, Handover
+
+SHORT_S, LONG_S = 0.001, 10.0
+
+
+@pytest.fixture
+def thread() -> Iterator[Handover]:
+    found = Handover("test")
+    yield found
+    found.stop()
+
+
+async def test_it_gives_what_the_call_gives(thread: Handover) -> None:
+    assert [await thread.run(lambda n=n: n * n) for n in range(100)] == [n * n for n in range(100)]
+    assert await thread.run(threading.get_ident) != threading.get_ident()
+
+
+async def test_it_raises_what_the_call_raises_and_goes_on(thread: Handover) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await thread.run(lambda: 1 // 0)
+    assert await thread.run(lambda: 1) == 1
+
+
+async def test_the_loop_goes_on_beside_a_long_call(thread: Handover) -> None:
+    go_on = threading.Event()
+    task = asyncio.create_task(thread.run(lambda: go_on.wait(LONG_S)))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not task.done()
+    go_on.set()
+    assert await task
+
+
+async def test_the_loop_stands_aside_for_a_short_call(thread: Handover, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_handover, "PATIENCE_S", LONG_S)
+    turns: list[int] = []
+    asyncio.get_running_loop().call_soon(turns.append, 1)
+    await thread.run(lambda: None)
+    assert turns == []
+
+
+async def test_the_loop_does_not_stand_aside_when_the_call_before_was_long(
+    thread: Handover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await thread.run(lambda: threading.Event().wait(2 * SHORT_S))
+    monkeypatch.setattr(_handover, "PATIENCE_S", SHORT_S)
+    waits: list[float] = []
+    acquire = thread._ended.acquire
+    monkeypatch.setattr(thread._ended, "acquire", lambda timeout: waits.append(timeout) or acquire(timeout=timeout))
+    await thread.run(lambda: None)
+    assert waits[0] == GLIMPSE_S
+
+
+async def test_a_cancelled_caller_waits_for_the_end_of_the_call(thread: Handover) -> None:
+    go_on, done = threading.Event(), threading.Event()
+
+    def call() -> None:
+        go_on.wait(LONG_S)
+        done.set()
+
+    task = asyncio.create_task(thread.run(call))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    assert not task.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done.is_set()
+    assert await thread.run(lambda: 1) == 1
+
+
+async def test_an_error_of_a_cancelled_call_is_not_told(thread: Handover) -> None:
+    go_on = threading.Event()
+    task = asyncio.create_task(thread.run(lambda: go_on.wait(LONG_S) and 1 // 0))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_busy_loop_does_not_starve_it(thread: Handover) -> None:
+    """Each turn of the loop gives up the interpreter's lock for an instant, which is what starves other threads."""
+    loop = asyncio.get_running_loop()
+    stop = False
+
+    async def busy() -> None:
+        while not stop:
+            until = loop.time() + 0.00005
+            while loop.time() < until:
+                pass
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(busy())
+    begun = loop.time()
+    for _ in range(20):
+        await thread.run(lambda: threading.Event().wait(PATIENCE_S * 1.5))
+    took = loop.time() - begun
+    stop = True
+    await task
+    assert took < 20 * 0.05
