@@ -1,0 +1,1 @@
+"""How tasks reach workers: the outbox that chooses and delivers, and one protocol per public module."""

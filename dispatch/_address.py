@@ -1,0 +1,45 @@
+"""What may be configured as the address and headers of a worker: checks of form, nothing is looked up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+OURS = frozenset(
+    {"connection", "content-length", "content-type", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Headers that describe the message itself, which a worker's configuration may not set."""
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+def check_worker_url(url: str) -> str | None:
+    """What is wrong with the address of a worker, or None. Every host is allowed, loopback too: operators set it."""
+    if any(char <= " " or char == "\x7f" for char in url):
+        return "the URL must not contain spaces or control characters"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        return f"the URL is not valid: {error}"
+    if parts.scheme not in ("http", "https"):
+        return "the URL must begin with http:// or https://"
+    if not host or port == 0:
+        return "the URL must name a host"
+    if "@" in parts.netloc:
+        return "the URL must not contain a user name or password; use `token` or `headers`"
+    return None
+
+
+def check_worker_headers(headers: Mapping[str, str]) -> str | None:
+    """What is wrong with the custom headers of a worker, or None. Values are not repeated: they may be secret."""
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name):
+            return f"{name!r} is not the name of a header"
+        if name.lower() in OURS:
+            return f"the header {name!r} cannot be set"
+        if not _VALUE.fullmatch(value):
+            return f"the value of the header {name!r} contains characters that headers cannot have"
+    return None

@@ -1,0 +1,118 @@
+"""The task envelope: the body that every worker gets, on every transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.codec import dumps
+from engine.outbox import Work
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = 253_402_300_799_999  # the last moment that RFC 3339 can write
+
+
+class Trace(BaseModel):
+    """W3C Trace Context: the run is the trace, the attempt the span."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    traceparent: str = Field(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-01$")
+
+
+class TaskEnvelope(BaseModel):
+    """One request to a worker. This class documents the shape, for JSON Schema; nothing is sent through it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_id: str = Field(description="The task; equal over its attempts.")
+    run_id: str
+    workflow_id: str
+    workflow_version: int
+    node: str
+    ns: list[str] = Field(description="The subgraph nodes around the node, outermost first.")
+    prompt: str | None = Field(description="The rendered prompt_template, if there is one.")
+    input: Any = Field(description="The node's mapped input.")
+    state: dict[str, Any] = Field(description="The state keys that the node reads.")
+    parameters: Any = Field(description="The node's parameters, exactly as they were written.")
+    item: Any = Field(description="The item of a send, else null.")
+    index: int | None = Field(description="The item's place in its list, else null.")
+    session_id: str | None = Field(description="Stable over the turns of an agent node.")
+    config: dict[str, Any]
+    attempt: int = Field(ge=1)
+    turn: int = Field(ge=1)
+    resume: Any = Field(description="The value that an interrupt of this task was resumed with, else null.")
+    deadline: datetime = Field(description="When the attempt is given up: UTC, in milliseconds.")
+    reply_to: str = Field(description="Where to answer after a 202. It authorises answers to this task alone.")
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A request as it is sent: the body, and the headers that go with it on every transport."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+def envelope(work: Work, deadline: int, reply_to: str) -> Envelope:
+    """The envelope of an attempt that is given up at `deadline` (milliseconds since the epoch).
+
+    What is the same in every attempt comes first, so that attempts differ in the end of their bodies only.
+    """
+    trace = traceparent(work)
+    varying = {
+        "attempt": work.attempt,
+        "turn": 1,
+        "resume": None,
+        "deadline": rfc3339(deadline),
+        "reply_to": reply_to,
+        "trace": {"traceparent": trace},
+    }
+    parts = (memoryview(constant_part(work))[:-1], b",", memoryview(orjson.dumps(varying))[1:])
+    return Envelope(body=b"".join(parts), headers={"Idempotency-Key": work.task_id, "traceparent": trace})
+
+
+def constant_part(work: Work) -> bytes:
+    """The object of everything that is equal, byte for byte, over the attempts of a task.
+
+    Values may be `orjson.Fragment`: JSON that stands in the body as it is, without being looked at. Raises CodecError
+    when the input, the one value that was not committed before, cannot be written; the others are not checked again.
+    """
+    request = work.request
+    return orjson.dumps(
+        {
+            "task_id": work.task_id,
+            "run_id": work.run_id,
+            "workflow_id": work.workflow_id,
+            "workflow_version": work.workflow_version,
+            "node": work.node,
+            "ns": [],
+            "prompt": request.prompt,
+            "input": orjson.Fragment(dumps(request.input)),
+            "state": request.state,
+            "parameters": request.parameters,
+            "item": request.item,
+            "index": request.index,
+            "session_id": work.task_id,
+            "config": request.config,
+        }
+    )
+
+
+def traceparent(work: Work) -> str:
+    """The trace of the run and the span of the attempt, derived from their ids."""
+    trace_id = sha256(work.run_id.encode()).hexdigest()[:32]
+    span_id = sha256(f"{work.task_id}.{work.attempt}".encode()).hexdigest()[:16]
+    return f"00-{trace_id}-{span_id}-01"
+
+
+def rfc3339(at: int) -> str:
+    """A time in milliseconds since the epoch, as RFC 3339 in UTC with milliseconds."""
+    moment = _EPOCH + timedelta(milliseconds=min(at, _LAST_MS))
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

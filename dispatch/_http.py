@@ -1,0 +1,177 @@
+"""The HTTP client that reaches workers: one pool of connections, and failures told apart by what may have been sent."""
+
+from __future__ import annotations
+
+from asyncio import get_running_loop
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+
+import aiohttp
+
+from engine.errors import EngineError
+
+MAX_BODY = 8 * 1024 * 1024
+"""The largest response body that is read, in bytes, once it is unpacked."""
+CONNECT_S = 10.0
+"""How long making a connection may take, in seconds; never more than half of the time for the whole request."""
+KEEP_S = 4.0
+"""How long an idle connection is kept, in seconds: less than most servers keep it, so that we are the one to close."""
+IDLE_S = 1.0
+"""After so many seconds without use the other side may be closing a connection without our having heard of it."""
+
+_LARGE = 1024 * 1024  # from here on a body is written in pieces, so that the loop is not held up
+_MAX_KNOWN = 10_000
+_DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+
+
+class HttpFailure(EngineError):
+    """A request without a response."""
+
+    code = "http.failed"
+
+
+class NotConnected(HttpFailure):
+    """No connection could be made: nothing was sent."""
+
+
+class Broken(HttpFailure):
+    """It failed after the connection was made: the other side may have seen the request.
+
+    `dropped`: the connection ended before there was any response.
+    """
+
+    def __init__(self, message: str, *, dropped: bool = False) -> None:
+        super().__init__(message)
+        self.dropped = dropped
+
+
+class TooLarge(HttpFailure):
+    """The response is larger than what is read."""
+
+
+class Unsendable(HttpFailure):
+    """The request cannot be made at all: its address or one of its headers is not valid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A whole response. `content_type` has no parameters; it is empty when none was sent."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    content_type: str
+    charset: str
+    body: bytes
+
+
+class Http:
+    """A client without cookies, proxies from the environment, redirects, or memory of what it sent.
+
+    Open connections are bounded by the number of requests under way, which is the caller's to bound, and by `keep_s`.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_body: int = MAX_BODY,
+        connect_s: float = CONNECT_S,
+        keep_s: float = KEEP_S,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        self._max_body = max_body
+        self._connect_s = connect_s
+        self._keep_s = keep_s
+        self._idle_s = idle_s
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._last_used: dict[str, float] = {}
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> Response:
+        """POST `body`; the caller ends the wait after `timeout_s`. Raises one of the HttpFailures.
+
+        A connection that lay idle and is dropped before any response had most likely been closed by the other side
+        already: the request is sent once more over a fresh one. So a request has to carry an idempotency key.
+        """
+        may_be_stale = self._may_be_stale(url)
+        try:
+            return await self._post(url, body, headers, timeout_s, fresh=False)
+        except Broken as broken:
+            if not (broken.dropped and may_be_stale):
+                raise
+        try:
+            return await self._post(url, body, headers, timeout_s, fresh=True)
+        except NotConnected as gone:
+            raise Broken(f"the connection was dropped, then: {gone.message}") from gone
+
+    async def close(self) -> None:
+        """Close all connections; idempotent."""
+        while self._sessions:
+            await self._sessions.popitem()[1].close()
+
+    def _may_be_stale(self, url: str) -> bool:
+        """Whether an idle connection to this server can be in the pool, for long enough to have been closed."""
+        last_used = self._last_used.get(_server(url))
+        return last_used is not None and self._idle_s <= get_running_loop().time() - last_used <= self._keep_s
+
+    async def _post(
+        self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, *, fresh: bool
+    ) -> Response:
+        connect_s = min(self._connect_s, timeout_s / 2)
+        timeout = aiohttp.ClientTimeout(total=None, connect=connect_s)
+        data = BytesIO(body) if len(body) >= _LARGE else body
+        session = self._session(fresh=fresh)
+        try:
+            async with session.post(
+                url, data=data, headers=headers, allow_redirects=False, timeout=timeout
+            ) as response:
+                return await self._read(url, response)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise NotConnected(f"no connection within {connect_s:g} s") from error
+        except aiohttp.ClientConnectorError as error:
+            raise NotConnected(str(error)) from error
+        except (aiohttp.NonHttpUrlClientError, ValueError) as error:  # InvalidURL is a ValueError
+            raise Unsendable("the address, the token or a header is not one that HTTP can carry") from error
+        except aiohttp.ClientError as error:
+            message = f"no complete response: {str(error) or type(error).__name__}"
+            raise Broken(message, dropped=isinstance(error, _DROPPED)) from error
+
+    async def _read(self, url: str, response: aiohttp.ClientResponse) -> Response:
+        chunks, size = [], 0
+        async for chunk in response.content.iter_any():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._max_body:
+                raise TooLarge(f"the response is larger than {self._max_body} bytes")
+        if len(self._last_used) >= _MAX_KNOWN:
+            self._last_used.clear()
+        self._last_used[_server(url)] = get_running_loop().time()
+        return Response(
+            status=response.status,
+            reason=response.reason or "",
+            headers=response.headers,
+            content_type=response.content_type if "Content-Type" in response.headers else "",
+            charset=response.charset or "utf-8",
+            body=chunks[0] if len(chunks) == 1 else b"".join(chunks),
+        )
+
+    def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
+        """The pool, or the session whose every request has a connection of its own; made when they are first used."""
+        if (session := self._sessions.get(fresh)) is None:
+            connector = (
+                aiohttp.TCPConnector(limit=0, force_close=True)
+                if fresh
+                else aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keep_s)
+            )
+            session = self._sessions[fresh] = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "clew"},
+                trust_env=False,
+            )
+        return session
+
+
+def _server(url: str) -> str:
+    """Scheme, host and port: what connections are pooled by."""
+    return "/".join(url.split("/", 3)[:3])

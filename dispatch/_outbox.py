@@ -1,0 +1,265 @@
+"""The outbox: hands tasks to workers that have a free slot, keeps the others in line, and tells what came back.
+
+Nothing is polled. A task that finds no worker waits in the line of its need; it is looked at again when a slot is
+freed, when the workers change, and when the circuit of one opens or closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from heapq import heapify, heappop, heappush
+from itertools import count
+
+import structlog
+
+from dispatch._choose import Chosen, Need, NoWorker, Reason, need_of
+from dispatch._envelope import envelope
+from dispatch._queue import Line, Order
+from dispatch._slots import Later, Slots, Timer
+from dispatch._transport import Transport, refused
+from engine.codec import CodecError
+from engine.model import TaskId
+from engine.outbox import Accepted, Listener, Reply, Unreachable, Work
+from engine.ports import WorkerRow
+
+MAX_DELIVERIES = 512
+"""Deliveries under way at a time, each of which holds one connection: well below the usual limit of open files."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Entry:
+    """Submitted work that is not over: in line (no worker), being delivered, or accepted (no delivery)."""
+
+    work: Work
+    need: Need
+    order: Order
+    worker_id: str | None = None
+    delivery: asyncio.Task[None] | None = None
+
+
+class WorkerOutbox:
+    """An `engine.outbox.Outbox` over transports by protocol. `listen` comes before the first `submit`.
+
+    The listener is called synchronously, also from within `submit`, `release` and `workers_changed`, and may call them
+    itself. `Unreachable` is never reported as a reply: the work goes back in line, and `waiting` or `dispatched` says
+    so. `clock` gives milliseconds since the epoch, `reply_to` the address at which a worker may answer later.
+    """
+
+    def __init__(
+        self,
+        transports: Mapping[str, Transport],
+        *,
+        clock: Callable[[], int],
+        reply_to: Callable[[Work], str],
+        later: Later | None = None,
+        max_deliveries: int = MAX_DELIVERIES,
+    ) -> None:
+        self._transports = transports
+        self._clock = clock
+        self._reply_to = reply_to
+        self._max_deliveries = max_deliveries
+        self._slots = Slots(transports, later or _call_later, self._serve_all)
+        self._listener: Listener
+        self._entries: dict[TaskId, _Entry] = {}
+        self._lines: dict[Need, Line[_Entry]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._full = False
+        self._closing = False
+        self._numbers = count()
+
+    def listen(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def submit(self, work: Work) -> None:
+        """Take an attempt. It replaces one of the same task that is still under way; after `close` it is dropped."""
+        if self._closing:
+            return
+        self.release(work.task_id)
+        entry = _Entry(work=work, need=need_of(work), order=(-work.priority, next(self._numbers)))
+        self._entries[work.task_id] = entry
+        if work.accepted_by is None:
+            self._place(entry)
+        else:
+            entry.worker_id = work.accepted_by
+            self._slots.take(work.accepted_by)
+
+    def release(self, task_id: TaskId) -> None:
+        """Forget an attempt: out of the line, its delivery aborted, its slot freed. Idempotent."""
+        if (entry := self._entries.pop(task_id, None)) is None:
+            return
+        if entry.worker_id is None:
+            self._leave_line(entry)
+            return
+        if entry.delivery is not None:
+            self._under_way -= 1
+            entry.delivery.cancel()
+        self._slots.free(entry.worker_id)
+        self._serve(entry.worker_id)
+
+    def workers_changed(self, workers: Mapping[str, WorkerRow]) -> None:
+        """Replace the registered workers (id → row) and look again at everything that waits."""
+        self._slots.set_workers(workers)
+        self._serve_all()
+
+    async def close(self, grace_s: float) -> None:
+        """Take no more work, give deliveries under way `grace_s` seconds, abort the rest, close the transports.
+
+        What was aborted, accepted or in line is not reported: it is submitted again after a restart. Idempotent.
+        """
+        self._closing = True
+        self._slots.close()
+        if tasks := set(self._tasks):
+            await asyncio.wait(tasks, timeout=grace_s)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        for transport in self._transports.values():
+            await transport.close()
+
+    # ---- who goes next
+
+    def _place(self, entry: _Entry) -> None:
+        """Send an entry now, or put it in line. Where somebody is in line already, nobody can take it."""
+        if entry.need not in self._lines:
+            found = self._choose(entry.need)
+            if isinstance(found, Chosen):
+                self._send(entry, found.worker_id)
+                return
+            self._lines[entry.need] = Line(found.reason)
+        line = self._lines[entry.need]
+        line.add(entry)
+        self._listener.waiting(entry.work, line.reason.value)
+
+    def _choose(self, need: Need) -> Chosen | NoWorker:
+        found = self._slots.choose(need)
+        if isinstance(found, Chosen) and self._is_full():
+            return NoWorker(reason=Reason.CAPACITY, detail=f"{self._under_way} deliveries are under way")
+        return found
+
+    def _is_full(self) -> bool:
+        """Whether no delivery may begin; if so, the end of any delivery is of interest to everybody in line."""
+        self._full = self._under_way >= self._max_deliveries
+        return self._full
+
+    def _serve(self, worker_id: str) -> None:
+        """A slot of this worker was freed: whoever has waited longest for such a worker gets it."""
+        if self._full:
+            self._serve_all()
+        while self._lines and not self._closing and self._slots.has_room(worker_id):
+            waiting = [(line.head(), need) for need, line in self._lines.items() if self._slots.fits(worker_id, need)]
+            if not waiting or self._is_full():
+                break
+            self._send(self._take(min(waiting)[1]), worker_id)
+
+    def _serve_all(self) -> None:
+        """Anything may have changed: everybody in line is looked at again, those who have waited longest first."""
+        if self._closing:
+            return
+        self._full = False
+        heads = [(line.head(), need) for need, line in self._lines.items()]
+        heapify(heads)
+        while heads:
+            need = heappop(heads)[1]
+            if need not in self._lines:
+                continue
+            found = self._choose(need)
+            if isinstance(found, NoWorker):
+                self._tell(self._lines[need], found.reason)
+                continue
+            self._send(self._take(need), found.worker_id)
+            if need in self._lines:
+                heappush(heads, (self._lines[need].head(), need))
+
+    def _take(self, need: Need) -> _Entry:
+        line = self._lines[need]
+        entry = line.take()
+        if not line:
+            del self._lines[need]
+        return entry
+
+    def _leave_line(self, entry: _Entry) -> None:
+        if (line := self._lines.get(entry.need)) is not None:
+            line.discard(entry)
+            if not line:
+                del self._lines[entry.need]
+
+    def _tell(self, line: Line[_Entry], reason: Reason) -> None:
+        """Tell everybody in a line what they wait for now, if that is something else than before."""
+        if line.reason is reason:
+            return
+        line.reason = reason
+        for entry in tuple(line):
+            if entry.work.task_id in self._entries:
+                self._listener.waiting(entry.work, reason.value)
+
+    # ---- a delivery
+
+    def _send(self, entry: _Entry, worker_id: str) -> None:
+        at = self._clock()
+        deadline = at + entry.work.timeout_ms
+        probe = self._slots.begin(worker_id)
+        entry.worker_id = worker_id
+        self._under_way += 1
+        delivery = self._deliver(entry, self._slots.row(worker_id), deadline, probe)
+        entry.delivery = asyncio.get_running_loop().create_task(delivery, name=f"deliver {entry.work.task_id}")
+        self._tasks.add(entry.delivery)
+        entry.delivery.add_done_callback(partial(self._ended, entry.work))
+        self._listener.dispatched(entry.work, worker_id, at, deadline)
+
+    async def _deliver(self, entry: _Entry, worker: WorkerRow, deadline: int, probe: bool) -> None:
+        work = entry.work
+        try:
+            reply = await self._reply(work, worker, deadline)
+        except Exception as broken:  # the root of a delivery: whatever a protocol does wrong fails this attempt alone
+            log.exception("dispatch.failed", run_id=work.run_id, task_id=work.task_id, worker_id=worker.id)
+            reply = refused("dispatch.failed", f"the task could not be sent: {type(broken).__name__}")
+        if self._entries.get(work.task_id) is entry:
+            self._settle(entry, worker.id, reply, probe)
+
+    async def _reply(self, work: Work, worker: WorkerRow, deadline: int) -> Reply:
+        try:
+            task = envelope(work, deadline, self._reply_to(work))
+        except CodecError as error:
+            return refused("request.invalid", f"the task's input cannot be sent: {error}", retryable=False)
+        timeout_s = work.timeout_ms / 1000
+        try:
+            async with asyncio.timeout(timeout_s) as limit:
+                return await self._transports[worker.protocol].deliver(worker, task.body, task.headers, timeout_s)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return refused("timeout", f"no answer within {work.timeout_ms} ms", retryable=True, transport=True)
+
+    def _settle(self, entry: _Entry, worker_id: str, reply: Reply, probe: bool) -> None:
+        """Free what the delivery held, give it to those in line, then tell the listener, who may submit more."""
+        self._under_way -= 1
+        entry.delivery = None
+        if not isinstance(reply, Accepted):
+            self._slots.free(worker_id)
+        if isinstance(reply, Unreachable):
+            entry.worker_id = None
+        elif not isinstance(reply, Accepted):
+            del self._entries[entry.work.task_id]
+        if self._slots.heard(worker_id, reply, probe=probe):
+            self._serve_all()
+        else:
+            self._serve(worker_id)
+        if not isinstance(reply, Unreachable):
+            self._listener.replied(entry.work, worker_id, reply)
+        elif self._entries.get(entry.work.task_id) is entry and not self._closing:
+            self._place(entry)
+
+    def _ended(self, work: Work, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("dispatch.listener_failed", run_id=work.run_id, task_id=work.task_id, exc_info=error)
+
+
+def _call_later(seconds: float, call: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(seconds, call)

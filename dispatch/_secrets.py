@@ -1,0 +1,66 @@
+"""Secrets: what a worker's webhooks are signed with, and what lets a worker answer one task and nothing else."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from urllib.parse import quote
+
+from engine.model import TaskId
+from engine.outbox import Work
+
+PREFIX = "whsec_"
+"""What a signing secret begins with when the rest of it is base64 (Standard Webhooks)."""
+
+
+def new_secret() -> str:
+    """A fresh signing secret for a worker: `whsec_` and 32 random bytes as base64."""
+    return PREFIX + b64encode(secrets.token_bytes(32)).decode()
+
+
+def signing_key(secret: str) -> bytes:
+    """The key that a secret stands for: the bytes behind `whsec_`, or the text itself, as it was given."""
+    if secret.startswith(PREFIX):
+        try:
+            return b64decode(secret.removeprefix(PREFIX), validate=True)
+        except NotBase64:
+            pass
+    return secret.encode()
+
+
+def signature_headers(secret: str, message_id: str, at: int, body: bytes) -> Mapping[str, str]:
+    """The three headers of Standard Webhooks for a message that is sent `at` (milliseconds since the epoch)."""
+    seconds = str(at // 1000)
+    mac = hmac.new(signing_key(secret), f"{message_id}.{seconds}.".encode(), sha256)
+    mac.update(body)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": seconds,
+        "webhook-signature": f"v1,{b64encode(mac.digest()).decode()}",
+    }
+
+
+def task_secret(server_secret: bytes, task_id: TaskId) -> str:
+    """What authorises an answer to this task; nothing about it has to be kept."""
+    mac = hmac.digest(server_secret, b"clew.task.1\0" + task_id.encode(), sha256)
+    return urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+
+def secret_matches(server_secret: bytes, task_id: TaskId, given: str) -> bool:
+    """Whether a secret is the one of this task; takes as long for wrong ones as for the right one."""
+    return hmac.compare_digest(task_secret(server_secret, task_id).encode(), given.encode(errors="replace"))
+
+
+def reply_addresses(public_url: str, server_secret: bytes) -> Callable[[Work], str]:
+    """How the address is made at which a worker may answer a task later, by the base of all addresses of the server."""
+    base = f"{public_url.rstrip('/')}/v1/tasks"
+
+    def reply_to(work: Work) -> str:
+        secret = work.secret or task_secret(server_secret, work.task_id)
+        return f"{base}/{quote(work.task_id, safe='')}/result?token={quote(secret, safe='')}"
+
+    return reply_to

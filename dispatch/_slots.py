@@ -1,0 +1,137 @@
+"""The workers as the outbox sees them: who is registered, how many slots are taken, and whose circuit is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from typing import Protocol
+
+from dispatch._choose import Chosen, Load, Need, NoWorker, choose_among, fits, fitting, has_room
+from dispatch._circuit import CLOSED, Circuit, Stage, failed, probing, rested
+from engine.outbox import Refused, Reply, Unreachable
+from engine.ports import WorkerRow
+
+MAX_KEPT_NEEDS = 1_000
+"""How many needs are remembered with the workers that fit them."""
+
+
+class Timer(Protocol):
+    """Something that was arranged for later."""
+
+    def cancel(self) -> None: ...
+
+
+Later = Callable[[float, Callable[[], None]], Timer]
+"""Calls back once, after that many seconds."""
+
+
+class Slots:
+    """Counts slots by worker id, so that work under way is counted whatever becomes of the worker's row.
+
+    `back` is called when a worker that was left alone may be asked again.
+    """
+
+    def __init__(self, protocols: Container[str], later: Later, back: Callable[[], None]) -> None:
+        self._protocols = protocols
+        self._later = later
+        self._back = back
+        self._rows: dict[str, WorkerRow] = {}
+        self._fitting: dict[Need, tuple[WorkerRow, ...]] = {}
+        self._taken: dict[str, int] = {}
+        self._circuits: dict[str, Circuit] = {}
+        self._open: set[str] = set()
+        self._timers: dict[str, Timer] = {}
+        self._turn = 0
+        self._closed = False
+
+    def set_workers(self, workers: Mapping[str, WorkerRow]) -> None:
+        """Replace the registered workers. One that is new or has changed starts with a closed circuit."""
+        for worker_id in [known for known, row in self._rows.items() if workers.get(known) != row]:
+            self._set(worker_id, CLOSED)
+        self._rows = {row.id: row for row in workers.values() if row.protocol in self._protocols}
+        self._fitting.clear()
+
+    def row(self, worker_id: str) -> WorkerRow:
+        return self._rows[worker_id]
+
+    def taken(self, worker_id: str) -> int:
+        return self._taken.get(worker_id, 0)
+
+    def choose(self, need: Need) -> Chosen | NoWorker:
+        """The worker for a task with this need; takes nothing."""
+        self._turn += 1
+        if (fit := self._fitting.get(need)) is None:
+            if len(self._fitting) >= MAX_KEPT_NEEDS:
+                self._fitting.clear()
+            fit = self._fitting[need] = fitting(self._rows.values(), need)
+        return choose_among(fit, self._load())
+
+    def has_room(self, worker_id: str) -> bool:
+        """Whether the worker can take one more task now."""
+        row = self._rows.get(worker_id)
+        return row is not None and has_room(row, self._load())
+
+    def fits(self, worker_id: str, need: Need) -> bool:
+        return fits(self._rows[worker_id], need)
+
+    def take(self, worker_id: str) -> None:
+        """Take a slot, for a task that the worker holds already: whatever its capacity, registered or not."""
+        self._taken[worker_id] = self.taken(worker_id) + 1
+
+    def begin(self, worker_id: str) -> bool:
+        """Take a slot for a task that is sent now; True if it is the probe of a half-open circuit."""
+        self.take(worker_id)
+        circuit = self._circuits.get(worker_id, CLOSED)
+        probe = circuit.stage is Stage.HALF_OPEN
+        if probe:
+            self._set(worker_id, probing(circuit))
+        return probe
+
+    def free(self, worker_id: str) -> None:
+        """Give a slot back."""
+        left = self.taken(worker_id) - 1
+        if left > 0:
+            self._taken[worker_id] = left
+        else:
+            self._taken.pop(worker_id, None)
+
+    def heard(self, worker_id: str, reply: Reply, *, probe: bool) -> bool:
+        """Learn from what came back; True if the worker may now be asked, or must be left alone, unlike before."""
+        if worker_id not in self._rows:
+            return False
+        circuit = self._circuits.get(worker_id, CLOSED)
+        match reply:
+            case Unreachable():
+                return self._set(worker_id, failed(circuit, connected=False, probe=probe))
+            case Refused(transport=True):
+                return self._set(worker_id, failed(circuit, connected=True, probe=probe))
+            case _:
+                return self._set(worker_id, CLOSED)
+
+    def close(self) -> None:
+        """Stop all timers, and start none any more."""
+        self._closed = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _load(self) -> Load:
+        return Load(taken=self._taken, unreachable=self._open, turn=self._turn)
+
+    def _set(self, worker_id: str, circuit: Circuit) -> bool:
+        before = self._circuits.pop(worker_id, CLOSED)
+        if circuit != CLOSED:
+            self._circuits[worker_id] = circuit
+        if circuit == before:
+            return False
+        if (timer := self._timers.pop(worker_id, None)) is not None:
+            timer.cancel()
+        self._open.discard(worker_id)
+        if circuit.stage is Stage.OPEN:
+            self._open.add(worker_id)
+        if circuit.stage is Stage.OPEN and not self._closed:
+            self._timers[worker_id] = self._later(circuit.delay_s, lambda: self._rest(worker_id))
+        return circuit.stage is not before.stage
+
+    def _rest(self, worker_id: str) -> None:
+        self._set(worker_id, rested(self._circuits[worker_id]))
+        self._back()
