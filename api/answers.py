@@ -1,0 +1,51 @@
+"""Results that workers post: whose they are, and whether they may be posted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.errors import Refused
+from dispatch._secrets import secret_matches, task_secret
+from engine.driver import Engine
+from engine.errors import Conflict, NotFound
+from engine.model import RunId, TaskId
+
+
+def task_token(key: bytes, run_id: RunId, task_id: TaskId) -> str:
+    """What authorises a worker to answer this task of this run, and names the run."""
+    return f"{run_id}.{task_secret(key, _bound(run_id, task_id))}"
+
+
+def run_of_token(key: bytes, task_id: TaskId, token: str) -> RunId:
+    """The run that a token was made for. Raises Refused (403) for a token that is not this task's."""
+    run_id, _, secret = token.rpartition(".")
+    if not secret_matches(key, _bound(RunId(run_id), task_id), secret):
+        raise Refused(403, "task.token", "the token is not the one of this task")
+    return RunId(run_id)
+
+
+def _bound(run_id: RunId, task_id: TaskId) -> TaskId:
+    return TaskId(f"{run_id}/{task_id}")
+
+
+class Answers:
+    """Takes results to the engine. `key` is the secret from which the tokens are made."""
+
+    def __init__(self, engine: Engine, key: bytes) -> None:
+        self.engine, self.key = engine, key
+
+    async def take(self, task_id: TaskId, token: str | None, body: Any) -> None:
+        """Apply a result; durable on return. Without a token it is for a task that is open now.
+
+        Raises NotFound, Refused, or Conflict (`task.late`) when it changes nothing; it is recorded then too.
+        """
+        run_id = self._holder(task_id) if token is None else run_of_token(self.key, task_id, token)
+        if not await self.engine.result(run_id, task_id, body):
+            raise Conflict("the result came too late; it was recorded and changes nothing", "task.late")
+
+    def _holder(self, task_id: TaskId) -> RunId:
+        """The run in which a task is open: while a worker is asked, the engine holds it in memory."""
+        for live in self.engine.loop.lives.values():
+            if live.run.open_task(task_id) is not None:
+                return live.run.id
+        raise NotFound(f"no worker is asked for a task '{task_id[:80]}' now")

@@ -1,0 +1,47 @@
+"""The application: routes, errors and middleware around what a server is wired of."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.routing import APIRouter
+
+from api import describe, errors
+from api.auth import BASE, BearerAuth
+from api.requests import StrictRoute
+from api.routes import checkpoints, interrupts, operations, runs, streams, tasks, workers, workflows
+from api.wiring import Wired
+
+AREAS = (workflows, runs, checkpoints, streams, interrupts, workers, tasks, operations)
+
+
+def create_app(wired: Wired) -> FastAPI:
+    """The application of a server."""
+    app = describe_app()
+    app.state.wired = wired
+    app.state.settings = wired.settings
+    token = wired.settings.token
+    app.add_middleware(BearerAuth, token=token.get_secret_value() if token else None)
+    return app
+
+
+def describe_app() -> FastAPI:
+    """The application without a server behind it: it can describe itself, and nothing else."""
+    app = FastAPI(
+        title="Clew",
+        version=version("clew-engine"),
+        openapi_url="/openapi.json",
+        docs_url="/docs",
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=describe.operation_id,
+    )
+    errors.register(app)
+    base = APIRouter(prefix=BASE, route_class=StrictRoute)
+    for area in AREAS:
+        base.include_router(area.router)
+    app.include_router(base)
+    app.include_router(operations.root)
+    describe.install(app)
+    return app

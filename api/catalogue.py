@@ -1,0 +1,57 @@
+"""What this version knows: node types with their fields, reducers, protocols, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from api.wiring import Wired, clock
+from dispatch._registry import protocols
+from engine.nodes._common import Field
+from engine.nodes._fields import NODE_FIELDS
+from engine.plugins import node_types, reducer_names
+from engine.render import rfc3339
+
+
+def server_json(server: Wired) -> dict[str, Any]:
+    """What a server is, and what it allows."""
+    settings = server.settings
+    return {
+        "name": "clew",
+        "version": version("clew-engine"),
+        "started_at": rfc3339(server.started_at),
+        "uptime_s": (clock() - server.started_at) / 1000,
+        "database": settings.db.partition(":")[0] if "://" in settings.db else "sqlite",
+        "public_url": server.base_url,
+        "auth": settings.token is not None,
+        "protocols": list(protocols()),
+        "node_types": list(node_types()),
+        "reducers": list(reducer_names()),
+        "limits": {"max_body": settings.max_body, "max_depth": settings.max_depth, "max_nodes": settings.max_nodes},
+    }
+
+
+@cache
+def node_types_json() -> list[dict[str, Any]]:
+    """Each node type with the JSON Schema of its fields."""
+    return [
+        {"type": name, "description": _first_line(module.__doc__), "schema": _schema(name, module.FIELDS)}
+        for name, module in node_types().items()
+    ]
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]
+
+
+def _schema(name: str, own: Mapping[str, Field]) -> dict[str, Any]:
+    fields = {**NODE_FIELDS, **own}
+    shapes = {field: {**found.schema, "description": found.about} for field, found in fields.items()}
+    return {
+        "type": "object",
+        "properties": {**shapes, "type": {"const": name}},
+        "required": [field for field, found in fields.items() if found.required],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,140 @@
+"""The one place where errors become responses: problem documents of RFC 9457, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from engine.codec import CodecError, dumps
+from engine.errors import (
+    Conflict,
+    EngineError,
+    Invalid,
+    NodeFailure,
+    NotFound,
+    StaleCommit,
+    StoreLocked,
+    StoreUnavailable,
+)
+
+PROBLEM = "application/problem+json"
+MAX_ERRORS = 1000
+MAX_DETAIL = 2000
+
+log = structlog.get_logger(__name__)
+
+_CODES = {400: "request.malformed", 404: "route.unknown", 405: "method.not_allowed"}
+_MISSING = "a value is required here"
+_MISTAKE = "the server made a mistake; its log says more"
+
+
+class Refused(EngineError):
+    """A request that HTTP itself refuses: who asks, how much, on what condition."""
+
+    code = "request.refused"
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.refusal = code
+        self.headers = dict(headers or {})
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: Iterable[Mapping[str, Any]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document. `code` is stable; `errors` names the places that are wrong."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail if len(detail) <= MAX_DETAIL else detail[: MAX_DETAIL - 1] + "…",
+        "errors": list(errors)[:MAX_ERRORS],
+    }
+    return Response(dumps(body), status, headers, PROBLEM)
+
+
+def of_engine(error: EngineError) -> Response:
+    """The response to an error of the engine's tree."""
+    match error:
+        case Refused():
+            return problem(error.status, error.refusal, error.message, headers=error.headers)
+        case NotFound():
+            return problem(404, error.code, error.message)
+        case Conflict():
+            return problem(409, error.conflict, error.message)
+        case Invalid():
+            return problem(422, error.reason, error.message, errors=error.problems)
+        case NodeFailure():
+            return problem(422, error.node_code, error.message)
+        case StoreUnavailable() | StaleCommit() | StoreLocked():
+            log.error("request.store", code=error.code, error=error.message)
+            return problem(503, error.code, error.message, headers={"Retry-After": "1"})
+        case _:
+            log.error("request.failed", code=error.code, error=error.message)
+            return problem(500, error.code, error.message)
+
+
+def of_json(error: CodecError) -> Response:
+    """The response to a body that is no JSON (400), or JSON that cannot be kept exactly (422)."""
+    return problem(400 if error.code == "json.malformed" else 422, error.code, error.message)
+
+
+def of_validation(error: RequestValidationError) -> Response:
+    """The response to a body or query that does not fit its schema, with a JSON Pointer for each fault."""
+    found = [_fault(fault) for fault in error.errors()]
+    code = "request.unsupported" if any(fault["code"] == "unsupported" for fault in found) else "request.invalid"
+    first = found[0] if found else {"path": "", "message": "the request is not valid"}
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return problem(422, code, f"{first['path'] or 'body'}: {first['message']}{more}", errors=found)
+
+
+def _fault(fault: Mapping[str, Any]) -> dict[str, Any]:
+    where, *path = fault["loc"]
+    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    kind, message = fault["type"], str(fault["msg"]).removeprefix("Value error, ")
+    if kind == "missing":
+        message = _MISSING
+    elif kind == "extra_forbidden" and where == "body":
+        message = f"'{path[-1]}' is not known here"
+    return {"code": kind, "in": where, "path": pointer, "message": message}
+
+
+def of_http(error: HTTPException) -> Response:
+    """The response to what the router itself refuses: unknown paths and methods."""
+    status = error.status_code
+    detail = str(error.detail)
+    if status == 404:
+        detail = "there is nothing at this path; the API is described at /docs"
+    return problem(status, _CODES.get(status, f"http.{status}"), detail, headers=error.headers)
+
+
+def register(app: FastAPI) -> None:
+    """Have every error of an app answered with a problem document."""
+    app.add_exception_handler(EngineError, _by(of_engine))
+    app.add_exception_handler(CodecError, _by(of_json))
+    app.add_exception_handler(RequestValidationError, _by(of_validation))
+    app.add_exception_handler(HTTPException, _by(of_http))
+    app.add_exception_handler(ClientDisconnect, _by(lambda error: Response(status_code=400)))  # nobody is there
+    app.add_exception_handler(Exception, _by(lambda error: problem(500, "internal", _MISTAKE)))
+
+
+def _by(answer: Callable[[Any], Response]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def handle(request: Request, error: Exception) -> Response:
+        return answer(error)
+
+    return handle

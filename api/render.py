@@ -1,0 +1,95 @@
+"""Answers as bytes: JSON by our own codec, and the shapes of workflows and workers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response, StreamingResponse
+
+from api.auth import BASE
+from engine.codec import dumps
+from engine.ports import Page, WorkerRow, WorkflowRow
+from engine.render import rfc3339
+
+JSON = "application/json"
+CHUNK = 64 * 1024
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(dumps(body), status, headers, JSON)
+
+
+def created(body: Mapping[str, Any], kind: str) -> Response:
+    """201 with what was made, and where it is found."""
+    return answer(body, 201, {"Location": location(kind, body["id"])})
+
+
+def location(kind: str, name: str) -> str:
+    """The path of a run, workflow or worker."""
+    return f"{BASE}/{kind}/{quote(name, safe='')}"
+
+
+def page(found: Page[Any]) -> Response:
+    """A page of a list."""
+    return answer({"items": list(found.items), "next_cursor": found.next_cursor})
+
+
+def nothing() -> Response:
+    """204, for what is gone."""
+    return Response(status_code=204)
+
+
+async def streamed_page(items: AsyncIterator[dict[str, Any]]) -> Response:
+    """A page whose items are sent as they come; the last thing that comes is the page's `next_cursor`.
+
+    Errors from before the first item are raised here.
+    """
+    first = await anext(items)
+    return StreamingResponse(_chunks(first, items), media_type=JSON)
+
+
+async def _chunks(first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    parts, size, item, mark = [b'{"items":['], 0, first, b""
+    async for following in rest:
+        text = dumps(item)
+        parts += (mark, text)
+        item, mark, size = following, b",", size + len(text)
+        if size > CHUNK:
+            yield b"".join(parts)
+            parts, size = [], 0
+    yield b"".join((*parts, b'],"next_cursor":', dumps(item["next_cursor"]), b"}"))
+
+
+def workflow_json(row: WorkflowRow) -> dict[str, Any]:
+    """A version of a workflow."""
+    return {
+        "id": row.id,
+        "version": row.version,
+        "name": row.name,
+        "status": row.status,
+        "source": row.source,
+        "tags": list(row.tags),
+        "created_at": rfc3339(row.created_at),
+        "updated_at": rfc3339(row.updated_at),
+        "definition": row.document,
+    }
+
+
+def worker_json(row: WorkerRow) -> dict[str, Any]:
+    """A worker, without what is write-only."""
+    return {
+        "id": row.id,
+        "protocol": row.protocol,
+        "url": row.url,
+        "tags": list(row.tags),
+        "max_concurrent": row.max_concurrent,
+        "model": row.model,
+        "health": row.health,
+        "status": row.status,
+        "metadata": row.metadata,
+        "created_at": rfc3339(row.created_at),
+        "updated_at": rfc3339(row.updated_at),
+    }

@@ -1,0 +1,119 @@
+"""Requests, read strictly: bodies within limits and by our own JSON codec, query parameters by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from api.errors import Refused
+from api.settings import Settings
+from engine.codec import loads
+
+OPEN_ENDED = "<k>"
+"""A query parameter whose name ends with this stands for all names that begin like it."""
+
+
+class JsonRequest(Request):
+    """A request whose body was read and parsed; it counts as JSON, whatever its content type said."""
+
+    def __init__(self, request: Request, text: bytes, value: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._text, self._value = text, value
+
+    @property
+    def headers(self) -> Headers:
+        given = {name: value for name, value in super().headers.items() if name != "content-type"}
+        return Headers({**given, "content-type": "application/json"})
+
+    async def body(self) -> bytes:
+        return self._text
+
+    async def json(self) -> Any:
+        return self._value
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses query parameters it does not know, and reads its body as `JsonRequest` says.
+
+    Its summary is the first sentence of the handler's docstring.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        options["summary"] = options.get("summary") or summary_of(endpoint)
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        known, has_body = query_names(self.dependant), self.body_field is not None
+
+        async def strict(request: Request) -> Response:
+            if request.scope["query_string"]:
+                _refuse_unknown(request, known)
+            if has_body:
+                request = await _with_json(request, request.app.state.settings)
+            return await handle(request)
+
+        return strict
+
+
+def summary_of(endpoint: Callable[..., Any]) -> str | None:
+    """The first sentence of a docstring, without its full stop."""
+    return (endpoint.__doc__ or "").strip().partition(".")[0] or None
+
+
+def query_names(dependant: Dependant) -> frozenset[str]:
+    """The names of the query parameters of a handler, those of its query model included."""
+    names: set[str] = set()
+    for field in dependant.query_params:
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names |= {inner.alias or name for name, inner in model.model_fields.items()}
+        else:
+            names.add(field.alias)
+    return frozenset(names)
+
+
+def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
+    beginnings = tuple(name.removesuffix(OPEN_ENDED) for name in known if name.endswith(OPEN_ENDED))
+    unknown = [
+        name for name in request.query_params if name not in known and not (beginnings and name.startswith(beginnings))
+    ]
+    if unknown:
+        listed = ", ".join(sorted(known)) or "none"
+        said = {name: f"'{name}' is not known here; known: {listed}" for name in unknown}
+        raise RequestValidationError(
+            [{"type": "extra_forbidden", "loc": ("query", name), "msg": message} for name, message in said.items()]
+        )
+
+
+async def _with_json(request: Request, settings: Settings) -> Request:
+    text = await read_body(request, settings.max_body)
+    value = loads(text, max_depth=settings.max_depth) if text else None
+    return JsonRequest(request, text, value)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body of a request. Raises Refused (413) as soon as it is known to be longer than `limit` bytes."""
+    said = request.headers.get("content-length", "")
+    if said.isascii() and said.isdigit() and int(said[:20]) > limit:
+        raise too_large(limit)
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def too_large(limit: int) -> Refused:
+    """The refusal of a body of more than `limit` bytes."""
+    return Refused(413, "request.too_large", f"the body is too large: at most {limit} bytes are accepted")

@@ -1,0 +1,38 @@
+"""Interrupts: the inbox over all runs, and their answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api import shapes
+from api.deps import Serving
+from api.describe import body_problems, problems
+from api.render import answer, page
+from api.requests import StrictRoute
+from api.schemas import InterruptsQuery, Resume
+from engine.model import RunId
+
+router = APIRouter(tags=["interrupts"], route_class=StrictRoute)
+
+
+@router.get("/interrupts", response_model=shapes.PageOf[shapes.Interrupt], responses=problems())
+async def list_interrupts(server: Serving, query: Annotated[InterruptsQuery, Query()]) -> Response:
+    """List interrupts over all runs, newest first."""
+    return page(await server.reader.interrupts(query.status, query.limit, query.cursor))
+
+
+@router.get("/interrupts/{interrupt_id}", response_model=shapes.Interrupt, responses=problems(404))
+async def get_interrupt(server: Serving, interrupt_id: str) -> Response:
+    """Get an interrupt."""
+    return answer(await server.reader.interrupt(interrupt_id))
+
+
+@router.post("/interrupts/{interrupt_id}/resume", response_model=shapes.Run, responses=body_problems(404, 409))
+async def resume_interrupt(server: Serving, interrupt_id: str, body: Resume | None = None) -> Response:
+    """Answer one interrupt; `resume` is the value."""
+    asked, run_id = body or Resume(), RunId((await server.reader.interrupt(interrupt_id))["run_id"])
+    await server.engine.resume(run_id, asked.resume, asked.updates, interrupt=interrupt_id)
+    return answer(await server.reader.run(run_id))

@@ -1,0 +1,49 @@
+"""The server itself: whether it lives, whether it is ready, what it is, and what it knows."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api import catalogue, shapes
+from api.deps import Serving
+from api.describe import problems
+from api.errors import Refused
+from api.render import answer
+from api.requests import StrictRoute
+
+router = APIRouter(tags=["operations"], route_class=StrictRoute)
+root = APIRouter(tags=["operations"], route_class=StrictRoute)
+
+
+@root.get("/health", response_model=shapes.Health)
+async def get_health() -> Response:
+    """Tell that the server lives."""
+    return answer({"status": "ok"})
+
+
+@router.get("/health", response_model=shapes.Health)
+async def get_base_health() -> Response:
+    """Tell that the server lives."""
+    return answer({"status": "ok"})
+
+
+@router.get("/ready", response_model=shapes.Ready, responses=problems())
+async def get_ready(server: Serving) -> Response:
+    """Tell whether the server can do its work: its store can be read, and it is not about to end."""
+    if server.closing.is_set():
+        raise Refused(503, "server.closing", "the server is closing", {"Retry-After": "5"})
+    await server.store.ping()
+    return answer({"status": "ready"})
+
+
+@router.get("/admin/info", response_model=shapes.Info, responses=problems())
+async def get_info(server: Serving) -> Response:
+    """Tell what this server is, and what it allows."""
+    return answer(catalogue.server_json(server))
+
+
+@router.get("/node-types", response_model=shapes.PageOf[shapes.NodeType], tags=["workflows"], responses=problems())
+async def list_node_types() -> Response:
+    """List the types of nodes, with the JSON Schema of their fields."""
+    return answer({"items": catalogue.node_types_json(), "next_cursor": None})

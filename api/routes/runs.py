@@ -1,0 +1,154 @@
+"""Runs: started, listed, looked at, answered, forked, cancelled, deleted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from api import shapes
+from api.deps import Serving
+from api.describe import Responses, body_problems, events, problems
+from api.errors import Refused
+from api.render import answer, created, location, nothing, page
+from api.requests import StrictRoute
+from api.schemas import Empty, Fork, Paged, Resume, RunsQuery, StartAnyRun, StartQuery, StartRun
+from api.sse import stream
+from api.wiring import Wired
+from engine.model import RunId, RunStatus
+from engine.ports import RunFilter
+
+router = APIRouter(tags=["runs"], route_class=StrictRoute)
+
+STREAMED: Responses = {201: {**events(201)[201], "description": "The run, or its stream."}}
+Accept = Annotated[str, Header(description="`text/event-stream` streams the run.")]
+KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=False)]
+METADATA = "metadata."
+
+
+async def _begun(server: Wired, run_id: RunId, query: StartQuery, accept: str) -> Response:
+    if "text/event-stream" not in accept:
+        await server.runs.settle(run_id, query.wait)
+        return created(await server.reader.run(run_id), "runs")
+    told = server.streams.stream(run_id, modes=frozenset(query.mode.split(",")), after=None, from_now=False, until=None)
+    headers = {"Location": location("runs", run_id)}
+    return stream(told, server.closing, server.settings, status=201, headers=headers)
+
+
+def _no_key(key: str | None) -> None:
+    if key is not None:
+        raise Refused(422, "request.unsupported", "the header Idempotency-Key is not supported yet by this version")
+
+
+@router.post(
+    "/workflows/{workflow_id}/runs",
+    status_code=201,
+    response_model=shapes.Run,
+    responses={**body_problems(404), **STREAMED},
+)
+async def start_run(
+    server: Serving,
+    workflow_id: str,
+    query: Annotated[StartQuery, Query()],
+    body: StartRun | None = None,
+    accept: Accept = "",
+    key: KeyHeader = None,
+) -> Response:
+    """Start a run of a workflow."""
+    _no_key(key)
+    run_id = await server.runs.start(workflow_id, body or StartRun())
+    return await _begun(server, run_id, query, accept)
+
+
+@router.post("/runs", status_code=201, response_model=shapes.Run, responses={**body_problems(404, 409), **STREAMED})
+async def start_any_run(
+    server: Serving,
+    query: Annotated[StartQuery, Query()],
+    body: StartAnyRun,
+    accept: Accept = "",
+    key: KeyHeader = None,
+) -> Response:
+    """Start a run of a workflow by its id, or of a document that comes along."""
+    _no_key(key)
+    return await _begun(server, await server.runs.start_any(body), query, accept)
+
+
+def run_filter(query: RunsQuery, given: QueryParams) -> RunFilter:
+    """The filter that query parameters describe."""
+    return RunFilter(
+        status=tuple(map(RunStatus, query.status.split(","))) if query.status else (),
+        workflow_id=query.workflow_id,
+        tag=query.tag,
+        metadata={name[len(METADATA) :]: text for name, text in given.items() if name.startswith(METADATA)},
+        created_after=_milliseconds(query.created_after) if query.created_after else None,
+        parent_id=query.parent_id,
+        q=query.q,
+    )
+
+
+def _milliseconds(moment: str) -> int:
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+@router.get("/runs", response_model=shapes.PageOf[shapes.RunSummary], responses=problems())
+async def list_runs(server: Serving, request: Request, query: Annotated[RunsQuery, Query()]) -> Response:
+    """List runs, newest first."""
+    where = run_filter(query, request.query_params)
+    return page(await server.reader.runs(where, query.limit, query.cursor))
+
+
+@router.get("/runs/{run_id}", response_model=shapes.Run, responses=problems(404))
+async def get_run(server: Serving, run_id: str) -> Response:
+    """Get a run with its state, tasks and open interrupts."""
+    return answer(await server.reader.run(run_id))
+
+
+@router.get("/runs/{run_id}/tasks", response_model=shapes.PageOf[shapes.Task], responses=problems(404))
+async def list_tasks(server: Serving, run_id: str, query: Annotated[Paged, Query()]) -> Response:
+    """List the tasks of a run, the open ones first, then the last finished."""
+    return page(await server.reader.tasks(run_id, query.limit, query.cursor))
+
+
+@router.get("/runs/{run_id}/tasks/{task_id}", response_model=shapes.Task, responses=problems(404))
+async def get_task(server: Serving, run_id: str, task_id: str) -> Response:
+    """Get a task with input, output and attempts."""
+    return answer(await server.reader.task(run_id, task_id))
+
+
+@router.post("/runs/{run_id}/resume", response_model=shapes.Run, responses=body_problems(404, 409))
+async def resume_run(server: Serving, run_id: str, body: Resume | None = None) -> Response:
+    """Answer the open interrupts of a run."""
+    asked = body or Resume()
+    await server.engine.resume(RunId(run_id), asked.resume, asked.updates)
+    return answer(await server.reader.run(run_id))
+
+
+@router.post("/runs/{run_id}/fork", status_code=201, response_model=shapes.Run, responses=body_problems(404, 409))
+async def fork_run(server: Serving, run_id: str, body: Fork, key: KeyHeader = None) -> Response:
+    """Start a new run from a checkpoint of this one."""
+    _no_key(key)
+    return created(await server.reader.run(await server.runs.fork(body, run_id)), "runs")
+
+
+@router.post("/runs/fork", status_code=201, response_model=shapes.Run, responses=body_problems(404, 409))
+async def fork_checkpoint(server: Serving, body: Fork, key: KeyHeader = None) -> Response:
+    """Start a new run from a checkpoint of any run."""
+    _no_key(key)
+    return created(await server.reader.run(await server.runs.fork(body)), "runs")
+
+
+@router.post("/runs/{run_id}/cancel", response_model=shapes.Run, responses=body_problems(404, 409))
+async def cancel_run(server: Serving, run_id: str, body: Empty | None = None) -> Response:
+    """Cancel a run: final and immediate."""
+    await server.engine.cancel(RunId(run_id))
+    return answer(await server.reader.run(run_id))
+
+
+@router.delete("/runs/{run_id}", status_code=204, responses=problems(404, 409))
+async def delete_run(server: Serving, run_id: str) -> Response:
+    """Delete a finished run with all it owns."""
+    await server.engine.delete(RunId(run_id))
+    return nothing()

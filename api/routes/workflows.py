@@ -1,0 +1,101 @@
+"""Workflows: their versions, what is wrong with them, and how they look."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Query
+from starlette.responses import PlainTextResponse, Response
+
+from api import shapes
+from api.deps import Serving
+from api.describe import body_problems, problems
+from api.render import answer, location, nothing, page, workflow_json
+from api.requests import StrictRoute
+from api.schemas import Document, Paged, WorkflowsQuery
+from api.workflows import etag
+from engine.ports import Page, WorkflowRow
+
+router = APIRouter(tags=["workflows"], route_class=StrictRoute)
+
+Given = Annotated[Document, Body()]
+
+
+def _shown(row: WorkflowRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return answer(workflow_json(row), status, {"ETag": etag(row), **(headers or {})})
+
+
+def _shown_page(found: Page[WorkflowRow]) -> Response:
+    return page(Page(items=tuple(map(workflow_json, found.items)), next_cursor=found.next_cursor))
+
+
+@router.post("/workflows", status_code=201, response_model=shapes.Workflow, responses=body_problems(409))
+async def create_workflow(server: Serving, document: Given) -> Response:
+    """Save a new workflow."""
+    row = await server.workflows.create(document)
+    return _shown(row, 201, {"Location": location("workflows", row.id)})
+
+
+@router.get("/workflows", response_model=shapes.PageOf[shapes.Workflow], responses=problems())
+async def list_workflows(server: Serving, query: Annotated[WorkflowsQuery, Query()]) -> Response:
+    """List workflows, the last changed first."""
+    return _shown_page(await server.workflows.page(query))
+
+
+@router.post("/workflows/validate", response_model=shapes.Report, responses=body_problems())
+async def validate_document(server: Serving, document: Given) -> Response:
+    """Tell what is wrong with a document."""
+    return answer(server.workflows.report(document))
+
+
+@router.get("/workflows/{workflow_id}", response_model=shapes.Workflow, responses=problems(404))
+async def get_workflow(server: Serving, workflow_id: str) -> Response:
+    """Get the newest version of a workflow."""
+    return _shown(await server.workflows.get(workflow_id))
+
+
+@router.put("/workflows/{workflow_id}", response_model=shapes.Workflow, responses=body_problems(404, 409, 412))
+async def put_workflow(
+    server: Serving,
+    workflow_id: str,
+    document: Given,
+    if_match: Annotated[str | None, Header(description="The ETag of the version that is changed.")] = None,
+) -> Response:
+    """Save a new version; a document that is the same as the newest makes none."""
+    return _shown(await server.workflows.put(workflow_id, document, if_match))
+
+
+@router.delete("/workflows/{workflow_id}", status_code=204, responses=problems(404, 409))
+async def delete_workflow(server: Serving, workflow_id: str) -> Response:
+    """Archive a workflow; its runs stay readable."""
+    await server.workflows.delete(workflow_id)
+    return nothing()
+
+
+@router.get("/workflows/{workflow_id}/versions", response_model=shapes.PageOf[shapes.Workflow], responses=problems(404))
+async def list_versions(server: Serving, workflow_id: str, query: Annotated[Paged, Query()]) -> Response:
+    """List the versions of a workflow, newest first."""
+    return _shown_page(await server.workflows.versions(workflow_id, query))
+
+
+@router.get("/workflows/{workflow_id}/versions/{version}", response_model=shapes.Workflow, responses=problems(404))
+async def get_version(server: Serving, workflow_id: str, version: str) -> Response:
+    """Get one version of a workflow."""
+    return _shown(await server.workflows.numbered(workflow_id, version))
+
+
+@router.post("/workflows/{workflow_id}/validate", response_model=shapes.Report, responses=problems(404))
+async def validate_workflow(server: Serving, workflow_id: str) -> Response:
+    """Tell what is wrong with a stored workflow."""
+    row = await server.workflows.get(workflow_id)
+    return answer(server.workflows.report(row.document))
+
+
+@router.get(
+    "/workflows/{workflow_id}/mermaid",
+    response_class=PlainTextResponse,
+    responses=problems(404),
+)
+async def draw_workflow(server: Serving, workflow_id: str) -> Response:
+    """Draw a workflow, as Mermaid text."""
+    return PlainTextResponse(await server.workflows.drawing(workflow_id))

@@ -1,0 +1,245 @@
+"""What may be asked: request bodies and query parameters. What is not named here is refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from engine.model import RunStatus
+
+MAX_LIMIT = 1000
+MAX_WAIT_S = 300.0
+MODES = ("values", "updates", "tasks")
+LATER_MODES = ("custom", "debug")
+
+
+def _not_yet(value: Any) -> Any:
+    if value is not None:
+        raise PydanticCustomError("unsupported", "this is not supported yet by this version")
+    return None
+
+
+NotYet = Annotated[SkipJsonSchema[Any], AfterValidator(_not_yet)]
+"""A field that the interface has and this version does not: refused by name, never ignored."""
+
+Document = Annotated[
+    Any,
+    WithJsonSchema(
+        {"type": "object", "title": "Workflow document", "description": "A workflow, as the language says."}
+    ),
+]
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+Object = dict[str, Any]
+
+
+class Asked(BaseModel):
+    """A request body: unknown fields and values of the wrong type are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Empty(Asked):
+    """An object without fields."""
+
+
+class RunFields(Asked):
+    """What a run is started with."""
+
+    input: Object = Field(default_factory=dict, description="Values for the keys of state_schema and input_schema.")
+    config: Object = Field(default_factory=dict, description="Laid over the workflow's config.")
+    version: int | None = Field(default=None, ge=1, description="The workflow's version; the newest where absent.")
+    metadata: Object = Field(default_factory=dict, description="Kept and returned; lists of runs filter by it.")
+    tags: list[Id] = Field(default_factory=list)
+    interrupt_before: NotYet = None
+    interrupt_after: NotYet = None
+    webhook: NotYet = None
+    priority: NotYet = None
+    concurrency_key: NotYet = None
+    start_at: NotYet = None
+    session_id: NotYet = None
+    on_busy: NotYet = None
+
+
+class StartRun(RunFields):
+    """Starts a run of the workflow in the path."""
+
+
+class StartAnyRun(RunFields):
+    """Starts a run of a stored workflow, or of one that comes along."""
+
+    workflow_id: Id | None = None
+    workflow: Document = Field(default=None, description="A workflow document, instead of workflow_id.")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.workflow_id is None) == ("workflow" not in self.model_fields_set):
+            raise PydanticCustomError("workflow", "give either 'workflow_id' or 'workflow'")
+        if self.version is not None and self.workflow_id is None:
+            raise PydanticCustomError("workflow", "'version' goes with 'workflow_id'")
+        return self
+
+
+class Resume(Asked):
+    """Answers open interrupts. `resume` is the value, or an object of values by interrupt id."""
+
+    resume: Any = None
+    updates: Object = Field(default_factory=dict, description="State updates that come before the nodes' commits.")
+
+
+class Fork(Asked):
+    """Starts a new run from a checkpoint."""
+
+    checkpoint_id: str
+    updates: Object = Field(default_factory=dict, description="State updates, through the reducers.")
+    config: Object = Field(default_factory=dict, description="Laid over the run's config.")
+    goto: NotYet = None
+    workflow_version: NotYet = None
+    reuse: NotYet = None
+    reuse_interrupts: NotYet = None
+
+
+class WorkerFields(Asked):
+    """What is known of a worker. `token`, `secret` and `headers` are never returned."""
+
+    url: str | None = Field(default=None, max_length=4000)
+    tags: list[Id] = Field(default_factory=list, max_length=1000)
+    max_concurrent: int = Field(default=1, ge=1, le=100_000)
+    token: str | None = Field(default=None, min_length=1, description="Sent as bearer token to the worker.")
+    secret: str | None = Field(default=None, min_length=1, description="Signs requests; made where it is not given.")
+    model: str | None = None
+    headers: dict[str, str] | None = Field(default=None, description="Sent along with every request.")
+    health: str | None = None
+    metadata: Object = Field(default_factory=dict)
+
+
+class NewWorker(WorkerFields):
+    """Registers a worker."""
+
+    id: Id
+    protocol: str
+
+
+class ChangedWorker(WorkerFields):
+    """Changes the fields that are given, and no others."""
+
+    protocol: str = Field(default="", description="Stays as it is where absent.")
+
+
+# ---- query parameters
+
+
+class Paged(BaseModel):
+    """A page of a list."""
+
+    limit: int = Field(default=50, ge=1, le=MAX_LIMIT)
+    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
+
+
+def _statuses(text: str) -> str:
+    known = [status.value for status in RunStatus]
+    for name in text.split(","):
+        if name not in known:
+            raise PydanticCustomError("status", "'{name}' is no status of a run: {known}", _named(name, known))
+    return text
+
+
+def _moment(text: str) -> str:
+    text = text.upper()
+    if not _RFC3339.fullmatch(text):
+        raise PydanticCustomError("time", "not a time of RFC 3339, such as 2026-01-31T12:00:00Z")
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise PydanticCustomError("time", "there is no such date or time") from None
+    return text
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _modes(text: str) -> str:
+    known = [*MODES, *LATER_MODES]
+    for name in text.split(","):
+        if name in LATER_MODES:
+            raise PydanticCustomError(
+                "unsupported", "mode '{name}' is not supported yet by this version", {"name": name}
+            )
+        if name not in MODES:
+            raise PydanticCustomError("mode", "'{name}' is no mode: {known}", _named(name, known))
+    return text
+
+
+def _named(name: str, known: list[str]) -> dict[str, Any]:
+    return {"name": name[:80], "known": ", ".join(known)}
+
+
+class RunsQuery(Paged):
+    """Which runs a list holds."""
+
+    status: Annotated[str, AfterValidator(_statuses)] | None = Field(
+        default=None, description="One or more statuses, separated by commas."
+    )
+    workflow_id: str | None = None
+    tag: str | None = None
+    created_after: Annotated[str, AfterValidator(_moment)] | None = Field(default=None, description="RFC 3339.")
+    parent_id: str | None = Field(default=None, description="The run that these were forked from.")
+    q: str | None = Field(default=None, description="Part of a run's or a workflow's id.")
+    metadata: str | None = Field(default=None, alias="metadata.<k>", description="The text at this key of metadata.")
+
+
+class WorkflowsQuery(Paged):
+    """Which workflows a list holds; archived ones only when asked for."""
+
+    q: str | None = Field(default=None, description="Part of an id or a name.")
+    tag: str | None = None
+    status: Literal["draft", "active", "paused", "archived"] | None = None
+
+
+class CheckpointsQuery(Paged):
+    """Which checkpoints a list holds, and whether with their states."""
+
+    branch: str | None = None
+    node: str | None = None
+    state: bool = False
+
+
+class InterruptsQuery(Paged):
+    """Which interrupts a list holds."""
+
+    status: Literal["open", "resolved", "cancelled", "expired", "suspended"] | None = None
+
+
+Modes = Annotated[str, AfterValidator(_modes)]
+
+
+class StartQuery(BaseModel):
+    """How the answer to a start is given: at once, after a while, or (with `Accept: text/event-stream`) as a stream."""
+
+    wait: float | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_WAIT_S,
+        allow_inf_nan=False,
+        description="Seconds: answers when the run is terminal or interrupted, or the time is up.",
+    )
+    mode: Modes = Field(default="updates", description="Modes of the stream, separated by commas.")
+
+
+class StreamQuery(BaseModel):
+    """What a stream tells, and from where on."""
+
+    mode: Modes = Field(default="updates", description="One or more of values, updates, tasks, separated by commas.")
+    after: str | None = Field(default=None, description="An event id: goes on after it. `Last-Event-ID` wins.")
+    from_: Literal["now"] | None = Field(default=None, alias="from", description="Leaves out what has happened.")
+    until: Literal["interrupted"] | None = Field(default=None, description="Also ends at this status.")
+
+
+class ResultQuery(BaseModel):
+    """The token of the task that is answered."""
+
+    token: str | None = None

@@ -1,0 +1,134 @@
+"""Serving: the socket, the server around the application, and the end of both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from api.settings import Settings
+from api.wiring import Wired, running
+from engine.errors import EngineError
+
+BACKLOG = 2048
+GRACE_S = 5
+
+log = structlog.get_logger(__name__)
+
+
+class CannotBind(EngineError):
+    """The address cannot be listened on."""
+
+    code = "server.bind"
+
+
+class Server(uvicorn.Server):
+    """Serves an app until a signal comes: streams say farewell and waiting requests are answered, at once."""
+
+    def __init__(self, config: uvicorn.Config, wired: Wired, url: str) -> None:
+        super().__init__(config)
+        self._wired, self._url = wired, url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write(f"ready {self._url}\n")
+            sys.stdout.flush()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop, signals = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self._end, number)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    def _end(self, number: int) -> None:
+        log.info("server.stopping", signal=signal.Signals(number).name)
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self._wired.closing.set()
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises EngineError when it cannot begin."""
+    listening = bound(settings.host, settings.port)
+    port = listening.getsockname()[1]
+    async with running(settings, settings.base_url(port)) as wired:
+        config = uvicorn.Config(
+            create_app(wired),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        await Server(config, wired, shown_url(settings.host, port)).serve([listening])
+
+
+def shown_url(host: str, port: int) -> str:
+    """The address as it was asked for, with the port that it got."""
+    return f"http://[{host}]:{port}" if ":" in host and not host.startswith("[") else f"http://{host}:{port}"
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that is bound and not yet listening. Raises CannotBind."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        made = socket.socket(family, kind, proto)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except OSError as error:
+        raise CannotBind(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    made.set_inheritable(False)
+    return made
+
+
+def set_up_logs(level: str) -> None:
+    """Have everything that is logged written to standard error, as one line of JSON each."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    processors: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    render = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=processors,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(render)
+    logging.basicConfig(handlers=[handler], level=number, force=True)
+    logging.getLogger("uvicorn.error").setLevel(max(number, logging.WARNING))
+    structlog.configure(
+        processors=[*processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        cache_logger_on_first_use=True,
+    )
+
+
+def run(settings: Settings) -> None:
+    """Serve on a loop of its own."""
+    import uvloop
+
+    set_up_logs(settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings))

@@ -1,0 +1,71 @@
+"""The settings of a server: environment variables that begin with `CLEW_`, which command line options override."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+def _is_header_text(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("a token is made of printable ASCII characters, without spaces")
+    return token
+
+
+class Settings(BaseSettings):
+    """How a server is set up. Sizes are bytes, times seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="CLEW_", env_ignore_empty=True, extra="forbid", frozen=True)
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8080, ge=0, le=65535)
+    db: str = Field(default="sqlite:///clew.db", min_length=1)
+    workflows: Path | None = None
+    token: Annotated[SecretStr, AfterValidator(_is_header_text)] | None = None
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
+    max_body: int = Field(default=8 * MIB, ge=1024)
+    max_depth: int = Field(default=64, ge=8, le=256)
+    max_nodes: int = Field(default=2000, ge=1)
+    ping_s: float = Field(default=15.0, gt=0, allow_inf_nan=False)
+    send_timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
+    grace_s: float = Field(default=2.0, ge=0, le=600, allow_inf_nan=False)
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> Self:
+        if self.token is None and not is_loopback(self.host):
+            raise ValueError(
+                f"'{self.host}' can be reached from other machines: give a token (--token or CLEW_TOKEN), "
+                "or bind to 127.0.0.1"
+            )
+        return self
+
+    def base_url(self, port: int) -> str:
+        """The address under which the server is reached, given the port that it is bound to."""
+        return (self.public_url or local_url(self.host, port)).rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def local_url(host: str, port: int) -> str:
+    """The address of a server that is bound to `host`; of one bound to every address, on this machine."""
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return f"http://{host}:{port}"
+    if address.is_unspecified:
+        address = ip_address("127.0.0.1" if address.version == 4 else "::1")
+    return f"http://{address if address.version == 4 else f'[{address}]'}:{port}"

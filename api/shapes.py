@@ -1,0 +1,253 @@
+"""What is answered, as the API's description shows it. Nothing is validated against these models on its way out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.model import Kind, RunStatus, TaskStatus
+
+T = TypeVar("T")
+
+
+class Shape(BaseModel):
+    """An object of an answer; more fields may be added to it."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class PageOf(Shape, Generic[T]):
+    """A page of a list."""
+
+    items: list[T]
+    next_cursor: str | None = Field(description="Of the next page; null after the last one.")
+
+
+class Fault(Shape):
+    """One place that is wrong."""
+
+    path: str = Field(description="A JSON Pointer.")
+    message: str
+    code: str | None = None
+    severity: Literal["error", "warning"] | None = None
+    node: str | None = None
+    hint: str | None = None
+
+
+class Problem(Shape):
+    """A problem document (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str = Field(description="Stable: programs decide by it.")
+    detail: str
+    errors: list[Fault]
+
+
+class ErrorObject(Shape):
+    """Why a task or a run has failed."""
+
+    code: str
+    message: str
+    node: str | None
+    task_id: str | None
+    attempt: int | None
+    retryable: bool | None
+    details: Any
+
+
+class Usage(Shape):
+    """What was used, summed."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: float
+
+
+class Workflow(Shape):
+    """One version of a workflow."""
+
+    id: str
+    version: int
+    name: str | None
+    status: Literal["draft", "active", "paused", "archived"]
+    source: Literal["api", "file"]
+    tags: list[str]
+    created_at: datetime
+    updated_at: datetime
+    definition: dict[str, Any]
+
+
+class Report(Shape):
+    """What is wrong with a document, and how it looks."""
+
+    valid: bool
+    errors: list[Fault]
+    warnings: list[Fault]
+    mermaid: str | None = Field(description="null where the document is not valid.")
+
+
+class NodeType(Shape):
+    """A type of node."""
+
+    type: str
+    description: str
+    json_schema: dict[str, Any] = Field(alias="schema", description="JSON Schema of a node of this type.")
+
+
+class Interrupt(Shape):
+    """A question to a human or a program."""
+
+    id: str
+    run_id: str
+    task_id: str
+    node: str
+    kind: Literal["node", "worker", "breakpoint"]
+    message: str
+    json_schema: Any = Field(alias="schema")
+    actions: Any
+    status: str
+    created_at: datetime | None = None
+    expires_at: datetime | None
+
+
+class Task(Shape):
+    """One activation of a node."""
+
+    id: str
+    node: str
+    ns: list[str]
+    index: int | None
+    address: str
+    status: TaskStatus
+    reason: str | None
+    attempt: int
+    worker_id: str | None
+    output: Any
+    error: ErrorObject | None
+    usage: Usage | None
+    cached: bool
+    reused: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class ForkedFrom(Shape):
+    """Where a fork comes from."""
+
+    run_id: str
+    checkpoint_id: str | None
+
+
+class RunSummary(Shape):
+    """A run as lists show it."""
+
+    id: str
+    workflow_id: str
+    workflow_version: int
+    status: RunStatus
+    error: ErrorObject | None
+    usage: Usage
+    metadata: dict[str, Any]
+    tags: list[str]
+    parent_id: str | None
+    forked_from: ForkedFrom | None
+    checkpoint_count: int
+    latest_checkpoint_id: str
+    branch: str
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+
+class Run(RunSummary):
+    """A run with its state, its open tasks and the last 100 others."""
+
+    input: dict[str, Any]
+    config: dict[str, Any]
+    state: dict[str, Any]
+    output: Any
+    interrupts: list[Interrupt]
+    tasks: list[Task]
+    branches: list[dict[str, Any]]
+
+
+class Checkpoint(Shape):
+    """One commit of a run."""
+
+    id: str
+    run_id: str
+    branch: str
+    seq: int
+    parent_id: str | None
+    kind: Kind
+    node: str | None
+    task_id: str | None
+    causes: list[str]
+    writes: dict[str, Any]
+    next: list[str]
+    interrupts: list[Interrupt]
+    workflow_version: int
+    usage: Usage
+    created_at: datetime
+    state: dict[str, Any] | None = Field(default=None, description="In a list with state=true only.")
+
+
+class Worker(Shape):
+    """A registered worker."""
+
+    id: str
+    protocol: str
+    url: str | None
+    tags: list[str]
+    max_concurrent: int
+    model: str | None
+    health: str | None
+    status: str
+    metadata: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+class RegisteredWorker(Worker):
+    """A worker just registered, with its signing secret: this is the only time that it is shown."""
+
+    secret: str
+
+
+class Accepted(Shape):
+    """The answer to a worker whose result counts."""
+
+    accepted: Literal[True]
+
+
+class Health(Shape):
+    """That the server lives."""
+
+    status: Literal["ok"]
+
+
+class Ready(Shape):
+    """That the server can do its work."""
+
+    status: Literal["ready"]
+
+
+class Info(Shape):
+    """What this server is."""
+
+    name: str
+    version: str
+    started_at: datetime
+    uptime_s: float
+    database: str
+    public_url: str
+    auth: bool
+    protocols: list[str]
+    node_types: list[str]
+    reducers: list[str]
+    limits: dict[str, int]

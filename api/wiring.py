@@ -1,0 +1,116 @@
+"""The one place that decides what a server is made of, and in which order its parts begin and end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from uuid_utils import uuid7
+
+from api.answers import Answers, task_token
+from api.runs import Runs
+from api.settings import Settings
+from api.workers import Workers
+from api.workflows import Workflows
+from dispatch._http import Http
+from dispatch._outbox import WorkerOutbox
+from dispatch._registry import open_transports
+from dispatch._secrets import reply_addresses
+from dispatch._transport import Tools
+from engine.driver import Engine
+from engine.driver.reader import Reader
+from engine.driver.stream import Streams
+from engine.ports import Store
+from engine.validate import Limits
+from store import store_at
+from store.sql import SqliteStore
+from watcher.definitions import read_folder
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wired:
+    """A server without its socket. `closing` is set when it is to end, `base_url` is where workers reach it."""
+
+    settings: Settings
+    base_url: str
+    store: Store
+    engine: Engine
+    reader: Reader
+    streams: Streams
+    workflows: Workflows
+    workers: Workers
+    runs: Runs
+    answers: Answers
+    closing: asyncio.Event
+    started_at: int
+
+
+@asynccontextmanager
+async def running(settings: Settings, base_url: str) -> AsyncIterator[Wired]:
+    """A server that works until it is left; then deliveries get their grace, what is planned is committed, and the
+    store is closed. Raises StoreLocked, StoreUnavailable or Invalid."""
+    async with AsyncExitStack() as ends:
+        store = store_at(settings.db)
+        ends.push_async_callback(store.close)
+        await store.open()
+        key = await store.server_secret(secrets.token_bytes(KEY_BYTES))
+        http = Http()
+        ends.push_async_callback(http.close)
+        outbox = WorkerOutbox(
+            open_transports(Tools(http=http, clock=clock)), clock=clock, reply_to=reply_addresses(base_url, key)
+        )
+        wired = _wired(settings, base_url, store, outbox, key)
+        if settings.workflows is not None:
+            await wired.workflows.adopt(read_folder(settings.workflows, settings.max_depth))
+        await wired.workers.tell()
+        await wired.engine.open()
+        ends.push_async_callback(wired.engine.close)
+        ends.push_async_callback(outbox.close, settings.grace_s)
+        yield wired
+
+
+def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox, key: bytes) -> Wired:
+    closing, limits = asyncio.Event(), Limits(max_nodes=settings.max_nodes)
+    workflows = Workflows(store, limits, clock)
+    engine = Engine(
+        store,
+        outbox,
+        workflows.graph,
+        clock=clock,
+        new_id=lambda: str(uuid7()),
+        chance=random.random,
+        secret_of=partial(task_token, key),
+    )
+    reader = Reader(store, engine.loader, engine.loop)
+    return Wired(
+        settings=settings,
+        base_url=base_url,
+        store=store,
+        engine=engine,
+        reader=reader,
+        streams=Streams(reader),
+        workflows=workflows,
+        workers=Workers(store, outbox, clock),
+        runs=Runs(engine, workflows, closing),
+        answers=Answers(engine, key),
+        closing=closing,
+        started_at=clock(),
+    )
+
+
+def store_to_read(address: str) -> Store:
+    """The store at an address, opened beside a server that may be using it. Raises Invalid."""
+    return SqliteStore(address, readonly=True)
+
+
+def clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000

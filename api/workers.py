@@ -1,0 +1,94 @@
+"""Workers: who is registered, and the outbox told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from api.paging import page_of
+from api.schemas import ChangedWorker, NewWorker
+from dispatch._address import check_worker_headers, check_worker_url
+from dispatch._registry import protocols
+from dispatch._secrets import new_secret
+from engine.errors import Invalid, NotFound
+from engine.outbox import Outbox
+from engine.ports import Page, Store, WorkerRow
+
+
+class Workers:
+    """The registry of workers. `clock` gives milliseconds since the epoch."""
+
+    def __init__(self, store: Store, outbox: Outbox, clock: Callable[[], int]) -> None:
+        self.store, self.outbox, self.clock = store, outbox, clock
+
+    async def tell(self) -> None:
+        """Tell the outbox who is registered now."""
+        self.outbox.workers_changed({row.id: row for row in await self.store.workers()})
+
+    async def register(self, asked: NewWorker) -> WorkerRow:
+        """Add a worker; a secret is made where none is given. Raises Invalid, and Conflict when the id is taken."""
+        now = self.clock()
+        given = _columns(asked) | {"secret": asked.secret or new_secret()}
+        row = WorkerRow(id=asked.id, created_at=now, updated_at=now, **given)
+        _check(row)
+        await self.store.put_worker(row, create=True)
+        await self.tell()
+        return row
+
+    async def change(self, worker_id: str, asked: ChangedWorker) -> WorkerRow:
+        """Change the fields that were given. Raises NotFound or Invalid."""
+        row = replace(await self.get(worker_id), updated_at=self.clock(), **_columns(asked))
+        _check(row)
+        await self.store.put_worker(row, create=False)
+        await self.tell()
+        return row
+
+    async def get(self, worker_id: str) -> WorkerRow:
+        """One worker. Raises NotFound."""
+        row = await self.store.worker(worker_id)
+        if row is None:
+            raise NotFound(f"there is no worker '{worker_id[:80]}'")
+        return row
+
+    async def page(self, limit: int, cursor: str | None) -> Page[WorkerRow]:
+        """Workers by id."""
+        rows = sorted(await self.store.workers(), key=lambda row: row.id)
+        return page_of(rows, lambda row: row.id, limit, cursor)
+
+    async def delete(self, worker_id: str) -> None:
+        """Remove a worker; what it holds may still be answered. Raises NotFound."""
+        await self.get(worker_id)
+        await self.store.delete_worker(worker_id)
+        await self.tell()
+
+
+def _columns(asked: NewWorker | ChangedWorker) -> dict[str, Any]:
+    """The fields that were given, as a row has them; null empties a list or an object."""
+    given = asked.model_dump(include=asked.model_fields_set - {"id"})
+    if "tags" in given:
+        given["tags"] = tuple(dict.fromkeys(given["tags"]))
+    if given.get("headers", ...) is None:
+        given["headers"] = {}
+    return given
+
+
+def _check(row: WorkerRow) -> None:
+    """Raises Invalid for a worker that could not be reached as it says."""
+    known = protocols()
+    if row.protocol not in known:
+        raise _invalid("protocol", f"'{row.protocol[:80]}' is not supported; supported: {', '.join(known)}")
+    if row.url is None:
+        raise _invalid("url", f"a worker that is reached by {row.protocol} needs a URL")
+    if why := check_worker_url(row.url):
+        raise _invalid("url", why)
+    if why := check_worker_headers(_with_token(row)):
+        raise _invalid("headers", why)
+
+
+def _with_token(row: WorkerRow) -> Mapping[str, str]:
+    return row.headers if row.token is None else {**row.headers, "Authorization": row.token}
+
+
+def _invalid(field: str, why: str) -> Invalid:
+    return Invalid(f"{field}: {why}", "worker.invalid", [{"path": f"/{field}", "message": why}])

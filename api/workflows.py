@@ -1,0 +1,238 @@
+"""Workflows: documents become versions, and versions graphs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+
+from api.errors import Refused
+from api.paging import page_of
+from api.schemas import Paged, WorkflowsQuery
+from engine.codec import dumps
+from engine.errors import Conflict, Invalid, NotFound
+from engine.graph import Graph
+from engine.mermaid import mermaid
+from engine.parse import load, parse, stored_form
+from engine.ports import Page, Store, WorkflowRow
+from engine.validate import Limits, validate
+from watcher.definitions import Definition
+
+MAX_GRAPHS = 256
+MAX_VERSION_DIGITS = 9
+INLINE = "inline-"
+
+log = structlog.get_logger(__name__)
+
+
+class Workflows:
+    """The stored workflows. `clock` gives milliseconds since the epoch."""
+
+    def __init__(self, store: Store, limits: Limits, clock: Callable[[], int]) -> None:
+        self.store, self.limits, self.clock = store, limits, clock
+        self._saving = asyncio.Lock()
+        self._graphs: OrderedDict[tuple[str, int], Graph] = OrderedDict()
+        self._from_files: set[str] = set()
+
+    # ---- reading
+
+    async def get(self, workflow_id: str, version: int | None = None) -> WorkflowRow:
+        """A version, or the newest, of a workflow that is not archived. Raises NotFound."""
+        row = await self.store.workflow(workflow_id, version)
+        if row is None or row.status == "archived":
+            which = "" if version is None else f" with a version {version}"
+            raise NotFound(f"there is no workflow '{workflow_id[:80]}'{which}")
+        return row
+
+    async def numbered(self, workflow_id: str, version: str) -> WorkflowRow:
+        """A version by its number as text. Raises NotFound."""
+        if not version.isascii() or not version.isdigit() or len(version) > MAX_VERSION_DIGITS:
+            raise NotFound(f"there is no workflow '{workflow_id[:80]}' with a version '{version[:80]}'")
+        return await self.get(workflow_id, int(version))
+
+    async def page(self, query: WorkflowsQuery) -> Page[WorkflowRow]:
+        """Newest versions, the last changed first."""
+        return await self.store.workflows(query.q, query.tag, query.status, query.limit, query.cursor)
+
+    async def versions(self, workflow_id: str, query: Paged) -> Page[WorkflowRow]:
+        """All versions, newest first. Raises NotFound."""
+        await self.get(workflow_id)
+        rows = await self.store.workflow_versions(workflow_id)
+        return page_of(rows, lambda row: f"{10**MAX_VERSION_DIGITS - row.version}", query.limit, query.cursor)
+
+    async def graph(self, workflow_id: str, version: int) -> Graph:
+        """A version, parsed; of archived workflows too. Raises NotFound."""
+        key = workflow_id, version
+        if (known := self._graphs.get(key)) is not None:
+            self._graphs.move_to_end(key)
+            return known
+        row = await self.store.workflow(workflow_id, version)
+        if row is None:
+            raise NotFound(f"there is no workflow '{workflow_id[:80]}' with a version {version}")
+        return self._remember(parse(row.document, workflow_id, version))
+
+    async def drawing(self, workflow_id: str) -> str:
+        """The newest version as Mermaid text. Raises NotFound."""
+        row = await self.get(workflow_id)
+        return mermaid(await self.graph(row.id, row.version))
+
+    def report(self, document: Any) -> dict[str, Any]:
+        """What is wrong with a document, and its drawing if nothing is."""
+        found = [problem.as_json() for problem in validate(document, self.limits)]
+        errors = [problem for problem in found if problem["severity"] == "error"]
+        return {
+            "valid": not errors,
+            "errors": errors,
+            "warnings": [problem for problem in found if problem["severity"] != "error"],
+            "mermaid": None if errors else mermaid(load(document, INLINE, 1, self.limits)),
+        }
+
+    # ---- writing
+
+    async def create(self, document: Any) -> WorkflowRow:
+        """Save a new workflow. Raises Invalid, or Conflict when the id is taken."""
+        async with self._saving:
+            workflow_id = self._id_in(document)
+            newest = await self.store.workflow(workflow_id)
+            if newest is not None and newest.status != "archived":
+                raise Conflict(f"there is a workflow '{workflow_id[:80]}' already", "workflow.exists")
+            return await self._add(workflow_id, newest, document, "api")
+
+    async def put(self, workflow_id: str, document: Any, if_match: str | None) -> WorkflowRow:
+        """Save a new version, unless the document is that of the newest. Raises NotFound, Invalid, Conflict, or Refused
+        (412) when `if_match` names another version."""
+        async with self._saving:
+            newest = await self.get(workflow_id)
+            self._require_ours(workflow_id)
+            if if_match is not None and not _matches(if_match, newest):
+                raise Refused(412, "workflow.changed", f"the newest version is {newest.version}: {etag(newest)}")
+            return await self._add(workflow_id, newest, _with_id(document, workflow_id), "api")
+
+    async def keep(self, document: Any) -> WorkflowRow:
+        """The version that holds this document; saved under its id, or one made from what it says, where it is new.
+        Raises Invalid, or Conflict when its id belongs to another document."""
+        async with self._saving:
+            if isinstance(document, dict) and "id" not in document:
+                document = {"id": _made_id(document), **document}
+            workflow_id = self._id_in(document)
+            newest = await self.store.workflow(workflow_id)
+            if newest is None or newest.status == "archived":
+                return await self._add(workflow_id, newest, document, "api")
+            if dumps(stored_form(document)) != dumps(newest.document):
+                raise Conflict(
+                    f"there is a workflow '{workflow_id[:80]}' that says something else; save it as a new version, or "
+                    "leave out the id",
+                    "workflow.exists",
+                )
+            return newest
+
+    async def delete(self, workflow_id: str) -> None:
+        """Archive a workflow. Raises NotFound or Conflict."""
+        async with self._saving:
+            await self.get(workflow_id)
+            self._require_ours(workflow_id)
+            await self.store.set_workflow_status(workflow_id, "archived", self.clock())
+
+    async def adopt(self, definitions: Iterable[Definition]) -> None:
+        """Save what files say; they alone change these workflows from then on. What is not valid is logged and left
+        out."""
+        for found in definitions:
+            workflow_id, path = found.workflow_id, str(found.path)
+            try:
+                if found.fault is not None:
+                    raise Invalid(found.fault)
+                if workflow_id in self._from_files:
+                    raise Invalid("another file has this id")
+                self._from_files.add(workflow_id)
+                row = await self._take(workflow_id, found.document)
+            except Invalid as error:
+                log.error(
+                    "workflow.file_skipped",
+                    path=path,
+                    workflow_id=workflow_id,
+                    error=error.message,
+                    problems=list(error.problems),
+                )
+            else:
+                log.info("workflow.file_loaded", path=path, workflow_id=row.id, version=row.version)
+
+    async def _take(self, workflow_id: str, document: Any) -> WorkflowRow:
+        async with self._saving:
+            newest = await self.store.workflow(workflow_id)
+            return await self._add(workflow_id, newest, _with_id(document, workflow_id), "file")
+
+    async def _add(self, workflow_id: str, newest: WorkflowRow | None, document: Any, source: str) -> WorkflowRow:
+        """Add a version, unless the newest one says the same already. Raises Invalid."""
+        version = 1 if newest is None else newest.version + 1
+        graph = load(document, workflow_id, version, self.limits)
+        stored, now = stored_form(document), self.clock()
+        archived = newest is not None and newest.status == "archived"
+        if newest is not None and not archived and newest.source == source and dumps(newest.document) == dumps(stored):
+            return newest
+        row = WorkflowRow(
+            id=workflow_id,
+            version=version,
+            document=stored,
+            status="active" if newest is None or archived else newest.status,
+            source=source,
+            created_at=now if newest is None or archived else newest.created_at,
+            updated_at=now,
+            name=stored.get("name"),
+            tags=tuple(stored.get("tags", ())),
+        )
+        await self.store.put_workflow(row)
+        self._remember(graph)
+        return row
+
+    def _id_in(self, document: Any) -> str:
+        """The id of a document that has to have one. Raises Invalid, with all that is wrong with the document."""
+        given = document.get("id") if isinstance(document, dict) else None
+        if isinstance(given, str) and given:
+            return given
+        found = [problem.as_json() for problem in validate(document, self.limits)]
+        if isinstance(document, dict) and "id" not in document:
+            found.insert(0, _fault("document.field", "", "the field `id` is missing: name of the workflow"))
+        raise Invalid(f"{found[0]['path'] or '/'}: {found[0]['message']}", "workflow.invalid", found)
+
+    def _require_ours(self, workflow_id: str) -> None:
+        if workflow_id in self._from_files:
+            raise Conflict(f"workflow '{workflow_id[:80]}' comes from a file; change it there", "workflow.file_owned")
+
+    def _remember(self, graph: Graph) -> Graph:
+        self._graphs[graph.workflow_id, graph.version] = graph
+        while len(self._graphs) > MAX_GRAPHS:
+            self._graphs.popitem(last=False)
+        return graph
+
+
+def etag(row: WorkflowRow) -> str:
+    """The entity tag of a version."""
+    return f'"{row.version}"'
+
+
+def _matches(if_match: str, row: WorkflowRow) -> bool:
+    wanted = {tag.strip().removeprefix("W/") for tag in if_match.split(",")}
+    return "*" in wanted or etag(row) in wanted
+
+
+def _with_id(document: Any, workflow_id: str) -> Any:
+    """The document under the id of its path. Raises Invalid when it says another one."""
+    if not isinstance(document, dict) or document.get("id") == workflow_id:
+        return document
+    if "id" in document:
+        message = f"the document's id is not that of the path, '{workflow_id[:80]}'"
+        raise Invalid(message, "workflow.invalid", [_fault("document.field", "/id", message)])
+    return {"id": workflow_id, **document}
+
+
+def _made_id(document: Any) -> str:
+    """An id for a document that has none: the same for the same text."""
+    return INLINE + hashlib.sha256(dumps(document)).hexdigest()[:16]
+
+
+def _fault(code: str, path: str, message: str) -> dict[str, Any]:
+    return {"code": code, "severity": "error", "path": path, "node": None, "message": message, "hint": None}

@@ -1,0 +1,72 @@
+"""Frames of streams, and how streams end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from api.closing import before
+from api.sse import BROKEN, FAREWELL, _frames, frame
+from engine.driver.stream import StreamEvent
+from engine.errors import StoreUnavailable
+
+
+async def told(*events: StreamEvent, error: Exception | None = None) -> AsyncIterator[StreamEvent]:
+    for event in events:
+        yield event
+    if error is not None:
+        raise error
+
+
+async def forever(event: StreamEvent, ended: asyncio.Event) -> AsyncIterator[StreamEvent]:
+    try:
+        yield event
+        await asyncio.Event().wait()
+    finally:
+        ended.set()
+
+
+ONE = StreamEvent("1.0.1", "updates", {"text": "a\nb\u2028\r"})
+
+
+def test_an_event_is_three_lines_whatever_it_holds() -> None:
+    text = frame(ONE).decode()
+    assert text == 'id: 1.0.1\nevent: updates\ndata: {"text":"a\\nb\u2028\\r"}\n\n'
+
+
+async def test_a_stream_that_ends_says_no_farewell() -> None:
+    assert [part async for part in _frames(told(ONE), asyncio.Event())] == [b"retry: 1000\n\n", frame(ONE)]
+
+
+async def test_a_stream_ends_with_the_server() -> None:
+    closing, ended = asyncio.Event(), asyncio.Event()
+    parts = _frames(forever(ONE, ended), closing)
+    found = [await anext(parts), await anext(parts)]
+    asyncio.get_running_loop().call_soon(closing.set)
+    assert [*found[1:], *[part async for part in parts]] == [frame(ONE), FAREWELL]
+    assert ended.is_set()
+
+
+async def test_a_stream_that_is_closed_closes_what_it_reads() -> None:
+    ended = asyncio.Event()
+    parts = _frames(forever(ONE, ended), asyncio.Event())
+    await anext(parts)
+    await anext(parts)
+    await parts.aclose()
+    assert ended.is_set()
+
+
+async def test_a_store_that_fails_ends_the_stream_with_a_word() -> None:
+    parts = _frames(told(ONE, error=StoreUnavailable("full")), asyncio.Event())
+    assert [part async for part in parts][1:] == [frame(ONE), BROKEN]
+
+
+async def test_work_is_done_before_the_end_or_ended_with_it() -> None:
+    closing = asyncio.Event()
+
+    async def quick() -> int:
+        return 7
+
+    assert await before(closing, quick()) == 7
+    asyncio.get_running_loop().call_soon(closing.set)
+    assert await before(closing, asyncio.Event().wait()) is None

@@ -1,0 +1,1 @@
+"""What goes on behind a server: definitions of workflows that come from files."""
