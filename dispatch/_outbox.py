@@ -102,6 +102,11 @@ class WorkerOutbox:
         self._slots.free(entry.worker_id)
         self._serve(entry.worker_id)
 
+    def withdraw(self, task_id: TaskId) -> None:
+        """Take an attempt out of the line; one that a worker holds goes on. Idempotent."""
+        if (entry := self._entries.get(task_id)) is not None and entry.worker_id is None:
+            self.release(task_id)
+
     def workers_changed(self, workers: Mapping[str, WorkerRow]) -> None:
         """Replace the registered workers (id → row) and look again at everything that waits."""
         self._slots.set_workers(workers)

@@ -95,6 +95,9 @@ class Outbox(Protocol):
     def release(self, task_id: TaskId) -> None:
         """The attempt is over, timed out or not wanted any more: abort its delivery, free its slot. Idempotent."""
 
+    def withdraw(self, task_id: TaskId) -> None:
+        """Forget an attempt that no worker holds yet; one that is under way goes on. Idempotent."""
+
     def workers_changed(self, workers: Mapping[str, Any]) -> None:
         """The registered workers (id → WorkerRow) have changed: what waits is looked at again."""
 

@@ -82,6 +82,8 @@ class HeldOutbox:
     """Keeps what is submitted until a test delivers it."""
 
     works: dict[TaskId, Work] = field(default_factory=dict)
+    sent: set[tuple[TaskId, int]] = field(default_factory=set)
+    """(task, attempt) of what a test has told to be under way"""
 
     def listen(self, listener: Listener) -> None: ...
 
@@ -90,6 +92,11 @@ class HeldOutbox:
 
     def release(self, task_id: TaskId) -> None:
         self.works.pop(task_id, None)
+
+    def withdraw(self, task_id: TaskId) -> None:
+        work = self.works.get(task_id)
+        if work is not None and (task_id, work.attempt) not in self.sent:
+            del self.works[task_id]
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from engine.checks.draft import Draft
 from engine.checks.problem import Findings, listed, shown
 from engine.graph import Edge
 from engine.model import END, START
-from engine.topology import NONE, Topology, bits
+from engine.topology import NONE, Loop, Topology, bits
 
 MOST_NAMES = 8
 
@@ -104,7 +104,7 @@ def _check_cycles(draft: Draft, flow: Flow, findings: Findings) -> None:
         return
     plain = Topology(Plain(draft.nodes, tuple(edge for edge in draft.edges if edge.handle is None)))
     for loop in plain.loops:
-        if loop.parent == NONE:
+        if not _is_inside(plain, loop):
             names = [plain.names[node] for node in sorted(bits(loop.cycle), key=plain.walk.place.__getitem__)]
             closing = min(plain.edges[edge].index for edge in loop.back_edges)
             findings.error(
@@ -114,6 +114,14 @@ def _check_cycles(draft: Draft, flow: Flow, findings: Findings) -> None:
                 node=names[0],
                 hint="let a route decide whether to go round again",
             )
+
+
+def _is_inside(shape: Topology, loop: Loop) -> bool:
+    """Whether the cycle is a part of a larger one."""
+    around = loop.parent
+    while around != NONE and not shape.loops[around].cycle >> loop.head & 1:
+        around = shape.loops[around].parent
+    return around != NONE
 
 
 def cycle_of(names: Sequence[str]) -> str:

@@ -58,7 +58,7 @@ class Names:
         self.types = {
             name: next(iter(entry.types))
             for name, entry in draft.state.items()
-            if entry.types is not None and len(entry.types) == 1 and entry.source.get("type") in entry.types
+            if entry.types and isinstance(entry.source.get("type"), str)
         }
         self.handlers = {edge.target for edge in draft.edges if edge.handle == ERROR_HANDLE}
 

@@ -84,8 +84,7 @@ def _defaults(kind: str, source: Any, findings: Findings) -> Checked:
 
 def _module(kind: Any, path: str, findings: Findings, node: str | None = None) -> ModuleType | None:
     if not isinstance(kind, str):
-        findings.error("document.type", path, f"expected the name of a node type, got {described(kind)}", node=node)
-        return None
+        return None  # the field says so
     if (module := node_types().get(kind)) is not None:
         return module
     if kind in future.NODE_TYPES:

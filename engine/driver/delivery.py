@@ -41,7 +41,7 @@ class Delivery:
             turn.effects.append(lambda: self.release(over))
         if live.run.failing and not was_failing:
             back = waits_for_worker(live.run)
-            turn.effects.append(lambda: self.release(back))
+            turn.effects.append(lambda: self._withdraw(back))
 
     def dispatch(self, turn: Turn, live: Live, found: Dispatch) -> None:
         """Send a task to a worker once the turn is durable."""
@@ -63,6 +63,11 @@ class Delivery:
     def let_go(self, live: Live) -> None:
         """Withdraw all the work of a run."""
         self.release(tuple(live.run.progress))
+
+    def _withdraw(self, tasks: tuple[TaskId, ...]) -> None:
+        for task_id in tasks:
+            self.outbox.withdraw(task_id)
+            self.timers.clear(task_id)
 
     def release(self, tasks: tuple[TaskId, ...]) -> None:
         """Free workers and timers of tasks that are over or not wanted any more."""

@@ -204,6 +204,17 @@ async def test_work_that_was_accepted_before_a_restart_takes_a_slot_and_is_not_s
     assert desk.told.order == ["t2"]
 
 
+async def test_only_what_no_worker_holds_can_be_withdrawn(desk):
+    desk.workers(a_worker())
+    desk.submit("t1", "t2", "t3")
+    await desk.sent("t1")
+    desk.box.withdraw(TaskId("t1"))
+    desk.box.withdraw(TaskId("t2"))
+    assert desk.told.order == ["t1"]
+    desk.box.release(TaskId("t1"))
+    assert desk.told.order == ["t1", "t3"]
+
+
 async def test_releasing_a_delivery_aborts_it_and_frees_its_slot(desk):
     desk.workers(a_worker())
     desk.submit("t1", "t2")
