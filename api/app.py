@@ -5,15 +5,14 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.routing import APIRouter
 
 from api import describe, errors
 from api.auth import BASE, BearerAuth
-from api.requests import StrictRoute
 from api.routes import checkpoints, interrupts, operations, runs, streams, tasks, workers, workflows
 from api.wiring import Wired
 
-AREAS = (workflows, runs, checkpoints, streams, interrupts, workers, tasks, operations)
+AREAS = (runs, tasks, checkpoints, streams, interrupts, workflows, workers, operations)
+"""The first routes are found fastest: what is asked most often comes first."""
 
 
 def create_app(wired: Wired) -> FastAPI:
@@ -38,10 +37,8 @@ def describe_app() -> FastAPI:
         generate_unique_id_function=describe.operation_id,
     )
     errors.register(app)
-    base = APIRouter(prefix=BASE, route_class=StrictRoute)
     for area in AREAS:
-        base.include_router(area.router)
-    app.include_router(base)
+        app.include_router(area.router, prefix=BASE)
     app.include_router(operations.root)
     describe.install(app)
     return app

@@ -32,9 +32,13 @@ def main() -> None:
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one. [8080]")] = None,
-    db: Annotated[str | None, typer.Option(help="sqlite:///FILE or memory://. [sqlite:///clew.db]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 takes any free one.", show_default="8080")
+    ] = None,
+    db: Annotated[
+        str | None, typer.Option(help="sqlite:///FILE or memory://", show_default="sqlite:///clew.db")
+    ] = None,
     workflows: Annotated[Path | None, typer.Option(help="Folder of workflow files to load.")] = None,
     token: Annotated[str | None, typer.Option(help="Bearer token that callers need; better: CLEW_TOKEN.")] = None,
     public_url: Annotated[str | None, typer.Option(help="Where workers reach this server.")] = None,
@@ -95,7 +99,7 @@ def _show(name: str, problems: list[dict[str, Any]], *, valid: bool) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
-    console.print(f"{name}: {'valid' if valid else 'not valid'}", markup=False)
+    console.print(f"{name}: {'valid' if valid else 'not valid'}", markup=False, soft_wrap=True)
     if problems:
         table = Table("", "code", "where", "problem", box=None, pad_edge=False)
         for problem in problems:

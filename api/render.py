@@ -9,7 +9,7 @@ from urllib.parse import quote
 from starlette.responses import Response, StreamingResponse
 
 from api.auth import BASE
-from engine.codec import dumps
+from engine.codec import write
 from engine.ports import Page, WorkerRow, WorkflowRow
 from engine.render import rfc3339
 
@@ -19,7 +19,7 @@ CHUNK = 64 * 1024
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON response."""
-    return Response(dumps(body), status, headers, JSON)
+    return Response(write(body), status, headers, JSON)
 
 
 def created(body: Mapping[str, Any], kind: str) -> Response:
@@ -54,13 +54,13 @@ async def streamed_page(items: AsyncIterator[dict[str, Any]]) -> Response:
 async def _chunks(first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
     parts, size, item, mark = [b'{"items":['], 0, first, b""
     async for following in rest:
-        text = dumps(item)
+        text = write(item)
         parts += (mark, text)
         item, mark, size = following, b",", size + len(text)
         if size > CHUNK:
             yield b"".join(parts)
             parts, size = [], 0
-    yield b"".join((*parts, b'],"next_cursor":', dumps(item["next_cursor"]), b"}"))
+    yield b"".join((*parts, b'],"next_cursor":', write(item["next_cursor"]), b"}"))
 
 
 def workflow_json(row: WorkflowRow) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from engine.codec import loads
 OPEN_ENDED = "<k>"
 """A query parameter whose name ends with this stands for all names that begin like it."""
 
+NO_KEYS = "the header Idempotency-Key is not supported yet by this version"
+
 
 class JsonRequest(Request):
     """A request whose body was read and parsed; it counts as JSON, whatever its content type said."""
@@ -52,9 +54,11 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        known, has_body = query_names(self.dependant), self.body_field is not None
+        known, has_body, creates = query_names(self.dependant), self.body_field is not None, self.status_code == 201
 
         async def strict(request: Request) -> Response:
+            if creates and "idempotency-key" in request.headers:
+                raise Refused(422, "request.unsupported", NO_KEYS)
             if request.scope["query_string"]:
                 _refuse_unknown(request, known)
             if has_body:

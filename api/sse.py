@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.closing import before
 from api.settings import Settings
-from engine.codec import dumps
+from engine.codec import write
 from engine.driver.stream import StreamEvent
 from engine.errors import EngineError
 
@@ -58,7 +58,7 @@ def stream(
 
 def frame(event: StreamEvent) -> bytes:
     """An event as it stands in the stream; JSON has no line breaks, so the data is one line."""
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event.id.encode(), event.event.encode(), dumps(event.data))
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event.id.encode(), event.event.encode(), write(event.data))
 
 
 async def _frames(events: Events, closing: asyncio.Event) -> AsyncGenerator[bytes, None]:

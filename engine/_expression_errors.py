@@ -20,7 +20,7 @@ _VARIABLE = re.compile(r'No value with name "(?P<name>.*)" found')
 _STATUS = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]$")
 
 _NUMERIC = frozenset({"int", "uint", "double"})
-_NAMES = {"int64": "int", "uint64": "uint", "null_type": "null"}
+_NAMES = {"int64": "int", "uint64": "uint", "null_type": "null", "*error*": "this"}
 _COMPARISONS = frozenset({"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in"})
 
 
@@ -78,8 +78,6 @@ def _types(listed: str) -> list[str]:
 
 def _works(call: str, types: Sequence[str]) -> bool:
     """Whether values of these types are accepted although the checker says no: numbers compare, and null with all."""
-    if "*error*" in types:
-        return True
     if call in _COMPARISONS:
         return "null" in types or all(kind.removeprefix("list(").removesuffix(")") in _NUMERIC for kind in types)
     return call == "_?_:_" and all(kind in _NUMERIC for kind in types[1:])

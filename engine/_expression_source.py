@@ -42,7 +42,6 @@ class Names:
 
     references: frozenset[tuple[str, ...]]
     guarded: frozenset[tuple[str, ...]]
-    locals: frozenset[str]
 
 
 def read(source: str) -> Names:
@@ -58,7 +57,7 @@ def read(source: str) -> Names:
         references.add(path)
         if any(start < at < stop for start, stop in guards):
             guarded.add(path)
-    return Names(frozenset(references), frozenset(guarded), frozenset(scope.name for scope in scopes))
+    return Names(frozenset(references), frozenset(guarded))
 
 
 def in_parts(source: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.codec import dumps
 from engine.missing import MISSING
+from engine.plugins import Reducer
 from engine.schema import Schema, compile_schema
 from reducers._overwrite import is_overwrite
 
@@ -16,13 +17,16 @@ SHOWN = 80
 Check = Callable[[Any, Any], str | None]
 
 
-def check_of(entry: Mapping[str, Any], compiled: Schema, by_reference: bool) -> Check:
-    """The check of a `state_schema` entry: given a value and the update that led to it, what is wrong, or None."""
+def check_of(entry: Mapping[str, Any], compiled: Schema, by: Reducer | None = None) -> Check:
+    """The check of a `state_schema` entry: given a value and the update that led to it, what is wrong, or None.
+
+    `by` is the reducer that made the value, None for one that stands for itself.
+    """
     types = entry.get("type")
     if set(entry) <= PLAIN:
         return _always if types is None else _by_type((types,) if isinstance(types, str) else tuple(types))
-    if by_reference and set(entry) <= PLAIN | {"items"} and types in (None, "array"):
-        return _by_items(compile_schema(entry["items"]), compiled)
+    if by is not None and by.by_reference and set(entry) <= PLAIN | {"items"} and types in (None, "array"):
+        return _by_items(compile_schema(entry["items"]), compiled, removes=by.normalise is not None)
     return _by_schema(compiled)
 
 
@@ -42,14 +46,17 @@ def _by_type(types: tuple[str, ...]) -> Check:
     return check
 
 
-def _by_items(item: Schema, whole: Schema) -> Check:
-    """Only the elements that an update adds are looked at; those before it were when they were added."""
+def _by_items(item: Schema, whole: Schema, *, removes: bool) -> Check:
+    """Only the elements that an update adds are looked at; those before it were when they were added.
+
+    `removes` says that `{"remove": true}` takes an element away, as among messages.
+    """
 
     def check(value: Any, update: Any) -> str | None:
         if update is MISSING or is_overwrite(update) or not isinstance(value, list):
             return _problem(whole, value)
         for added in update if isinstance(update, list) else [update]:
-            is_removal = isinstance(added, dict) and added.get("remove") is True
+            is_removal = removes and isinstance(added, dict) and added.get("remove") is True
             if not is_removal and not item.accepts(added):
                 return _problem(item, added)
         return None

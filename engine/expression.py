@@ -48,9 +48,16 @@ class ExpressionSyntaxError(ExpressionError):
 
 
 class ExpressionTypeError(ExpressionError):
-    """An expression that can never work: an operator or a function for other types, or one that does not exist."""
+    """An expression that can never work: an operator or a function for other types, or one that does not exist.
+
+    `expression` is compiled all the same, so that what it refers to can be checked too.
+    """
 
     code = "expression.type"
+
+    def __init__(self, message: str, expression: Expression) -> None:
+        super().__init__(message)
+        self.expression = expression
 
 
 class ExpressionFailed(ValueError):
@@ -78,7 +85,7 @@ def compile_expression(source: str, state_types: Mapping[str, str] | None = None
     Raises ExpressionSyntaxError and ExpressionTypeError. Names that do not exist are no error: see `references`.
     """
     expression = _compiled(source)
-    _check(source, frozenset((state_types or {}).items()))
+    _check(expression, frozenset((state_types or {}).items()))
     return expression
 
 
@@ -132,24 +139,27 @@ def _compiled(source: str) -> Expression:
 
 
 @lru_cache(maxsize=4096)
-def _check(source: str, state_types: frozenset[tuple[str, str]]) -> None:
-    names = read(source)
+def _check(expression: Expression, state_types: frozenset[tuple[str, str]]) -> None:
     # The checker takes `has(state.x)` for the type of a declared `state.x`.
-    untyped = {path[1] for path in names.guarded if len(path) > 1}
-    typed = () if "state" in names.locals else (pair for pair in state_types if pair[0] not in untyped)
-    unknown = {path[0] for path in names.references} - set(NAMES)
+    untyped = {path[1] for path in expression.guarded if len(path) > 1}
+    typed = frozenset(pair for pair in state_types if pair[0] not in untyped)
+    unknown = {path[0] for path in expression.references} - set(NAMES)
     try:
-        _checker(frozenset(typed), frozenset(unknown)).compile(source)
+        _checker(typed, frozenset(unknown)).compile(expression.source)
     except RuntimeError as error:
         if (wrong := type_error(str(error))) is not None:
-            raise ExpressionTypeError(wrong) from None
+            raise ExpressionTypeError(wrong, expression) from None
 
 
 @lru_cache(maxsize=256)
 def _checker(state_types: frozenset[tuple[str, str]], unknown: frozenset[str]) -> cel.Env:
     variables = dict.fromkeys((*NAMES, *unknown), _DYN)
-    variables |= {f"state.{key}": _TYPES[kind] for key, kind in state_types if kind in _TYPES and key.isidentifier()}
+    variables |= {f"state.{key}": _TYPES[kind] for key, kind in state_types if kind in _TYPES and _is_name(key)}
     return cel.NewEnv(variables=variables)
+
+
+def _is_name(key: str) -> bool:
+    return key.isascii() and key.isidentifier()
 
 
 @cache

@@ -103,5 +103,5 @@ def _key(name: str, entry: Mapping[str, Any]) -> StateKey:
         compiled=compiled,
         ephemeral=entry.get("ephemeral", False),
         default=entry.get("default", MISSING),
-        check=check_of(entry, compiled, found.by_reference),
+        check=check_of(entry, compiled, found),
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.codec import dumps, loads
+from engine.codec import read, write
 from engine.model import (
     NO_USAGE,
     SEQ_BITS,
@@ -32,7 +32,6 @@ from engine.model import (
 )
 from engine.ports import CommitRow
 
-MAX_STORED_DEPTH = 512
 SHARED_DEPTH = 5
 OWN = 1 << SEQ_BITS
 
@@ -49,7 +48,7 @@ def encode(commit: Commit) -> bytes:
         body["writes"] = _writes(commit)
     body.update(_delta(commit, key))
     body.update(_outcome(commit))
-    return dumps(body)
+    return write(body)
 
 
 def _delta(commit: Commit, key: int) -> Iterator[tuple[str, Any]]:
@@ -98,7 +97,7 @@ def _interrupt(asked: InterruptOpened) -> dict[str, Any]:
 
 def decode(row: CommitRow) -> Commit:
     """The commit of a row."""
-    body = loads(row.body, max_depth=MAX_STORED_DEPTH)
+    body = read(row.body)
     key, ref = row.run_key, make_ref(row.run_key, row.seq)
     task = _read_task(body["task"], key, None, None) if "task" in body else None
     closed = body.get("closed")
@@ -283,13 +282,13 @@ def snapshot(
     }
     if shown is not state:
         body["shown"] = {k: v for k, v in shown.items() if k not in state or state[k] is not v}
-    return dumps(body)
+    return write(body)
 
 
 def read_snapshot(row: CommitRow) -> Snapshot:
     """The snapshot of a row that has one."""
     assert row.snapshot is not None
-    body = loads(row.snapshot, max_depth=MAX_STORED_DEPTH)
+    body = read(row.snapshot)
     return Snapshot(
         values=body["values"],
         refs={name: _read_refs(found, row.run_key) for name, found in body["refs"].items()},

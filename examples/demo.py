@@ -8,6 +8,7 @@ make demo ARGS=--yes          without questions; ends by itself
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -35,13 +36,14 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Tour:
-    """One tour: where its files are, who is asked, and how it is shown."""
+    """One tour: where its files are, and how it is shown. `asked` counts per run how often a worker was asked."""
 
     folder: Path
     docs: Path
     yes: bool
     port: int
     console: Console = field(default_factory=lambda: Console(highlight=False))
+    asked: list[int] = field(default_factory=list)
 
     def say(self, text: str = "", style: str | None = None) -> None:
         self.console.print(text, style=style, markup=False, soft_wrap=True)
@@ -84,6 +86,7 @@ class Tour:
             }
         )
         self.say(f"worker   {worker.url}   (pid {worker.pid}, reads {self.docs})", "dim")
+        self.say(f"\nReviewing the Markdown documents in {self.docs}, section by section.")
 
     def review(self, clew: Clew) -> Json:
         """Start a run over the documents and follow it to its end."""
@@ -101,8 +104,8 @@ class Tour:
         other = 4.0 if route["chosen"] == ["good"] else 9.5
         self.say()
         self.say(f"What if the score had been {other}? Fork from checkpoint {before}, right before the route:")
-        self.say(f"  POST /v1/runs/{run['id']}/fork", "dim")
         updates = {"score": other, "report": str(self.folder / "report-of-the-fork.md")}
+        self.say(f"  POST /v1/runs/{run['id']}/fork  {json.dumps({'updates': updates}, ensure_ascii=False)}", "dim")
         fork = clew.post(f"/runs/{run['id']}/fork", {"checkpoint_id": before, "updates": updates})
         return self.follow(clew, fork, "the fork"), before
 
@@ -122,6 +125,7 @@ class Tour:
             error = board.error or {}
             raise TourFailed(f"{title} is {board.status}: {error.get('code')}: {error.get('message')}")
         found = clew.get(f"/runs/{run['id']}")
+        self.asked.append(board.asked)
         if "score" not in found["state"]:
             raise TourFailed(f"{title} came to no score; {found['state'].get('outcome')}")
         return found
@@ -132,10 +136,10 @@ class Tour:
         self.say()
         self.say(interrupt["message"], "bold yellow")
         if self.yes:
-            answer: Json = {"ok": True, "note": "answered by --yes"}
-            self.say(f"  {answer}", "dim")
+            answer: Json = {"ok": True, "note": "answered by the demo"}
+            self.say(f"  {json.dumps(answer)}", "dim")
         else:
-            answer = {"ok": Confirm.ask("Publish?", console=self.console, default=True)}
+            answer = {"ok": Confirm.ask("Your answer", console=self.console, default=True)}
             if note := Prompt.ask("A note for the report (or nothing)", console=self.console, default="").strip():
                 answer["note"] = note[:1000]
         clew.post(f"/runs/{run_id}/resume", {"resume": answer})
@@ -143,11 +147,10 @@ class Tour:
     def compare(self, clew: Clew, run: Json, fork: Json, forked_at: str) -> None:
         """Both outcomes side by side, and the line of checkpoints."""
         both = (run, fork)
-        asked = [sum(task["worker_id"] is not None for task in clew.all(f"/runs/{one['id']}/tasks")) for one in both]
         lines = [clew.all(f"/runs/{one['id']}/checkpoints")[::-1] for one in both]
         routes = [next(", ".join(c["chosen"]) for c in line if c["node"] == "verdict") for line in lines]
         self.say()
-        self.console.print(outcomes(("the run", "the fork"), both, asked, routes))
+        self.console.print(outcomes(("the run", "the fork"), both, self.asked, routes))
         self.say()
         self.console.print(line_of_checkpoints(lines[0], lines[1], forked_at), soft_wrap=True)
         if routes[0] == routes[1]:
@@ -194,15 +197,8 @@ class Tour:
         """Have the independent checker look at the stored rows. Raises TourFailed when it finds something wrong."""
         self.say()
         for run in runs:
-            command = [
-                sys.executable,
-                "-m",
-                "api.cli",
-                "verify",
-                run["id"],
-                "--db",
-                f"sqlite:///{self.folder / 'clew.db'}",
-            ]
+            verify = ["verify", run["id"], "--db", f"sqlite:///{self.folder / 'clew.db'}"]
+            command = [sys.executable, "-m", "api.cli", *verify]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
             if done.returncode:
                 raise TourFailed(f"clew verify {run['id']}: {done.stdout}{done.stderr}")
@@ -260,7 +256,9 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--yes", action="store_true", help="answer every question with yes, and end by itself")
+    parser.add_argument(
+        "--yes", action="store_true", help="answer every question with yes, and end; as without a terminal"
+    )
     parser.add_argument("--port", type=int, default=0, help="port of the server (default: any free one)")
     parser.add_argument("--keep", action="store_true", help="keep the runs of the demo before")
     parser.add_argument("--folder", type=Path, default=ROOT / ".demo", help="for database and reports (default .demo)")
@@ -278,10 +276,9 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _terminate)
     errors = Console(stderr=True, highlight=False)
     try:
-        if not chosen.yes and not sys.stdin.isatty():
-            raise TourFailed("the demo asks questions and there is no terminal to ask; give --yes")
+        yes = chosen.yes or not sys.stdin.isatty()  # nobody is there to be asked
         docs = documents_folder()
-        Tour(prepared(chosen.folder, chosen.keep), docs, chosen.yes, chosen.port).go()
+        Tour(prepared(chosen.folder, chosen.keep), docs, yes, chosen.port).go()
     except TourFailed as failed:
         errors.print(f"demo: {failed}", style="red", markup=False, soft_wrap=True)
         return 1

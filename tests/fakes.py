@@ -1,4 +1,4 @@
-"""Stand-ins for what surrounds the core. Nothing here waits: a test moves the clock, the workers and the store itself."""
+"""Stand-ins for what surrounds the core. Nothing here waits: a test moves clock, workers and store itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ready(work: Coroutine[Any, Any, T]) -> T:
 
 @dataclass(slots=True)
 class RowStore:
-    """The part of the store port that rebuilding a run needs, with rows in lists; a batch is checked as a store does."""
+    """The part of the store port that rebuilding a run needs, with rows in lists; it checks what a batch expects."""
 
     heads: dict[int, RunHead] = field(default_factory=dict)
     keys: dict[RunId, int] = field(default_factory=dict)
@@ -79,11 +79,10 @@ class RowStore:
 
 @dataclass(slots=True)
 class HeldOutbox:
-    """Keeps what is submitted until a test delivers it."""
+    """Keeps what is submitted until a test delivers it; `given` are the attempts that a worker holds."""
 
     works: dict[TaskId, Work] = field(default_factory=dict)
-    sent: set[tuple[TaskId, int]] = field(default_factory=set)
-    """(task, attempt) of what a test has told to be under way"""
+    given: dict[TaskId, Work] = field(default_factory=dict)
 
     def listen(self, listener: Listener) -> None: ...
 
@@ -92,11 +91,16 @@ class HeldOutbox:
 
     def release(self, task_id: TaskId) -> None:
         self.works.pop(task_id, None)
+        self.given.pop(task_id, None)
 
     def withdraw(self, task_id: TaskId) -> None:
-        work = self.works.get(task_id)
-        if work is not None and (task_id, work.attempt) not in self.sent:
-            del self.works[task_id]
+        if task_id not in self.given:
+            self.works.pop(task_id, None)
+
+    def holds(self, work: Work) -> bool:
+        """Whether a worker has got this attempt."""
+        given = self.given.get(work.task_id)
+        return given is not None and given.attempt == work.attempt
 
 
 @dataclass(slots=True)

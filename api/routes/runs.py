@@ -12,7 +12,6 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Serving
 from api.describe import Responses, body_problems, events, problems
-from api.errors import Refused
 from api.render import answer, created, location, nothing, page
 from api.requests import StrictRoute
 from api.schemas import Empty, Fork, Paged, Resume, RunsQuery, StartAnyRun, StartQuery, StartRun
@@ -25,7 +24,6 @@ router = APIRouter(tags=["runs"], route_class=StrictRoute)
 
 STREAMED: Responses = {201: {**events(201)[201], "description": "The run, or its stream."}}
 Accept = Annotated[str, Header(description="`text/event-stream` streams the run.")]
-KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=False)]
 METADATA = "metadata."
 
 
@@ -36,11 +34,6 @@ async def _begun(server: Wired, run_id: RunId, query: StartQuery, accept: str) -
     told = server.streams.stream(run_id, modes=frozenset(query.mode.split(",")), after=None, from_now=False, until=None)
     headers = {"Location": location("runs", run_id)}
     return stream(told, server.closing, server.settings, status=201, headers=headers)
-
-
-def _no_key(key: str | None) -> None:
-    if key is not None:
-        raise Refused(422, "request.unsupported", "the header Idempotency-Key is not supported yet by this version")
 
 
 @router.post(
@@ -55,10 +48,8 @@ async def start_run(
     query: Annotated[StartQuery, Query()],
     body: StartRun | None = None,
     accept: Accept = "",
-    key: KeyHeader = None,
 ) -> Response:
     """Start a run of a workflow."""
-    _no_key(key)
     run_id = await server.runs.start(workflow_id, body or StartRun())
     return await _begun(server, run_id, query, accept)
 
@@ -69,10 +60,8 @@ async def start_any_run(
     query: Annotated[StartQuery, Query()],
     body: StartAnyRun,
     accept: Accept = "",
-    key: KeyHeader = None,
 ) -> Response:
     """Start a run of a workflow by its id, or of a document that comes along."""
-    _no_key(key)
     return await _begun(server, await server.runs.start_any(body), query, accept)
 
 
@@ -127,16 +116,14 @@ async def resume_run(server: Serving, run_id: str, body: Resume | None = None) -
 
 
 @router.post("/runs/{run_id}/fork", status_code=201, response_model=shapes.Run, responses=body_problems(404, 409))
-async def fork_run(server: Serving, run_id: str, body: Fork, key: KeyHeader = None) -> Response:
+async def fork_run(server: Serving, run_id: str, body: Fork) -> Response:
     """Start a new run from a checkpoint of this one."""
-    _no_key(key)
     return created(await server.reader.run(await server.runs.fork(body, run_id)), "runs")
 
 
 @router.post("/runs/fork", status_code=201, response_model=shapes.Run, responses=body_problems(404, 409))
-async def fork_checkpoint(server: Serving, body: Fork, key: KeyHeader = None) -> Response:
+async def fork_checkpoint(server: Serving, body: Fork) -> Response:
     """Start a new run from a checkpoint of any run."""
-    _no_key(key)
     return created(await server.reader.run(await server.runs.fork(body)), "runs")
 
 

@@ -35,7 +35,7 @@ def _misfit(given: Given, entry: Entry) -> str | None:
     overwrites = is_overwrite(given.value)
     if overwrites or entry.reducer == DEFAULT_REDUCER:
         value = given.value["value"] if overwrites else given.value
-        return None if entry.schema is None else check_of(entry.source, entry.schema, False)(value, MISSING)
+        return None if entry.schema is None else check_of(entry.source, entry.schema)(value, MISSING)
     return _reducer_misfit(given.value, entry)
 
 

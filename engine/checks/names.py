@@ -122,7 +122,7 @@ class Names:
             return
         except ExpressionTypeError as error:
             self._error("expression.type", place, clipped(str(error)))
-            expression = compile_expression(source)
+            expression = error.expression
         for reference in sorted(expression.references - expression.guarded):
             self._check_reference(reference, place, scope)
 

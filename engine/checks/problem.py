@@ -11,6 +11,7 @@ Severity = Literal["error", "warning"]
 
 SHOWN = 80
 MESSAGE = 240
+FEW = 50
 NEAREST_SIZE = 64
 NEAREST_COMPARISONS = 6_000
 
@@ -52,7 +53,9 @@ class Findings:
     def nearest(self, name: str, known: Iterable[str]) -> str | None:
         """A hint that names the known word most like `name`, or the known ones where none is like it."""
         words = list(known)
-        return self.guess(name, words) or (f"known: {listed(sorted(words))}" if words else None)
+        if (guess := self.guess(name, words)) is not None:
+            return guess
+        return f"known: {listed(sorted(words))}" if 0 < len(words) <= FEW else None
 
     def guess(self, name: str, known: Iterable[str]) -> str | None:
         """A hint that names the known word most like `name`, if one is."""
@@ -66,9 +69,9 @@ class Findings:
 
 def listed(words: Iterable[str], most: int = 12) -> str:
     """Words in a row, shortened."""
-    words = [shown(word) for word in words]
+    words = list(words)
     more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more
+    return ", ".join(map(shown, words[:most])) + more
 
 
 def clipped(message: str) -> str:

@@ -26,10 +26,12 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
     """How the engine works: `turn_ms` is how long it plans before it lets other calls through, `max_rows` bounds a
-    transaction, `keep_idle` is how many idle runs stay in memory, `retry_store_ms` the pause after a failed commit."""
+    transaction, `note_ms` is how long a note that nobody waits for may wait for company, `keep_idle` is how many idle
+    runs stay in memory, `retry_store_ms` the pause after a failed commit."""
 
     turn_ms: float = 5.0
     max_rows: int = 2000
+    note_ms: float = 10.0
     keep_idle: int = 256
     retry_store_ms: int = 1000
 
@@ -64,6 +66,8 @@ class Loop:
         self._queue: deque[Live] = deque()
         self._wake, self._rows = asyncio.Event(), asyncio.Event()
         self._turn: Turn | None = None
+        self._flush: asyncio.TimerHandle | None = None
+        self._overdue = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     # ---- life
@@ -79,6 +83,8 @@ class Loop:
         """Stop planning; what is planned already is committed."""
         while self._queue or self._turn is not None:
             await self.idle()
+        if self._flush is not None:
+            self._flush.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -107,7 +113,7 @@ class Loop:
             self._wake.clear()
             while self._queue:
                 self._plan_some(perf_counter() + self.options.turn_ms / 1000)
-                self._rows.set()
+                self._flush_soon()
                 await asyncio.sleep(0)
 
     def _plan_some(self, until: float) -> None:
@@ -146,6 +152,18 @@ class Loop:
             if perf_counter() > until or len(turn.batch.commits) > self.options.max_rows:
                 return False
 
+    def _flush_soon(self) -> None:
+        """Have what was planned written: now, or, where nobody waits for it, with whatever comes in the meantime."""
+        if self._turn is not None and self._turn.urgent:
+            self._rows.set()
+        elif self._turn is not None and self._flush is None:
+            self._flush = asyncio.get_running_loop().call_later(self.options.note_ms / 1000, self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flush = None
+        self._overdue = True
+        self._rows.set()
+
     def _current(self) -> Turn:
         if self._turn is None:
             self._turn = Turn(now=self.clock())
@@ -164,8 +182,8 @@ class Loop:
         while True:
             await self._rows.wait()
             self._rows.clear()
-            while (turn := self._turn) is not None:
-                self._turn = None
+            while (turn := self._turn) is not None and (turn.urgent or self._overdue):
+                self._turn, self._overdue = None, False
                 await self._commit(turn)
 
     async def _commit(self, turn: Turn) -> None:

@@ -50,6 +50,11 @@ class Turn:
     touched: dict[int, Live] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
 
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody waits for this turn; one that only notes what happened may wait for company."""
+        return bool(self.effects or self.batch.commits)
+
     def touch(self, live: Live) -> None:
         """Note that this turn writes rows of a run: its row must still be as planning found it."""
         key = live.run.key

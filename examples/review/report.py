@@ -34,7 +34,7 @@ def _head(review: Mapping[str, Any], results: Sequence[Row], failed: int) -> Ite
     names = {row["doc"] for row in results}
     yield f"Measured: {len(results)} sections with {count} words in {len(names)} documents."
     if failed:
-        yield f"{failed} sections could not be measured."
+        yield f"Sections that could not be measured: {failed}."
     if "mean" in review:
         yield f"Mean over all words: {review['mean']}. Weakest section: {review.get('lowest')}."
     note = (review.get("approval") or {}).get("note")

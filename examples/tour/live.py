@@ -38,13 +38,15 @@ class Row:
 
 @dataclass(slots=True)
 class Board:
-    """The run as its events tell it. `sections` is how many there are to measure, once that is known."""
+    """The run as its events tell it: `sections` is how many there are to measure, once that is known, and `asked` how
+    often a worker was asked."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     sections: int = 0
     status: str = "running"
     error: dict[str, Any] | None = None
     last_event: str | None = None
+    asked: int = 0
 
     def take(self, event: Event) -> str | None:
         """Take up an event; a line about it, where there is something to say."""
@@ -62,6 +64,7 @@ class Board:
         node = data["node"]
         row = self.rows.setdefault(node, Row())
         row.status = data["status"]
+        self.asked += data["kind"] == "NODE_STARTED" and data["worker"] is not None
         ended = data["kind"] in ("NODE_COMPLETED", "NODE_FAILED", "NODE_SKIPPED")
         row.done += ended
         row.failed += data["kind"] == "NODE_FAILED"

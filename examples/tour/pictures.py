@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -92,5 +93,6 @@ def _said(value: object) -> str:
     """A value in a word: lists and long texts by their size."""
     if isinstance(value, list):
         return f"[{len(value)}]"
-    text = " ".join(str(value).split())
+    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(said.split())
     return text if len(text) <= 40 else f"{text[:39]}…"

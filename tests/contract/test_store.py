@@ -280,13 +280,14 @@ async def test_commits_are_read_backwards(store: Store) -> None:
 
 
 async def test_commits_of_a_node_are_found_however_far_back(store: Store) -> None:
-    rows = [commit(1, seq, node="rare" if seq in (2, 40, 2400) else "common") for seq in range(1, 2501)]
+    rare = [2500, 2400, 1501, 1500, 1499, 501, 500, 2]
+    rows = [commit(1, seq, node="rare" if seq in rare else "common") for seq in range(1, 2501)]
     await store.commit(created(run(1), commits=rows, heads={1: run(1, head=make_ref(1, 2500))}))
-    assert [row.seq for row in await store.commits_before(1, 9999, 2, "rare")] == [2400, 40]
-    assert [row.seq for row in await store.commits_before(1, 2400, 9, "rare")] == [40, 2]
-    assert [row.seq for row in await store.commits_before(1, 2500, 150, "common")] == [
-        seq for seq in range(2499, 2300, -1) if seq != 2400
-    ][:150]
+    assert [row.seq for row in await store.commits_before(1, 9999, 99, "rare")] == rare
+    assert [row.seq for row in await store.commits_before(1, 9999, 3, "rare")] == rare[:3]
+    assert [row.seq for row in await store.commits_before(1, 1501, 2, "rare")] == [1500, 1499]
+    common = [seq for seq in range(2500, 0, -1) if seq not in rare]
+    assert [row.seq for row in await store.commits_before(1, 2501, 1200, "common")] == common[:1200]
     assert await store.commits_before(1, 9999, 9, "unknown") == []
 
 

@@ -111,8 +111,11 @@ async def test_runs_are_filtered(store: Store, where: RunFilter, keys: list[int]
 
 
 async def test_a_rare_tag_is_found_among_many_runs(store: Store) -> None:
-    rare = {1, 999, 1000, 1001, 2400, 2500}
-    heads = [run(key, tags=("rare",) if key in rare else (), status=FAILED) for key in range(1, 2501)]
+    rare = {1, 500, 501, 1499, 1500, 1501, 2400, 2500}
+    heads = [
+        run(key, tags=("rare",) if key in rare else (), status=FAILED, created_at=NOW + key // 7)
+        for key in range(1, 2501)
+    ]
     await store.commit(created(*heads))
     for where in (RunFilter(tag="rare"), RunFilter(tag="rare", status=(FAILED,)), RunFilter(tag="rare", q="run")):
         for limit in (1, 3, 100):

@@ -49,7 +49,7 @@ def test_every_operation_describes_its_answers(document: dict[str, Any]) -> None
         if not name.endswith("/health"):
             assert {"401", "422", "503"} <= statuses, name
         for status, answer in operation["responses"].items():
-            if status.startswith("4") or status.startswith("5"):
+            if status.startswith(("4", "5")):
                 assert list(answer["content"]) == ["application/problem+json"], name
             elif status != "204":
                 assert answer["content"], name

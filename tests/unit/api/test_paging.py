@@ -25,7 +25,8 @@ def test_what_was_removed_meanwhile_does_not_matter() -> None:
 
 
 def test_an_empty_list_has_one_page() -> None:
-    page = page_of([], str, 5, None)
+    empty: list[str] = []
+    page = page_of(empty, str, 5, None)
     assert (page.items, page.next_cursor) == ((), None)
 
 

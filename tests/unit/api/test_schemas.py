@@ -24,7 +24,7 @@ def test_a_start_may_say_nothing() -> None:
 @pytest.mark.parametrize("name", ["webhook", "priority", "session_id", "interrupt_before"])
 def test_a_field_for_later_is_refused_unless_it_is_null(name: str) -> None:
     assert faults(StartRun, **{name: 0}) == ["unsupported"]
-    assert StartRun(**{name: None}) == StartRun()
+    assert StartRun.model_validate({name: None}) == StartRun()
 
 
 def test_fields_for_later_are_not_described() -> None:
@@ -54,26 +54,20 @@ def test_a_change_knows_what_was_given() -> None:
     assert ChangedWorker(model=None).model_fields_set == {"model"}
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["2026-01-31T12:00:00Z", "2026-01-31t12:00:00.5z", "2026-01-31 12:00:00+01:00", "2026-01-31T12:00:00.123456-00:00"],
-)
+TIMES = [
+    "2026-01-31T12:00:00Z", "2026-01-31t12:00:00.5z", "2026-01-31 12:00:00+01:00", "2026-01-31T12:00:00.123456-00:00",
+]  # fmt: skip
+NO_TIMES = [
+    "", "now", "2026-01-31", "20260131T120000Z", "2026-01-31T12:00:00", "2026-13-01T00:00:00Z", "٢026-01-31T12:00:00Z",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TIMES)
 def test_times_of_rfc_3339_are_taken(text: str) -> None:
-    assert RunsQuery(created_after=text).created_after == text
+    assert RunsQuery(created_after=text).created_after == text.upper()
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "now",
-        "2026-01-31",
-        "20260131T120000Z",
-        "2026-01-31T12:00:00",
-        "2026-13-01T00:00:00Z",
-        "٢026-01-31T12:00:00Z",
-    ],
-)
+@pytest.mark.parametrize("text", NO_TIMES)
 def test_other_times_are_not(text: str) -> None:
     assert faults(RunsQuery, created_after=text) == ["time"]
 

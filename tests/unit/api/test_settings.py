@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from api.settings import Settings, is_loopback, local_url
 
@@ -45,7 +45,7 @@ def test_anything_else_does(host: str) -> None:
 
 
 def test_a_token_opens_every_host_and_does_not_show() -> None:
-    settings = Settings(host="0.0.0.0", token="s3cret")
+    settings = Settings(host="0.0.0.0", token=SecretStr("s3cret"))
     assert settings.token is not None
     assert settings.token.get_secret_value() == "s3cret"
     assert "s3cret" not in repr(settings) + str(settings.model_dump())
@@ -77,5 +77,5 @@ def test_what_makes_no_sense_is_refused(given: dict[str, Any]) -> None:
 )
 def test_workers_reach_it_where_it_listens(host: str, url: str) -> None:
     assert local_url(host, 5) == url
-    assert Settings(host=host, token="t").base_url(5) == url
-    assert Settings(host=host, token="t", public_url="https://x/y/").base_url(5) == "https://x/y"
+    assert Settings(host=host, token=SecretStr("t")).base_url(5) == url
+    assert Settings(host=host, token=SecretStr("t"), public_url="https://x/y/").base_url(5) == "https://x/y"

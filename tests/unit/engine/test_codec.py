@@ -158,7 +158,9 @@ def test_integers_beyond_64_bits_are_not_written(value):
     assert caught.value.code == "json.integer"
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, b"x", {"a": {1, 2}}, "\ud800"], ids=["object", "int-key", "bytes", "set", "surrogate"])
+@pytest.mark.parametrize(
+    "value", [object(), {1: 2}, b"x", {"a": {1, 2}}, "\ud800"], ids=["object", "int-key", "bytes", "set", "surrogate"]
+)
 def test_what_is_no_json_value_is_not_written(value):
     with pytest.raises(CodecError) as caught:
         dumps(value)

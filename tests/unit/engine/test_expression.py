@@ -266,12 +266,19 @@ def test_what_cannot_be_read_is_a_syntax_error(source, reason):
         "state.l.nosuch()",
         "size(1)",
         "[1].map(x, x + 'a')",
+        "1 == 1.0 && 'a'",
     ],
 )
 def test_what_can_never_work_is_a_type_error(source):
     with pytest.raises(ExpressionTypeError) as caught:
         compile_expression(source)
     assert caught.value.code == "expression.type"
+
+
+def test_a_type_error_comes_with_the_names_that_are_read():
+    with pytest.raises(ExpressionTypeError) as caught:
+        compile_expression("state.n + item && 'a'")
+    assert caught.value.expression.references == {("state", "n"), ("item",)}
 
 
 @pytest.mark.parametrize(
@@ -291,7 +298,7 @@ def test_known_types_of_state_keys_are_checked(source):
     compile_expression(source)
 
     with pytest.raises(ExpressionTypeError):
-        compile_expression(source, TYPES)
+        compile_expression(source, {**TYPES, "ü": "string", "a b": "string", "for": "string"})
 
 
 @pytest.mark.parametrize(
@@ -303,7 +310,7 @@ def test_known_types_of_state_keys_are_checked(source):
         "state.t ? 1 : 2.5",
         "state.undeclared + 1",
         "state.o.k + 1",
-        "state.d.exists(state, state.n == 1)",
+        "state.d.exists(state, state.n == 'x')",
         "state.score + 1.0 > 0.0",
     ],
 )

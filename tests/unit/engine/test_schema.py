@@ -86,6 +86,13 @@ def test_other_documents_are_never_fetched(address, keyword):
         compile_schema({keyword: address})
 
 
+def test_not_even_a_file_that_is_a_schema_is_read(tmp_path):
+    (tmp_path / "true.json").write_text("true")
+
+    with pytest.raises(SchemaInvalid, match="never fetched"):
+        compile_schema({"$ref": f"file://{tmp_path}/true.json"})
+
+
 def test_references_within_the_schema_hold():
     tree = compile_schema(
         {

@@ -337,7 +337,9 @@ def test_what_kind_of_template_it_is(source, literal, whole):
 
 
 def test_variables_of_ours_do_not_collide_with_names_in_the_template():
-    assert shown("{{ v_0 }}{{ v__0 }}{{ state.n }}", {**NAMES, "v_0": "a", "v__0": "b"}) == "ab3"
+    source = "{% for v_1 in state.l %}{{ v_1 }}{{ state.n }}{% endfor %}{{ v_0 }}"
+
+    assert shown(source, {**NAMES, "v_0": "!"}) == "a3b3!"
 
 
 def test_the_state_may_be_any_mapping():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine._template_values import MAX_OUTPUT
 from engine.template import (
     MAX_SOURCE,
     TemplateFailed,
@@ -136,3 +137,11 @@ def test_long_loops_are_possible():
         len(render_text(compile_template("{% for e in state.d %}{{ e.k }}: {{ loop.index0 }}\n{% endfor %}"), many))
         > 5000
     )
+
+
+def test_long_text_in_a_loop_leaves_fewer_turns():
+    loop = "{% for i in range(1000) %}" + "x" * 100_000 + "{% endfor %}"
+
+    template = compile_template(loop)
+
+    assert template.environment.fuel * 100_000 < 100 * MAX_OUTPUT

@@ -59,7 +59,7 @@ def test_write_puts_the_report_in_place_and_leaves_nothing_beside_it(folder):
     assert [path.name for path in (folder / "out").iterdir()] == ["report.md"]
     assert "| a.md | 1 | 3 | 3.0 | 1 | 9.5 |" in text
     assert "- line 7, repeated-word: “The The”" in text.replace("“The the”", "“The The”")
-    assert "1 sections could not be measured." in text
+    assert "Sections that could not be measured: 1." in text
     assert "> go ahead" in text
 
 

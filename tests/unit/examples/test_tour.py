@@ -13,7 +13,7 @@ from examples.tour.processes import TourFailed
 
 
 def task(node, kind, status, index=None, **more):
-    data = {"node": node, "kind": kind, "status": status, "index": index, **more}
+    data = {"node": node, "kind": kind, "status": status, "index": index, "worker": None, **more}
     return Event("1.0.0", "task", data)
 
 
@@ -64,6 +64,17 @@ def test_sections_are_counted_and_other_nodes_told():
     ]
     assert "2/2 sections, 1 failed" in drawn(board.drawn())
     assert board.last_event == "2.0.0"
+
+
+def test_each_time_that_a_worker_is_asked_counts():
+    board = Board()
+    board.take(task("greet", "NODE_STARTED", "running"))
+    board.take(task("read", "NODE_STARTED", "running", worker="reviewer"))
+    board.take(task("read", "NODE_RETRYING", "retrying", worker="reviewer"))
+    board.take(task("read", "NODE_STARTED", "running", worker="reviewer"))
+    board.take(task("read", "NODE_COMPLETED", "completed", worker="reviewer"))
+
+    assert board.asked == 2
 
 
 def test_a_task_that_waits_says_why():

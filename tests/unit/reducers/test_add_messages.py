@@ -37,6 +37,12 @@ def test_a_message_that_was_removed_can_come_again_at_the_end():
     assert add_messages.reduce([{"id": "1"}, {"id": "2"}], update) == [{"id": "2"}, {"id": "1", "t": "new"}]
 
 
+def test_of_two_messages_with_one_id_the_first_is_meant():
+    twins = [{"id": "1", "t": "a"}, {"id": "1", "t": "b"}]
+
+    assert add_messages.reduce(twins, {"id": "1", "t": "new"}) == [{"id": "1", "t": "new"}, {"id": "1", "t": "b"}]
+
+
 def test_an_update_may_be_one_message():
     assert add_messages.reduce([], {"id": "1"}) == [{"id": "1"}]
 

@@ -1,0 +1,371 @@
+"""What is wrong with a document: one small document for each problem."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from engine.validate import Limits, Problem, validate
+from tests.builders import chain, document, route, task, writes
+
+GOOD = document({"a": writes(n=1), "b": task(output_key="log")}, chain("a", "b"))
+
+
+def with_(**more):
+    return {**GOOD, **more}
+
+
+def node(fields, *, state=None, **more):
+    """A document with the one node `a`."""
+    return document({"a": fields}, chain("a"), state, **more)
+
+
+def found(wrong, code) -> list[Problem]:
+    return [problem for problem in validate(wrong) if problem.code == code]
+
+
+def only(wrong) -> Problem:
+    problems = validate(wrong)
+    assert len(problems) == 1, problems
+    return problems[0]
+
+
+def codes(wrong) -> list[str]:
+    return sorted(problem.code for problem in validate(wrong))
+
+
+# ---- documents without problems
+
+
+def test_a_good_document_has_no_problems():
+    assert validate(GOOD) == ()
+
+
+def test_a_document_without_state_and_nodes_is_good():
+    assert validate({"nodes": {}, "edges": [["__start__", "__end__"]]}) == ()
+
+
+def test_schema_is_accepted_for_state_schema():
+    renamed = {("schema" if name == "state_schema" else name): value for name, value in GOOD.items()}
+
+    assert validate(renamed) == ()
+
+
+def test_notes_at_the_top_are_kept_without_a_word():
+    notes = {
+        "name": "A", "description": None, "definition_version": "1", "tags": ["x"], "metadata": {"a": 1},
+        "environment": "test", "namespace": "n", "origin_id": "o",
+    }  # fmt: skip
+
+    assert validate(with_(**notes)) == ()
+
+
+def test_fields_for_editors_are_kept_without_a_word():
+    fields = task(label="A", position={"x": 1}, ui={"open": True}, metadata={"owner": "me"}, parameters=[1])
+
+    assert validate(node(fields)) == ()
+
+
+def test_edges_in_the_long_form_are_edges():
+    long = [
+        {"id": "e1", "source": {"node": "__start__"}, "target": {"node": "a", "port": "in"}},
+        {"source": {"node": "a", "port": None}, "target": {"node": "__end__"}, "label": "done"},
+    ]
+
+    assert validate(document({"a": task()}, []) | {"edges": long}) == ()
+
+
+def test_defaults_stand_under_the_fields_of_a_node():
+    sends = {"type": "send", "target_node": "w"}
+    wanted = document({"s": sends, "w": task()}, chain("s"), defaults={"send": {"items_key": "items"}})
+
+    assert validate(wanted) == ()
+
+
+def test_a_config_may_hold_keys_for_workers_and_templates():
+    assert validate(with_(config={"max_steps": 5, "model": {"name": "x"}})) == ()
+
+
+# ---- what is no document
+
+
+@pytest.mark.parametrize("value", [None, True, 7, "x", [], [1, 2], math.nan])
+def test_what_is_no_object_is_no_document(value):
+    assert [problem.code for problem in validate(value)] == ["document.type"]
+
+
+def test_a_problem_as_json_has_all_its_fields():
+    assert only({**GOOD, "naem": "x"}).as_json() == {
+        "code": "document.field",
+        "severity": "error",
+        "path": "/naem",
+        "node": None,
+        "message": "unknown field `naem`",
+        "hint": "did you mean `name`?",
+    }
+
+
+def test_all_problems_come_at_once():
+    wrong = document(
+        {"a": writes(nope=1), "r": route("x"), "s": {"type": "send", "items_key": "items", "target_node": "ghost"}},
+        [("__start__", "a"), ("a", "miss"), ("a", "s")],
+        extra=1,
+    )
+
+    expected = {"document.field", "reference.state", "edge.node", "send.target", "route.edge", "end.unreachable"}
+    assert expected <= set(codes(wrong))
+
+
+@pytest.mark.parametrize("name", ["nodes", "edges"])
+def test_nodes_and_edges_have_to_be_there(name):
+    problem = found({other: value for other, value in GOOD.items() if other != name}, "document.field")[0]
+
+    assert f"`{name}` is missing" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("id", 7, "expected a string, got integer 7"),
+        ("name", [], "expected a string or null"),
+        ("tags", ["x", 1], "not of type"),
+        ("state_schema", 7, "expected an object"),
+        ("nodes", [], "expected an object, got array of 0"),
+        ("edges", {}, "expected an array"),
+        ("config", 1, "expected an object"),
+        ("defaults", "x", "expected an object"),
+        ("output", "log", "expected an array or an object or null"),
+        ("input_schema", "x", "expected an object or true or false"),
+    ],
+)
+def test_a_top_level_field_of_the_wrong_type_is_named(name, value, said):
+    problem = found(with_(**{name: value}), "document.type")[0]
+
+    assert problem.path.startswith(f"/{name}")
+    assert said in problem.message
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "a?b", "a\nb"])
+def test_an_id_has_to_fit_into_a_url(name):
+    assert found(with_(id=name), "document.type")[0].path == "/id"
+
+
+def test_schema_and_state_schema_together_are_too_much():
+    assert only(with_(schema=GOOD["state_schema"])).path == "/schema"
+
+
+def test_limits_of_the_config_are_checked():
+    assert only(with_(config={"max_steps": 0})).path == "/config/max_steps"
+
+
+# ---- what this version does not support yet
+
+
+@pytest.mark.parametrize("name", ["subgraphs", "interrupt_before", "interrupt_after"])
+def test_fields_of_later_versions_at_the_top_are_refused_by_name(name):
+    problem = only(with_(**{name: {}}))
+
+    assert problem.code == "document.field"
+    assert name in problem.message
+    assert "not supported yet" in problem.message
+
+
+@pytest.mark.parametrize("name", ["defer", "wait_timeout_ms", "cache", "goto", "max_concurrency", "concurrency_key"])
+def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
+    problem = only(node(task(**{name: 1})))
+
+    assert (problem.code, problem.path, problem.node) == ("document.field", f"/nodes/a/{name}", "a")
+    assert "not supported yet" in problem.message
+
+
+@pytest.mark.parametrize("name", ["expires_in_ms", "on_expire"])
+def test_expiry_of_interrupts_is_refused_by_name(name):
+    assert "not supported yet" in only(node({"type": "interrupt", name: 5})).message
+
+
+@pytest.mark.parametrize("join", ["any", "first", "each", {"quorum": 2}])
+def test_other_joins_are_refused_by_name(join):
+    problem = only(node(task(join=join)))
+
+    assert (problem.code, problem.path) == ("document.type", "/nodes/a/join")
+    assert "not supported yet" in problem.message
+
+
+@pytest.mark.parametrize("join", ["some", 7, {}, {"k": 1}])
+def test_a_join_that_does_not_exist_is_a_wrong_type(join):
+    assert "expected" in only(node(task(join=join))).message or "not one of" in only(node(task(join=join))).message
+
+
+@pytest.mark.parametrize("kind", ["agent", "subgraph", "wait"])
+def test_other_node_types_are_refused_by_name(kind):
+    problem = only(node({"type": kind, "max_turns": 3}))
+
+    assert problem.code == "node.type"
+    assert f"`{kind}` is not supported yet" in problem.message
+
+
+def test_the_handle_of_expiry_is_refused_by_name():
+    wrong = document({"i": {"type": "interrupt"}, "b": task()}, [*chain("i"), ("i:expired", "b"), ("b", "__end__")])
+
+    assert "not supported yet" in found(wrong, "edge.handle")[0].message
+
+
+@pytest.mark.parametrize("name", ["timeout_ms", "max_cost"])
+def test_limits_of_runs_of_later_versions_are_refused_by_name(name):
+    assert "not supported yet" in only(with_(config={name: 5})).message
+
+
+# ---- nodes
+
+
+def test_an_unknown_field_of_a_node_is_named_with_the_nearest_known_one():
+    problem = only(node(writes(n=1) | {"on_eror": "skip"}))
+
+    assert (problem.code, problem.path, problem.node) == ("document.field", "/nodes/a/on_eror", "a")
+    assert "on_eror" in problem.message
+    assert problem.hint == "did you mean `on_error`?"
+
+
+def test_a_field_that_no_known_one_is_like_comes_with_the_known_ones():
+    assert only(node(task(zzz=1))).hint.startswith("known: ")
+
+
+def test_an_unknown_field_inside_of_a_field_is_named():
+    problem = only(node(task(retry={"max_atempts": 2})))
+
+    assert (problem.code, problem.path) == ("document.field", "/nodes/a/retry/max_atempts")
+    assert problem.hint == "did you mean `max_attempts`?"
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        (task(timeout_ms=0), "/timeout_ms"),
+        (task(timeout_ms=True), "/timeout_ms"),
+        (task(on_error="ignore"), "/on_error"),
+        (task(retry=3), "/retry"),
+        (task(retry={"jitter": 2}), "/retry/jitter"),
+        (task(retry={"max_attempts": 0}), "/retry/max_attempts"),
+        (task(worker_tags="x"), "/worker_tags"),
+        (task(worker_tags=["x", None]), "/worker_tags/1"),
+        (task(prompt_template={}), "/prompt_template"),
+        (task(output_mapping={"log": 1}), "/output_mapping/log"),
+        (task(label=7), "/label"),
+        ({"type": 7}, "/type"),
+        ({"type": "transform", "updates": []}, "/updates"),
+        ({"type": "interrupt", "message": 7}, "/message"),
+    ],
+)
+def test_a_field_of_a_node_of_the_wrong_type_is_named(fields, path):
+    problem = only(node(fields))
+
+    assert (problem.code, problem.path, problem.node) == ("document.type", f"/nodes/a{path}", "a")
+
+
+def test_a_node_is_an_object():
+    assert found(with_(nodes={"a": "x", "b": task()}), "document.type")[0].path == "/nodes/a"
+
+
+def test_an_unknown_type_comes_with_the_known_ones():
+    problem = only(node({"type": "tasks"}))
+
+    assert (problem.code, problem.path) == ("node.type", "/nodes/a/type")
+    assert "interrupt, route, send, task, transform" in problem.message
+    assert problem.hint == "did you mean `task`?"
+
+
+@pytest.mark.parametrize("name", ["1a", "a:b", "_a", "a b", "", "a/b", "ä"])
+def test_a_name_that_is_none_is_refused(name):
+    assert [p.node for p in found(document({name: task()}, chain("a")), "node.name")] == [name]
+
+
+@pytest.mark.parametrize("name", ["__start__", "__end__"])
+def test_the_names_of_start_and_end_are_taken(name):
+    assert found(document({name: task(), "a": task()}, chain("a")), "node.name")
+
+
+def test_ids_of_other_tools_are_names():
+    assert validate(document({"a3f1-4B_c.d": task()}, chain("a3f1-4B_c.d"))) == ()
+
+
+def test_a_pointer_escapes_what_it_has_to():
+    assert found(document({"a/b~c": task()}, []), "node.name")[0].path == "/nodes/a~1b~0c"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"type": "transform"}, "`updates` is missing"),
+        ({"type": "send", "target_node": "a"}, "`items_key` is missing"),
+        ({"type": "send", "items_key": "items"}, "`target_node`"),
+        ({"type": "route"}, "`rules`, or `input` and `routes`"),
+        ({"type": "route", "input": "n"}, "`routes`"),
+        ({"type": "route", "routes": {"1": "a"}}, "`input`"),
+    ],
+)
+def test_a_field_that_is_missing_is_named(fields, said):
+    assert said in found(node(fields), "document.field")[0].message
+
+
+def test_a_send_names_its_targets_in_one_field():
+    fields = {"type": "send", "items_key": "items", "target_node": "w", "targets": ["w"]}
+
+    assert only(document({"s": fields, "w": task()}, chain("s"))).path == "/nodes/s/targets"
+
+
+# ---- defaults
+
+
+def test_defaults_are_checked_like_the_fields_of_nodes():
+    problem = only(node(task(), defaults={"task": {"retries": {}}}))
+
+    assert (problem.code, problem.path, problem.node) == ("document.field", "/defaults/task/retries", None)
+
+
+def test_a_problem_in_defaults_is_told_once():
+    defaults = {"task": {"prompt_template": "{{ state.nope }}"}}
+
+    problem = only(document({"a": task(), "b": task()}, chain("a", "b"), defaults=defaults))
+
+    assert (problem.code, problem.path) == ("reference.state", "/defaults/task/prompt_template")
+
+
+@pytest.mark.parametrize(
+    ("defaults", "code"),
+    [({"tsk": {}}, "node.type"), ({"task": 5}, "document.type"), ({"task": {"type": "route"}}, "document.field")],
+)
+def test_defaults_are_fields_by_type(defaults, code):
+    assert only(node(task(), defaults=defaults)).code == code
+
+
+# ---- sizes
+
+
+def test_too_many_nodes_are_refused():
+    names = [f"n{number}" for number in range(3)]
+    wanted = document({name: task() for name in names}, chain(*names))
+
+    assert [problem.code for problem in validate(wanted, Limits(max_nodes=2))] == ["limit.nodes"]
+    assert validate(wanted, Limits(max_nodes=3)) == ()
+
+
+def test_a_document_that_is_too_large_is_refused():
+    size = len(json.dumps(GOOD, separators=(",", ":")))
+
+    assert [problem.code for problem in validate(GOOD, Limits(max_bytes=size - 1))] == ["limit.size"]
+    assert validate(GOOD, Limits(max_bytes=size)) == ()
+
+
+def test_a_document_that_is_nested_too_deeply_is_refused():
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    assert [problem.code for problem in validate(with_(metadata=deep))] == ["limit.size"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 2**63, {1, 2}, {1: 2}, "\ud800"])
+def test_what_json_cannot_say_is_refused(value):
+    assert [problem.code for problem in validate(with_(metadata=value))] == ["document.type"]
