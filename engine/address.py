@@ -20,6 +20,8 @@ def origin_of(run: Run, task: Task) -> str:
     """What a task's messages are named after: the run they first belonged to and the task's address (2.1)."""
     wave = task.wave
     text = f"{run.origin_id}|{wave.frame}|{wave.node}|{wave.rounds}|{wave.generation}|{task.index}"
+    if task.call is not None:  # several sends, or one send several times, may run a node for one index
+        text = f"{text}|{run.frontier.tasks[task.call].node}|{task.slot}"
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -218,8 +218,7 @@ def _anew(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], tuple[tup
     tasks = sorted(run.frontier.tasks.values(), key=lambda task: task.call is not None)
     for task in tasks:
         causes = [run.history.entries[cause].task_id for cause in task.causes if cause in run.history.entries]
-        edges = task.edges if task.slot is None else (task.slot,)
-        ids[task.id] = task_id_of(run, task.wave, (*causes, edit_id), edges, task.index)
+        ids[task.id] = task_id_of(run, task.wave, (*causes, edit_id), task.ways, task.index)
         call = ids[task.call] if task.call is not None else None
         again.append(replace(task, id=ids[task.id], causes=(*task.causes, ref), call=call))
     calls = tuple((ids[call], found.frozen()) for call, found in run.frontier.calls.items())

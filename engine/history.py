@@ -193,7 +193,7 @@ class History:
         writes, passing = durable(self.graph, commit.writes), fleeting(self.graph, commit.writes)
         state = self._after(task, causes, writes, fresh if not passing else None)
         entry = Entry(
-            commit.ref, self.clock, order, state, writes, passing, causes, task.edges, meet.ref, meet.depth + 1,
+            commit.ref, self.clock, order, state, writes, passing, causes, task.ways, meet.ref, meet.depth + 1,
             commit.error if commit.handle == ERROR_HANDLE else None, task.id,
         )  # fmt: skip
         self.entries[commit.ref] = entry

@@ -174,6 +174,11 @@ class Task:
     def node(self) -> str:
         return self.wave.node
 
+    @property
+    def ways(self) -> tuple[int, ...]:
+        """What tells tasks with the same causes apart: the edges they arrived over, or their place in a send."""
+        return self.edges if self.slot is None else (self.slot,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:

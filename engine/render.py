@@ -17,6 +17,7 @@ from engine.model import (
     Ref,
     RunHead,
     RunId,
+    RunStatus,
     Task,
     TaskStatus,
     Updates,
@@ -93,6 +94,8 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
     """A task that is not finished."""
     progress = run.progress[task.id]
     status = TaskStatus.RUNNING if task.id in run.frontier.calls else progress.status
+    if run.status is RunStatus.CANCELLED:
+        status = TaskStatus.CANCELLED
     held = progress.status is TaskStatus.RUNNING
     return {
         **_place(task),
@@ -171,7 +174,11 @@ def interrupt_json(row: InterruptRow) -> dict[str, Any]:
     }
 
 
-def opened_json(run_id: str, opened: InterruptOpened) -> dict[str, Any]:
+INTERRUPT_STATUS = {RunStatus.CANCELLED: "cancelled", RunStatus.FAILED: "suspended"}
+"""What becomes of an open interrupt when its run ends otherwise; the fork of such a run opens it anew."""
+
+
+def opened_json(run: Run, run_id: str, opened: InterruptOpened) -> dict[str, Any]:
     """An interrupt that was open at a checkpoint."""
     return {
         "id": opened.id,
@@ -182,7 +189,7 @@ def opened_json(run_id: str, opened: InterruptOpened) -> dict[str, Any]:
         "message": opened.message,
         "schema": opened.schema,
         "actions": opened.actions,
-        "status": "open",
+        "status": INTERRUPT_STATUS.get(run.status, "open"),
         "expires_at": rfc3339(opened.expires_at),
     }
 
@@ -213,7 +220,7 @@ def checkpoint_json(run: Run, run_id: str, commit: Commit, name_of: NameOf, *, s
         "status": commit.status,
         "actor": commit.actor,
         "next": next_nodes(run),
-        "interrupts": [opened_json(run_id, opened) for opened in run.interrupts.values()],
+        "interrupts": [opened_json(run, run_id, opened) for opened in run.interrupts.values()],
         "workflow_version": run.graph.version,
         "usage": commit.usage.as_json(),
         "created_at": rfc3339(commit.at),

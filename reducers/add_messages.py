@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from typing import Any
 
 from reducers._errors import misfit
@@ -13,6 +14,10 @@ BY_REFERENCE = True
 
 _GONE = object()
 
+_MEMO_SIZE = 64
+_MEMO: OrderedDict[int, tuple[list[Any], dict[str, int]]] = OrderedDict()
+"""The lists made last, with the places of their ids: a conversation that grows is not read anew at each message."""
+
 
 def reduce(current: Any, update: Any) -> Any:
     """A new list of messages. Raises UpdateError for an entry that is no object, and for a removal without id."""
@@ -21,10 +26,12 @@ def reduce(current: Any, update: Any) -> Any:
     if not isinstance(current, list):
         raise misfit("current value", "an array of messages", current)
     messages = list(current)
-    places = _places(current)
-    for entry in _entries(update):
-        _apply(messages, places, entry)
-    return [message for message in messages if message is not _GONE]
+    places = _known_places(current)
+    removed = sum(_apply(messages, places, entry) for entry in _entries(update))
+    if removed:
+        return [message for message in messages if message is not _GONE]
+    _remember(messages, places)
+    return messages
 
 
 def normalise(update: Any, origin: str) -> Any:
@@ -52,6 +59,18 @@ def _is_removal(entry: dict[str, Any]) -> bool:
     return entry.get("remove") is True
 
 
+def _known_places(messages: list[Any]) -> dict[str, int]:
+    """Where each id stands; of a list that this function made lately, without reading it again."""
+    known = _MEMO.get(id(messages))
+    return known[1].copy() if known is not None and known[0] is messages else _places(messages)
+
+
+def _remember(messages: list[Any], places: dict[str, int]) -> None:
+    _MEMO[id(messages)] = (messages, places)
+    if len(_MEMO) > _MEMO_SIZE:
+        _MEMO.popitem(last=False)
+
+
 def _places(messages: list[Any]) -> dict[str, int]:
     """Where each id stands; of two messages with one id (after an overwrite) the first counts."""
     places: dict[str, int] = {}
@@ -61,7 +80,8 @@ def _places(messages: list[Any]) -> dict[str, int]:
     return places
 
 
-def _apply(messages: list[Any], places: dict[str, int], entry: Any) -> None:
+def _apply(messages: list[Any], places: dict[str, int], entry: Any) -> bool:
+    """Apply one entry in place; whether it removed a message."""
     if not isinstance(entry, dict):
         raise misfit("message", "an object", entry)
     name = entry.get("id")
@@ -70,9 +90,11 @@ def _apply(messages: list[Any], places: dict[str, int], entry: Any) -> None:
             raise misfit("id of the message to remove", "a string", name)
         if (place := places.pop(name, None)) is not None:
             messages[place] = _GONE
+            return True
     elif isinstance(name, str) and name in places:
         messages[places[name]] = entry
     else:
         if isinstance(name, str):
             places[name] = len(messages)
         messages.append(entry)
+    return False

@@ -77,7 +77,10 @@ class Loop:
         for work in (self._plan_forever(), self._commit_forever()):
             self._tasks.add(asyncio.create_task(work))
         for key in await self.store.active_runs():
-            await self.revive(key)
+            try:
+                await self.revive(key)
+            except Exception:  # the root of a run's revival: one that cannot be read must not keep the others down
+                log.exception("run.revival_failed", run_key=key)
 
     async def close(self) -> None:
         """Stop planning; what is planned already is committed."""

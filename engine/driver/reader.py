@@ -19,7 +19,7 @@ from engine.render import parse_checkpoint_id
 from engine.run import Run
 
 RECENT_TASKS = 100
-CHUNK = 200
+CHUNK = 1000
 
 __all__ = ["Reader", "parse_checkpoint_id"]
 
@@ -61,7 +61,7 @@ class Reader:
             "config": run.config,
             "state": state,
             "output": self._output(head, run, state),
-            "interrupts": [render.opened_json(head.id, opened) for opened in run.interrupts.values()],
+            "interrupts": [render.opened_json(run, head.id, opened) for opened in run.interrupts.values()],
             "tasks": [*open_tasks, *recent],
             "branches": [{"id": summary["branch"], "head": summary["latest_checkpoint_id"]}],
         }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.codec import dumps
 from engine.errors import NodeFailure
 from engine.graph import Node
 from engine.missing import MISSING
@@ -80,8 +81,7 @@ def items_of(spec: SendSpec, view: View) -> list[Any]:
     if found is MISSING or found is None:
         return []
     if not isinstance(found, list):
-        kind = type(found).__name__
-        raise NodeFailure("send.items", f"items_key names a value of type {kind}, expected a list")
+        raise NodeFailure("send.items", f"items_key names {dumps(found)[:80].decode(errors='replace')}, expected a list")
     return found
 
 

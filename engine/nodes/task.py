@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.errors import NodeFailure
 from engine.graph import Node
 from engine.missing import MISSING
 from engine.nodes._common import (
@@ -84,13 +85,20 @@ def given(fields: Mapping[str, Any]) -> Iterator[Given]:
     return output_given(fields, fields.get("output_schema"))
 
 
+def _checked_input(spec: TaskSpec, value: Any) -> Any:
+    if spec.input_schema is not None and (problems := spec.input_schema.problems(value)):
+        place = problems[0].path or "/"
+        raise NodeFailure("input.invalid", f"the input does not satisfy input_schema: {place}: {problems[0].message}")
+    return value
+
+
 def enter(node: Node, view: View) -> Ask:
     spec: TaskSpec = node.spec
     names = view.names()
     return Ask(
         request=Request(
             prompt=text_of(spec.prompt, names) if spec.prompt else None,
-            input=spec.input.value(names),
+            input=_checked_input(spec, spec.input.value(names)),
             state={key: view.state[key] for key in spec.reads if key in view.state},
             parameters=node.parameters,
             config=view.config,
