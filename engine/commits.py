@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from engine.activation import follow
 from engine.address import origin_of
@@ -26,7 +26,7 @@ from engine.model import (
     Wave,
     make_ref,
 )
-from engine.run import Run
+from engine.run import Progress, Run
 from engine.state import State, changed, normalised
 
 
@@ -101,6 +101,16 @@ def _with_items(run: Run, send: Task) -> tuple[TaskId, ...]:
     return (send.id, *(task.id for task in run.frontier.tasks.values() if task.call == send.id))
 
 
+class Delta(TypedDict, total=False):
+    """How a commit changes the frontier; what is left out is empty."""
+
+    closed: tuple[TaskId, ...]
+    opened: tuple[Task, ...]
+    waiting: tuple[Arrival, ...]
+    joined: tuple[Wave, ...]
+    calls: tuple[tuple[TaskId, Call], ...]
+
+
 def record(
     run: Run,
     task: Task,
@@ -110,15 +120,10 @@ def record(
     causes: tuple[Ref, ...],
     kind: Kind,
     now: int,
-    *,
-    closed: tuple[TaskId, ...] = (),
-    opened: tuple[Task, ...] = (),
-    waiting: tuple[Arrival, ...] = (),
-    joined: tuple[Wave, ...] = (),
-    calls: tuple[tuple[TaskId, Call], ...] = (),
+    **delta: Unpack[Delta],
 ) -> Commit:
     """A commit of a task, with the run's status after it."""
-    progress = run.progress.get(task.id)
+    progress = run.progress.get(task.id) or Progress(created_at=now)
     return Commit(
         ref=next_ref(run),
         kind=kind,
@@ -129,25 +134,21 @@ def record(
         level=level,
         writes=writes,
         causes=causes,
-        opened=opened,
-        closed=closed,
-        waiting=waiting,
-        joined=joined,
-        calls=calls,
         chosen=result.chosen,
         handle=result.handle,
         answer=result.answer,
         error=result.error,
         usage=result.usage,
-        attempt=progress.attempt if progress else 1,
+        attempt=progress.attempt,
         worker=result.worker,
-        created_at=progress.created_at if progress else None,
-        started_at=progress.started_at if progress else None,
-        input_hash=progress.input_hash if progress else None,
-        status=status_after(run, closed, len(opened)),
+        created_at=progress.created_at,
+        started_at=progress.started_at,
+        input_hash=progress.input_hash,
+        status=status_after(run, delta.get("closed", ()), len(delta.get("opened", ()))),
         task_status=result.status,
         actor=result.actor,
         epoch=run.epoch,
+        **delta,
     )
 
 

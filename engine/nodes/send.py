@@ -81,7 +81,9 @@ def items_of(spec: SendSpec, view: View) -> list[Any]:
     if found is MISSING or found is None:
         return []
     if not isinstance(found, list):
-        raise NodeFailure("send.items", f"items_key names {dumps(found)[:80].decode(errors='replace')}, expected a list")
+        raise NodeFailure(
+            "send.items", f"items_key names {dumps(found)[:80].decode(errors='replace')}, expected a list"
+        )
     return found
 
 
