@@ -22,6 +22,16 @@ def reduced(key: StateKey, current: Any, update: Any) -> Any:
     return key.reducer.reduce(current, update)
 
 
+def applied(graph: Graph, state: State, writes: Iterable[tuple[str, Any]]) -> State:
+    """`state` with these writes in their order; one that its reducer refuses leaves its key as it was."""
+    for name, update in writes:
+        try:
+            state[name] = reduced(graph.state[name], state.get(name), update)
+        except UpdateError:
+            continue
+    return state
+
+
 def initial(graph: Graph) -> State:
     """Defaults and empty values of the durable keys (language 2.1)."""
     state: State = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from engine.graph import Graph
@@ -55,5 +56,4 @@ def route(default: str, *rules: tuple[str, str | list[str]]) -> dict[str, Any]:
 
 def chain(*names: str) -> list[tuple[str, str]]:
     """The edges of a line from the start to the end."""
-    row = ("__start__", *names, "__end__")
-    return list(zip(row, row[1:], strict=False))
+    return list(pairwise(("__start__", *names, "__end__")))

@@ -48,9 +48,11 @@ class Held:
         assert store._writer is not None
         self._reached, self.go_on = asyncio.Event(), asyncio.Event()
         self._run = store._writer._thread.run
+        self.calls = 0
         monkeypatch.setattr(store._writer._thread, "run", self.run)
 
     async def run(self, call: Callable[[], Any]) -> Any:
+        self.calls += 1
         self._reached.set()
         await self.go_on.wait()
         return await self._run(call)
@@ -120,6 +122,7 @@ async def test_closing_waits_for_the_batch_under_way(sqlite: SqliteStore, monkey
     await held.reached()
     closing = asyncio.create_task(sqlite.close())
     await asyncio.sleep(0)
+    assert held.calls == 1
     held.go_on.set()
     await asyncio.gather(task, closing)
     await sqlite.open()

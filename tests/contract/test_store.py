@@ -144,7 +144,7 @@ async def test_a_head_without_commits_keeps_the_version(store: Store) -> None:
         pytest.param(Batch(commits=[commit(2, 3)]), id="a commit that is not the next"),
         pytest.param(Batch(commits=[commit(2, 2), commit(2, 2)]), id="a commit twice"),
         pytest.param(Batch(commits=[commit(9, 1)]), id="a commit of a run that is gone"),
-        pytest.param(created(run(2)), id="a key that is taken"),
+        pytest.param(created(run(2, id=RunId("other"))), id="a key that is taken"),
         pytest.param(created(run(5, id=run(2).id)), id="an id that is taken"),
         pytest.param(created(run(5), run(6, id=run(5).id)), id="an id twice"),
         pytest.param(Batch(events=[event(2, 1)]), id="an event that is there"),

@@ -1,0 +1,1 @@
+"""The simulation: random workflows in random orders on the pure core, checked against what the language promises."""

@@ -1,0 +1,125 @@
+"""Wrong engines, each the right one with one rule broken; whatever checks the right one must refuse them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from engine import activation, joins
+from engine.frontier import Frontier
+from engine.history import History
+from engine.joins import Settled
+from engine.model import Arrival, Task, TaskId
+from engine.run import Progress, Run
+from engine.state import State
+from engine.topology import Topology, bits
+
+Mutant = Callable[[], Any]
+
+
+def forward_edges_only() -> Any:
+    """A join looks over forward edges alone, and at no rounds."""
+
+    def can_reach(self: Topology, work: str, rounds: tuple[int, ...], node: str, wave: tuple[int, ...]) -> bool:
+        found, todo = 0, [self.number[work]]
+        while todo:
+            for edge in self.leaving[todo.pop()]:
+                target = self.targets[edge]
+                if edge not in self.walk.back and not found >> target & 1:
+                    found |= 1 << target
+                    todo.append(target)
+        return self.number[node] in bits(found)
+
+    return patch.object(Topology, "can_reach", can_reach)
+
+
+def never_wait() -> Any:
+    """A join fires at what has arrived."""
+
+    def settle(shape: Topology, front: Frontier, leaving: Task | None, arrivals: Sequence[Arrival]) -> Settled:
+        waves = dict.fromkeys(arrival.wave for arrival in arrivals)
+        fired = tuple((wave, tuple(one for one in arrivals if one.wave == wave)) for wave in waves)
+        return Settled(fired, (), {})
+
+    return patch.object(activation, "settle", settle)
+
+
+def latest_state() -> Any:
+    """A task sees the state shown."""
+    return patch.object(History, "causal", lambda self, task: self.lasting())
+
+
+def fold_by_commit_time() -> Any:
+    """Parallel branches are merged in the order of their commits."""
+    return patch.object(History, "sorted", lambda self, entries: sorted(entries, key=lambda entry: entry.at))
+
+
+def lost_arrival() -> Any:
+    """Of what waits at a join one arrival is forgotten when another comes."""
+    settle = joins.settle
+
+    def forgetful(shape: Topology, front: Frontier, leaving: Task | None, arrivals: Sequence[Arrival]) -> Settled:
+        found = settle(shape, front, leaving, arrivals)
+        return Settled(tuple((wave, some[-1:]) for wave, some in found.fired), found.waiting, found.blockers)
+
+    return patch.object(activation, "settle", forgetful)
+
+
+@contextmanager
+def answer_applied_twice() -> Iterator[None]:
+    """A task that is over still takes an answer."""
+    seen: dict[TaskId, Task] = {}
+    known = Run.open_task
+
+    def open_task(self: Run, task_id: TaskId) -> Task | None:
+        task = known(self, task_id)
+        if task is not None:
+            seen[task_id] = task
+        elif task_id in seen and seen[task_id].causes[0] in self.history.entries and not seen[task_id].call:
+            self.progress.setdefault(task_id, Progress())
+            return seen[task_id]
+        return task
+
+    with patch.object(Run, "open_task", open_task):
+        yield
+
+
+@contextmanager
+def fork_from_the_state_shown() -> Iterator[None]:
+    """What a fork activates anew sees the state shown at its checkpoint."""
+    known = Run.detach
+
+    def detach(self: Run) -> None:
+        shown: State = self.history.lasting()
+        for entry in self.history.entries.values():
+            entry.state = shown
+        known(self)
+
+    with patch.object(Run, "detach", detach):
+        yield
+
+
+def edits_come_first() -> Any:
+    """An edit counts as if it had been there from the start."""
+    known = History.edit
+
+    def edit(self: History, commit: Any) -> None:
+        known(self, commit)
+        for found in self.edits:
+            found.at = min(found.at, 1)
+
+    return patch.object(History, "edit", edit)
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    forward_edges_only,
+    never_wait,
+    latest_state,
+    fold_by_commit_time,
+    lost_arrival,
+    answer_applied_twice,
+    fork_from_the_state_shown,
+    edits_come_first,
+)

@@ -1,0 +1,209 @@
+"""A seeded scheduler: plays a run to its rest, in an order and with mishaps that chance decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+from zlib import crc32
+
+from engine.errors import Invalid
+from engine.model import ErrorInfo, InterruptId, RunStatus, TaskId
+from engine.outbox import Accepted, Answered, Refused, Work
+from tests.simulation.workers import Fault, Script, failure
+from tests.simulation.world import Fate, Violation, World
+
+MOST_EVENTS = 5000
+RESTING = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
+
+Event = tuple[str, str, str]
+"""(what happens, to which task or interrupt, kind of timer)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """How often what goes wrong; each is a chance per event.
+
+    `slice`: a turn ends before the run has nothing left to plan. `lose`: its batch is not written. `crash`: memory is
+    lost between turns. `late`: an old answer comes again. `edit`: a resume carries updates. `spare_failing`: a run that
+    fails does not crash, which would lose what its workers still hold.
+    """
+
+    slice: float = 0.0
+    lose: float = 0.0
+    crash: float = 0.0
+    late: float = 0.0
+    accept: float = 0.3
+    edit: float = 0.0
+    spare_failing: bool = False
+
+
+IN_ORDER = Faults(accept=0.0)
+CALM = Faults(slice=0.2, late=0.05)
+ROUGH = Faults(slice=0.3, lose=0.08, crash=0.1, late=0.15)
+
+
+@dataclass
+class Schedule:
+    """Chooses events for a world until nothing can happen any more.
+
+    `order` decides what comes next; `mishaps` what goes wrong, so that the same order can be played with and without.
+    `resumes` False leaves interrupts open.
+    """
+
+    world: World
+    script: Script
+    order: Random | None
+    mishaps: Random
+    faults: Faults
+    resumes: bool = True
+    accepted: set[tuple[TaskId, int]] = field(default_factory=set)
+    crashes: int = 0
+    edits: int = 0
+
+    def play(self, most: int | None = None) -> None:
+        """Go on until nothing is left to happen, or `most` events have. Raises Violation for a run that hangs."""
+        for _ in range(MOST_EVENTS if most is None else most):
+            self._mishap()
+            events = self._events()
+            if not events:
+                return self._rest()
+            self._happen(events[0] if self.order is None else self.order.choice(events))
+        if most is None:
+            raise Violation(f"the run has not come to rest after {MOST_EVENTS} events")
+
+    def _rest(self) -> None:
+        run = self.world.run
+        open_interrupts = bool(run.interrupts) and run.status is RunStatus.INTERRUPTED
+        if run.status not in RESTING and not open_interrupts:
+            raise Violation(f"nothing is in flight and the run is {run.status} with {sorted(self._left())}")
+        if self.world.head.status is not run.status:
+            raise Violation(f"the run is {run.status}, its row says {self.world.head.status}")
+
+    def _left(self) -> list[str]:
+        front = self.world.run.frontier
+        return [*(task.node for task in front.tasks.values()), *(f"join {wave.node}" for wave in front.waves)]
+
+    def _events(self) -> list[Event]:
+        world, run = self.world, self.world.run
+        found: list[Event] = [] if world.idle else [("step", "", "")]
+        for task_id, work in world.outbox.works.items():
+            if work.accepted_by is not None:
+                self.accepted.add((task_id, work.attempt))
+            if (task_id, work.attempt) in self.accepted:
+                if self.script.part(work).fault(work.attempt) is not Fault.SILENT:
+                    found.append(("post", task_id, ""))
+            else:
+                found.append(("reply" if world.outbox.holds(work) else "send", task_id, ""))
+        found += [("fire", task_id, kind) for task_id, kind in world.timers.held if self._may_fire(task_id, kind)]
+        if self.resumes and run.status not in RESTING and not run.failing:
+            found += [("resume", interrupt, "") for interrupt in run.interrupts]
+        return found if self.order is None else sorted(found)
+
+    def _may_fire(self, task_id: TaskId, kind: str) -> bool:
+        """A deadline passes only where the worker is silent: a race of time with an answer decides a result."""
+        work = self.world.outbox.works.get(task_id)
+        if kind == "retry":
+            run = self.world.run
+            return not run.failing and run.status not in RESTING
+        return work is not None and self.script.part(work).fault(work.attempt) is Fault.SILENT
+
+    def _happen(self, event: Event) -> None:
+        what, name, kind = event
+        world, chance = self.world, self.mishaps
+        world.now += 1
+        world.fate = Fate(
+            steps=chance.randrange(1, 4) if chance.random() < self.faults.slice else 1_000_000,
+            lost=chance.random() < self.faults.lose,
+        )
+        act: dict[str, Callable[[], None]] = {
+            "step": world.turn,
+            "send": lambda: world.send(TaskId(name)),
+            "reply": lambda: self._reply(world.outbox.works[TaskId(name)]),
+            "post": lambda: self._post(world.outbox.works[TaskId(name)]),
+            "fire": lambda: world.fire(TaskId(name), kind),
+            "resume": lambda: self._resume(InterruptId(name)),
+        }
+        act[what]()
+        if world.fate.lost:
+            self._forget_lost()
+        world.fate = Fate()
+
+    def _forget_lost(self) -> None:
+        self.crashes += 1
+        works = self.world.outbox.works.items()
+        self.accepted = {(name, work.attempt) for name, work in works if work.accepted_by is not None}
+
+    # ---- workers
+
+    def _reply(self, work: Work) -> None:
+        fault = self.script.part(work).fault(work.attempt)
+        if fault is Fault.SILENT or (fault is not Fault.REFUSED and self._accepts(work)):
+            self.accepted.add((work.task_id, work.attempt))
+            self.world.reply(work, Accepted())
+        elif fault is Fault.REFUSED:
+            self.world.reply(work, Refused(error=ErrorInfo(code="transport", message="no"), retryable=True))
+        else:
+            self.world.reply(work, Answered(body=self._body(work)))
+
+    def _accepts(self, work: Work) -> bool:
+        return crc32(f"{work.node}{work.attempt}{self.script.seed}".encode()) % 100 < 100 * self.faults.accept
+
+    def _post(self, work: Work) -> None:
+        self.accepted.discard((work.task_id, work.attempt))
+        self.world.post(work.task_id, self._body(work))
+
+    def _body(self, work: Work) -> Any:
+        part = self.script.part(work)
+        fault = part.fault(work.attempt)
+        return part.answer if fault is None else failure(fault)
+
+    def _resume(self, interrupt: InterruptId) -> None:
+        opened = self.world.run.interrupts[interrupt]
+        value, chance = self.script.value(opened.node, opened.message), Random(f"{self.script.seed} {interrupt}")
+        updates = self.script.updates(chance) if chance.random() < self.faults.edit else {}
+        try:
+            self.world.resume(interrupt, value, updates)
+            self.edits += bool(updates)
+        except Invalid:
+            self.world.resume(interrupt, {"text": "ok", "n": 1})
+
+    # ---- mishaps
+
+    def _mishap(self) -> None:
+        if self.mishaps.random() < self.faults.crash and not (self.faults.spare_failing and self.world.run.failing):
+            self.crash()
+        if self.world.seen and self.mishaps.random() < self.faults.late:
+            self._again(self.mishaps.choice(self.world.seen))
+
+    def crash(self) -> None:
+        """Lose the memory. Timers that had gone off do so again, and what a worker had not accepted is sent again, at
+        once, so that the order stays the same."""
+        self.crashes += 1
+        works = self.world.outbox.works.items()
+        given = [
+            name for name, work in works if self.world.outbox.holds(work) and (name, work.attempt) not in self.accepted
+        ]
+        idle, held = self.world.idle, set(self.world.timers.held)
+        self.world.crash()
+        if idle:
+            self.world.turn(kept=True)
+        for name, kind in [timer for timer in self.world.timers.held if timer not in held and timer[1] == "retry"]:
+            self.world.fire(name, kind)
+        for name in given:
+            if name in self.world.outbox.works and not self.world.outbox.holds(self.world.outbox.works[name]):
+                self.world.send(name)
+
+    def _again(self, work: Work) -> None:
+        """An answer comes that came before, or that comes late: only for a task whose end it does not change."""
+        part, run = self.script.part(work), self.world.run
+        if work.run_id != run.id or (
+            run.open_task(work.task_id) is not None and part.fails(self.world.graph, work.node)
+        ):
+            return
+        fault = part.fault(work.attempt)
+        if self.mishaps.random() < 0.5 and fault not in (Fault.REFUSED, Fault.SILENT):
+            self.world.reply(work, Answered(body=self._body(work)))
+        elif run.open_task(work.task_id) is None:
+            self.world.post(work.task_id, self._body(work))

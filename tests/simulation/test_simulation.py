@@ -1,0 +1,36 @@
+"""Some hundred seeds of the simulation; `python -m tests.simulation` plays as many as one likes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.__main__ import FLOOR, NEEDED, Tally, play
+
+CHUNK, CHUNKS = 40, 8
+TALLIES: dict[int, Tally] = {}
+
+
+def played(number: int) -> Tally:
+    """The seeds of a chunk, played once."""
+    if number not in TALLIES:
+        TALLIES[number] = play(range(number * CHUNK, (number + 1) * CHUNK))
+    return TALLIES[number]
+
+
+@pytest.mark.xdist_group("simulation")
+@pytest.mark.parametrize("number", range(CHUNKS))
+def test_every_way_to_play_a_workflow_agrees(number: int) -> None:
+    failed = played(number).failed
+
+    assert not failed, "\n".join(f"python -m tests.simulation --seed {seed}: {message}" for seed, message in failed)
+
+
+@pytest.mark.xdist_group("simulation")
+def test_the_random_workflows_have_what_makes_runs_hard() -> None:
+    tally = Tally()
+    for number in range(CHUNKS):
+        tally.add(played(number))
+
+    shares = {name: tally.share(name) for name in NEEDED}
+
+    assert all(share >= FLOOR for share in shares.values()), shares

@@ -1,0 +1,303 @@
+"""One seed: its workflow is played in many ways, and all of them must agree with each other and with the language."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import zip_longest
+from random import Random
+from types import MappingProxyType
+from typing import Any
+
+from engine import rebuild
+from engine.codec import canonical
+from engine.errors import EngineError
+from engine.graph import Graph
+from engine.model import Commit, Kind, RunStatus, run_key_of
+from engine.parse import parse
+from engine.verify import verify_rows
+from tests.simulation.documents import generate
+from tests.simulation.schedule import CALM, IN_ORDER, RESTING, ROUGH, Faults, Schedule
+from tests.simulation.workers import TASK_ID, Script
+from tests.simulation.world import Violation, World
+
+NONE: Mapping[str, Any] = MappingProxyType({})
+STEADY = Faults()
+CRASHING = Faults(crash=0.5, spare_failing=True)
+EDITED = Faults(edit=0.7)
+EDITED_CRASHING = Faults(edit=0.7, crash=0.5, spare_failing=True)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a seed stands for. Everything else follows from it, so that a smaller document is a smaller case."""
+
+    seed: int
+    document: Mapping[str, Any]
+    given: Mapping[str, Any]
+
+    @cached_property
+    def graph(self) -> Graph:
+        return parse(self.document, "simulated", 1)
+
+
+def case_of(seed: int) -> Case:
+    """The case of a seed."""
+    return Case(seed, *generate(seed))
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where a run has come to rest: its status, the state shown, and what each task was asked and did."""
+
+    status: RunStatus
+    state: dict[str, Any]
+    facts: dict[Any, Any]
+    commits: list[Commit]
+    """Its own commits in order."""
+
+
+@contextmanager
+def eager_snapshots(wanted: bool) -> Iterator[None]:
+    """Snapshots as often as they can be: the runs here are too short for them otherwise."""
+    before = rebuild.MIN_SNAPSHOT_WEIGHT, rebuild.OUTWEIGH
+    if wanted:
+        rebuild.MIN_SNAPSHOT_WEIGHT, rebuild.OUTWEIGH = 1, 0
+    try:
+        yield
+    finally:
+        rebuild.MIN_SNAPSHOT_WEIGHT, rebuild.OUTWEIGH = before
+
+
+class Failed(Exception):
+    """A case that does not hold; `world` is as it was then."""
+
+    def __init__(self, message: str, world: World | None) -> None:
+        super().__init__(message)
+        self.message, self.world = message, world
+
+
+@dataclass
+class Trial:
+    """Plays a case. `features` collects what occurred."""
+
+    case: Case
+    features: set[str] = field(default_factory=set)
+    runs: int = 0
+    world: World | None = None
+
+    def check(self) -> None:
+        """Play all the ways. Raises Failed."""
+        try:
+            with eager_snapshots(self.case.seed % 2 == 0):
+                self._check()
+        except Violation as violation:
+            raise Failed(str(violation), self.world) from None
+        except Exception as error:
+            raise Failed("".join(traceback.format_exception(error)[-8:]), self.world) from error
+
+    def _check(self) -> None:
+        seed, chance = self.case.seed, Random(f"trial {self.case.seed}")
+        script = Script(self.case.graph, seed)
+        base = self._play(self._begun(), script, None, IN_ORDER)
+        world = self._begun()
+        self._agree(base, self._play(world, script, Random(f"one {seed}"), CALM), "in another order")
+        self._agree(base, self._play(self._begun(), script, Random(f"two {seed}"), ROUGH), "with crashes")
+        if chance.random() < 0.5:
+            self._crash_and_go_on(script, STEADY, CRASHING)
+        if chance.random() < 0.7:
+            self._fork(world, base, script, chance)
+        if "interrupts" in self.features:
+            self._crash_and_go_on(script, EDITED, EDITED_CRASHING)
+            self._answer_later(base, script)
+        if chance.random() < 0.15:
+            self._cancel(script, chance)
+
+    # ---- playing
+
+    def _begun(self) -> World:
+        world = self.world = World(self.case.graph)
+        try:
+            world.start(self.case.given)
+        except EngineError:
+            world = self.world = World(self.case.graph)
+            world.start()
+        return world
+
+    def _play(self, world: World, script: Script, order: Random | None, faults: Faults, *, resumes: bool = True) -> End:
+        self.world = world
+        schedule = Schedule(world, script, order, Random(f"mishaps {self.case.seed} {self.runs}"), faults, resumes)
+        self.runs += 1
+        schedule.play()
+        self._note(schedule)
+        return self._ended(world)
+
+    def _ended(self, world: World) -> End:
+        report = verify_rows(world.head, self.case.graph, rows := world.rows())
+        if report.problems:
+            raise Violation("verify: " + "; ".join(report.problems))
+        if (shown := world.state) != report.state:
+            raise Violation(f"the state shown is {shown}, folded anew it is {report.state}")
+        self.features |= {"snapshots"} if any(row.snapshot is not None for row in rows) else set()
+        self._features(commits := world.commits())
+        _check_message_names(commits)
+        own = [commit for commit in commits if run_key_of(commit.ref) == world.head.key]
+        return End(world.head.status, shown, _facts(commits, world.head.key), own)
+
+    # ---- what must agree
+
+    def _agree(self, one: End, other: End, how: str) -> None:
+        """Status and inputs never depend on the order; the state and the set of tasks not where the run completes."""
+        if one.status is not other.status:
+            raise Violation(f"{one.status} in one order, {other.status} {how}")
+        for name in one.facts.keys() & other.facts.keys():
+            if one.facts[name] != other.facts[name]:
+                raise Violation(f"task {name} is {one.facts[name]} in one order, {other.facts[name]} {how}")
+        if one.status is not RunStatus.FAILED:
+            _same("tasks", sorted(one.facts), sorted(other.facts), how)
+            _same("state", one.state, other.state, how)
+
+    def _crash_and_go_on(self, script: Script, without: Faults, with_crashes: Faults) -> None:
+        """The same order with and without crashes makes the same commits, byte for byte."""
+        order = f"same {self.case.seed}"
+        calm = self._play(self._begun(), script, Random(order), without)
+        crashed = self._play(self._begun(), script, Random(order), with_crashes)
+        for one, other in zip_longest(calm.commits, crashed.commits):
+            _same("commit", one and _timeless(one), other and _timeless(other), "with crashes in the same order")
+        _same("status", calm.status, crashed.status, "with crashes in the same order")
+
+    def _answer_later(self, base: End, script: Script) -> None:
+        """Everything goes on beside an open interrupt; a run that waits for nothing else is interrupted."""
+        world = self._begun()
+        self._play(world, script, Random(f"later {self.case.seed}"), CALM, resumes=False)
+        self.world = world
+        world.open(world.head.id)
+        self._agree(base, self._play(world, script, Random(f"then {self.case.seed}"), ROUGH), "after a long wait")
+
+    def _cancel(self, script: Script, chance: Random) -> None:
+        """After a cancellation nothing changes any more, whatever comes."""
+        world = self._begun()
+        schedule = Schedule(world, script, Random(f"cancel {self.case.seed}"), Random(0), CALM)
+        schedule.play(chance.randrange(8))
+        if world.status in RESTING:
+            return
+        held = list(world.outbox.given.values())
+        world.cancel()
+        before = len(world.rows())
+        for work in held:
+            world.post(work.task_id, script.part(work).answer)
+        end = self._ended(world)
+        if end.status is not RunStatus.CANCELLED or len(world.rows()) != before:
+            raise Violation(f"the run went on after it was cancelled, to {end.status}")
+
+    def _fork(self, world: World, base: End, script: Script, chance: Random) -> None:
+        """Forks, and forks of forks, with the same answers come to the same end."""
+        origin = world.head.id
+        for _ in range(2):
+            seq = chance.randrange(1, len(world.store.rows[world.head.key]) + 1)
+            config = {"max_steps": 60, "max_tasks": 300} if base.status is RunStatus.FAILED else {}
+            if not self._forked(world, seq, {}, config):
+                continue
+            end = self._play(world, script, Random(chance.random()), chance.choice((CALM, ROUGH)))
+            if base.status is RunStatus.COMPLETED:
+                _same("status", base.status, end.status, f"in a fork from {seq}")
+                _same("state", _nameless(base.state), _nameless(end.state), f"in a fork from {seq}")
+            if chance.random() < 0.5:
+                self._edited_fork(world, script, chance)
+            if not world.lives or chance.random() < 0.6:
+                world.open(origin)
+
+    def _edited_fork(self, world: World, script: Script, chance: Random) -> None:
+        """A fork with an edit: all that follows comes after it, so that the order plays no part again."""
+        parent, updates = world.head, script.updates(chance)
+        seq = chance.randrange(1, len(world.store.rows[parent.key]) + 1)
+        ends = []
+        for number in range(2):
+            world.open(parent.id)
+            if not self._forked(world, seq, updates):
+                return
+            self.features.add("edits" if updates else "forks")
+            ends.append(self._play(world, script, Random(f"{seq} {number}"), (CALM, ROUGH)[number]))
+            world.forget()
+        self._agree(ends[0], ends[1], f"in a second fork from {seq} with {updates}")
+
+    def _forked(self, world: World, seq: int, updates: Mapping[str, Any], config: Mapping[str, Any] = NONE) -> bool:
+        try:
+            world.fork(seq, updates, config)
+        except EngineError:
+            return False
+        self.features.add("forks")
+        return True
+
+    # ---- what occurred
+
+    def _note(self, schedule: Schedule) -> None:
+        found = {
+            "crashes": schedule.crashes > 0,
+            "edits": schedule.edits > 0,
+            "retries": any(work.attempt > 1 for work in schedule.world.seen),
+        }
+        self.features |= {name for name, occurred in found.items() if occurred}
+
+    def _features(self, commits: list[Commit]) -> None:
+        open_tasks = 0
+        for commit in commits:
+            opened = sum(1 for task in commit.opened if task.call is None)
+            open_tasks += opened - (commit.kind is Kind.NODE)
+            found = {
+                "parallel": open_tasks > 1,
+                "loops": any(round_ > 0 for task in commit.opened for round_ in task.wave.rounds),
+                "send": commit.kind is Kind.SEND and bool(commit.opened),
+                "error edges": commit.handle == "error",
+                "interrupts": commit.interrupt is not None,
+                "joins": any(len(task.causes) > 1 and task.call is None for task in commit.opened),
+                "failures": commit.kind is Kind.FAILURE,
+            }
+            self.features |= {name for name, occurred in found.items() if occurred}
+
+
+def _same(what: str, one: Any, other: Any, how: str) -> None:
+    if one != other:
+        raise Violation(f"{what}: {one} in one way, {other} {how}")
+
+
+def _check_message_names(commits: list[Commit]) -> None:
+    """Two tasks never give their messages the same id."""
+    seen: dict[str, Commit] = {}
+    for commit in commits:
+        for name, update in commit.writes:
+            for message in update if name == "msgs" and isinstance(update, list) else [update]:
+                known = message.get("id", "") if name == "msgs" and isinstance(message, dict) else ""
+                if known.startswith("msg_") and seen.setdefault(known, commit) is not commit:
+                    raise Violation(f"commits {seen[known].seq} and {commit.seq} both made a message {known}")
+
+
+def _nameless(state: Mapping[str, Any]) -> bytes:
+    """A state without the names of tasks, which are others in a fork."""
+    return TASK_ID.sub(b"", canonical(state))
+
+
+def _timeless(commit: Commit) -> Commit:
+    return replace(commit, at=0, created_at=None, started_at=None)
+
+
+def _facts(commits: list[Commit], key: int) -> dict[Any, Any]:
+    """Per task that a run has ended: where it stood, what it was asked, what came of it."""
+    names = {commit.ref: commit.task.id if commit.task else str(commit.kind) for commit in commits}
+    found: dict[Any, Any] = {}
+    for commit in commits:
+        if (
+            commit.task is not None
+            and commit.kind in (Kind.NODE, Kind.ITEM, Kind.SEND)
+            and run_key_of(commit.ref) == key
+        ):
+            causes = tuple(names[ref] for ref in commit.causes)
+            error = commit.error.code if commit.error is not None else None
+            found[commit.task.id, commit.kind] = (
+                commit.task.wave, commit.level, commit.task.index, causes, canonical(commit.writes), commit.chosen,
+                commit.handle, error, commit.input_hash,
+            )  # fmt: skip
+    return found

@@ -1,0 +1,294 @@
+"""The world of a simulated run: the rows that are durable, the run in memory, and what workers and timers hold.
+
+It stands where the event loop stands in production, with the same turns, loader and delivery. Nothing happens by
+itself: a test, or `schedule`, says what comes next, how far a turn plans, and whether its batch is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
+
+from engine import control
+from engine.commits import Step
+from engine.driver.delivery import Delivery
+from engine.driver.loading import Loader, new_run
+from engine.driver.turn import Live, Turn
+from engine.graph import Graph
+from engine.joins import recount
+from engine.model import Commit, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
+from engine.outbox import Accepted, Answered, Reply, Work
+from engine.planner import Dispatch, step
+from engine.ports import CommitRow
+from engine.record import decode
+from engine.run import Run
+from tests.fakes import HeldOutbox, HeldTimers, RowStore, ready
+
+START_OF_TIME = 1_000_000
+WORKER = "worker"
+MANY = 1_000_000
+
+Act = Callable[[Turn, Live], Any]
+
+
+class Violation(AssertionError):
+    """Something that must never happen did."""
+
+
+@dataclass(slots=True)
+class Fate:
+    """What becomes of the next turns: how many steps each plans, and whether they are written."""
+
+    steps: int = MANY
+    lost: bool = False
+
+
+@dataclass
+class World:
+    """Runs of one graph in one store; one of them is in memory at a time."""
+
+    graph: Graph
+    store: RowStore = field(default_factory=RowStore)
+    outbox: HeldOutbox = field(default_factory=HeldOutbox)
+    timers: HeldTimers = field(default_factory=HeldTimers)
+    now: int = START_OF_TIME
+    fate: Fate = field(default_factory=Fate)
+    lives: dict[int, Live] = field(default_factory=dict)
+    idle: bool = True
+    seen: list[Work] = field(default_factory=list)
+    """Every attempt that was sent."""
+    read: dict[int, list[Commit]] = field(default_factory=dict)
+    """Commits that were decoded, by run."""
+
+    def __post_init__(self) -> None:
+        self.loader = Loader(self.store, self._graph)  # type: ignore[arg-type]  # the part of a store that it reads
+        self.delivery = Delivery(self, self.outbox, lambda run, task: "", lambda: 0.5)  # type: ignore[arg-type]
+        self.delivery.timers = self.timers  # type: ignore[assignment]
+
+    async def _graph(self, workflow_id: str, version: int) -> Graph:
+        return self.graph
+
+    # ---- what the delivery takes for the loop
+
+    def clock(self) -> int:
+        return self.now
+
+    def live(self, run_id: RunId) -> Live | None:
+        return next((live for live in self.lives.values() if live.run.id == run_id), None)
+
+    def ask(self, live: Live, act: Act) -> None:
+        self.turn(act)
+
+    # ---- the run in memory
+
+    @property
+    def here(self) -> Live:
+        return next(iter(self.lives.values()))
+
+    @property
+    def run(self) -> Run:
+        return self.here.run
+
+    @property
+    def head(self) -> RunHead:
+        """The run's row, as it was written last."""
+        return self.store.heads[self.here.run.key]
+
+    def rows(self) -> list[CommitRow]:
+        """The rows of the run's whole line, those of the runs that it was forked from first."""
+        found, head = list(self.store.rows[self.head.key]), self.head
+        while head.parent is not None:
+            above = self.store.heads[head.parent >> 32]
+            found = [*self.store.rows[above.key][: head.parent & 0xFFFFFFFF], *found]
+            head = above
+        return found
+
+    def commits(self) -> list[Commit]:
+        """The commits of the run's whole line, from its rows."""
+        found: list[Commit] = []
+        for key, rows in groupby(self.rows(), lambda row: row.run_key):
+            known = self.read.setdefault(key, [])
+            some = list(rows)
+            known += [decode(row) for row in some[len(known) :]]
+            found += known[: len(some)]
+        return found
+
+    def start(self, given: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None) -> None:
+        """Start a run; it is planned as far as `fate` says."""
+        key = len(self.store.heads) + 1
+        head = _head(key, self.now, RunId(f"run-{key}"), input=dict(given or {}), config=dict(config or {}))
+        run = new_run(head, self.graph)
+        self._begin(Live(run=run, head=head), control.start(run, self.now, "test"))
+
+    def fork(self, seq: int, updates: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None) -> None:
+        """Fork the run in memory from one of its commits; the fork is in memory from then on."""
+        parent, key = self.head, len(self.store.heads) + 1
+        at = make_ref(parent.key, seq)
+        head = replace(
+            _head(key, self.now, RunId(f"run-{key}"), input=parent.input),
+            head=at,
+            parent=at,
+            parent_id=parent.id,
+            origin_id=parent.origin_id,
+            config=control.deep_merge(parent.config, config or {}),
+        )
+        run = ready(self.loader.forked(head, parent, seq))
+        first = control.fork(run, updates or {}, self.now, "test")
+        self._begin(Live(run=run, head=head), first)
+
+    def _begin(self, live: Live, first: Step) -> None:
+        self._forget()
+        self.lives = {live.run.key: live}
+
+        def begin(turn: Turn, found: Live) -> None:
+            turn.create(found)
+            self.delivery.take(turn, found, first)
+
+        self.turn(begin, kept=True)
+
+    def crash(self) -> None:
+        """Drop everything that is in memory and read the run again; workers keep what they had accepted."""
+        head = self.head
+        self._forget()
+        run = ready(self.loader.at_head(head))
+        self.lives = {run.key: Live(run=run, head=head)}
+        self.idle = False
+        if head.status is RunStatus.RUNNING:
+            self.turn(self.delivery.go_on, kept=True, steps=0)
+
+    def open(self, run_id: RunId) -> None:
+        """Take another run of the store into memory."""
+        head = self.store.heads[self.store.keys[run_id]]
+        self._forget()
+        self.lives = {head.key: Live(run=ready(self.loader.at_head(head)), head=head)}
+        self.idle = False
+        if head.status is RunStatus.RUNNING:
+            self.turn(self.delivery.go_on, kept=True, steps=0)
+
+    def forget(self) -> None:
+        """Delete the run in memory, the newest of the store, as if it had never been."""
+        key = self.here.run.key
+        self._forget()
+        for kept in (self.store.rows, self.store.noted, self.store.due):
+            del kept[key]
+        gone = self.store.heads.pop(key).id
+        del self.store.keys[gone]
+        self.read.pop(key, None)
+        self.seen = [work for work in self.seen if work.run_id != gone]
+
+    def _forget(self) -> None:
+        for live in self.lives.values():
+            live.dropped = True
+        self.lives = {}
+        self.outbox.works.clear()
+        self.timers.close()
+        self.outbox.given.clear()
+
+    # ---- turns
+
+    def turn(self, act: Act | None = None, *, kept: bool = False, steps: int | None = None) -> None:
+        """One turn: act, plan, write, and then do what follows; or lose it all."""
+        live, turn = self.here, Turn(now=self.now)
+        if act is not None:
+            act(turn, live)
+            self.check(live.run)
+        self._plan(turn, live, self.fate.steps if steps is None else steps)
+        turn.seal()
+        if self.fate.lost and not kept:
+            self.crash()
+            return
+        if not turn.batch.empty:
+            ready(self.store.commit(turn.batch))
+        for effect in turn.effects:
+            effect()
+
+    def _plan(self, turn: Turn, live: Live, steps: int) -> None:
+        self.idle = False
+        for _ in range(steps):
+            found = step(live.run, turn.now)
+            if found is None:
+                self.idle = True
+                return
+            if isinstance(found, Dispatch):
+                self.delivery.dispatch(turn, live, found)
+            else:
+                self.delivery.take(turn, live, found)
+                self.check(live.run)
+
+    def check(self, run: Run) -> None:
+        """The counts that are kept up to date are those that counting anew gives."""
+        kept = run.frontier.blockers
+        if kept is not None and kept != recount(self.graph.topology, run.frontier):
+            raise Violation(f"the counts of waiting waves are {kept} after commit {run.seq}")
+
+    # ---- what happens outside
+
+    def send(self, task_id: TaskId) -> None:
+        """A worker gets an attempt."""
+        work = self.outbox.works[task_id]
+        self.outbox.given[task_id] = work
+        self.seen.append(work)
+        self.delivery.dispatched(work, WORKER, self.now, self.now + work.timeout_ms)
+
+    def reply(self, work: Work, reply: Reply) -> None:
+        """Something comes back for an attempt; unless it was accepted, the worker is free."""
+        if not isinstance(reply, Accepted) and self.outbox.holds(work):
+            self.outbox.release(work.task_id)
+        self.delivery.replied(work, WORKER, reply)
+
+    def post(self, task_id: TaskId, body: Any) -> None:
+        """A worker answers at the address it was given."""
+        self.turn(lambda turn, live: self.delivery.answer(turn, live, task_id, None, body, None))
+
+    def fire(self, task_id: TaskId, kind: str) -> None:
+        """The time of a timer has come."""
+        due_at, key = self.timers.held.pop((task_id, kind))
+        self.now = max(self.now, due_at)
+        self.delivery._timer_due(key, task_id, kind)
+
+    def resume(self, interrupt: InterruptId, value: Any, updates: Mapping[str, Any] | None = None) -> None:
+        """An interrupt is answered."""
+
+        def act(turn: Turn, live: Live) -> None:
+            chosen = control.choose_interrupt(live.run, interrupt, value)
+            asked = [(live.run.interrupts[name], found) for name, found in chosen.items()]
+            self.delivery.take(turn, live, control.resume(live.run, chosen, updates or {}, turn.now, "test"))
+            for opened, found in asked:
+                self.delivery.take(turn, live, control.answer_interrupt(live.run, opened, found, turn.now, "test"))
+
+        self.turn(act)
+
+    def cancel(self) -> None:
+        """The run is cancelled."""
+        self.turn(lambda turn, live: self.delivery.take(turn, live, control.cancel(live.run, turn.now, "test")))
+
+    # ---- by hand, for tests that say each step themselves
+
+    def waiting(self) -> list[tuple[str, int | None]]:
+        """The nodes (and item indexes) of the attempts that were submitted and not answered."""
+        return [(work.node, work.request.index) for work in self.outbox.works.values()]
+
+    def answer(self, node: str, body: Any, index: int | None = None) -> None:
+        """A worker answers the attempt of a node at once."""
+        work = next(w for w in self.outbox.works.values() if (w.node, w.request.index) == (node, index))
+        if not self.outbox.holds(work):
+            self.send(work.task_id)
+        self.reply(work, Answered(body=body))
+
+    @property
+    def status(self) -> RunStatus:
+        return self.run.status
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The state shown."""
+        return self.run.history.shown()
+
+
+def _head(key: int, now: int, run_id: RunId, **more: Any) -> RunHead:
+    return RunHead(
+        key=key, id=run_id, workflow_id="simulated", workflow_version=1, status=RunStatus.RUNNING,
+        head=make_ref(key, 0), created_at=now, updated_at=now, origin_id=run_id, **more,
+    )  # fmt: skip
