@@ -1,0 +1,71 @@
+"""The workflows that are measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Document = dict[str, Any]
+
+TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind it at all. "
+KILOBYTE = (TEXT * 13)[:1000]
+HUNDRED = KILOBYTE[:100]
+
+
+def chain(length: int, node: Document | None = None, **state: Any) -> Document:
+    """A chain of equal nodes; by itself each adds one to a counter."""
+    made = node or {"type": "transform", "updates": {"n": 1}}
+    names = [f"n{number}" for number in range(length)]
+    return {
+        "id": f"chain-{length}",
+        "state_schema": {"n": {"type": "integer", "reducer": "add"}, **state},
+        "nodes": dict.fromkeys(names, made),
+        "edges": [list(pair) for pair in zip(["__start__", *names], [*names, "__end__"], strict=True)],
+        "config": {"max_steps": max(1000, length + 10)},
+    }
+
+
+def carrying() -> Document:
+    """A chain of 1,000 steps, each of which writes 100 bytes beside whatever the input has put into the state."""
+    writes = {"type": "transform", "updates": {"small": HUNDRED}}
+    return {**chain(1000, writes, small={"type": "string"}, blob={"type": "string"}), "id": "carrying"}
+
+
+def asking(length: int) -> Document:
+    """A chain of tasks for a worker."""
+    task = {"type": "task", "worker_tags": ["bench"], "output_key": "n"}
+    return {**chain(length, task), "id": f"asking-{length}"}
+
+
+def rounds() -> Document:
+    """A loop that goes round until the counter has come to `count`: two steps a round."""
+    return _loop("rounds", {"type": "transform", "updates": {"n": 1}})
+
+
+def said_by_transform(reducer: str) -> Document:
+    """A loop that appends a message of 1 KB a round."""
+    message: Any = KILOBYTE if reducer == "append" else {"role": "assistant", "content": KILOBYTE}
+    say = {"type": "transform", "updates": {"n": 1, "messages": message}}
+    return _loop(f"said-{reducer}", say, messages={"type": "array", "reducer": reducer})
+
+
+def said_by_worker() -> Document:
+    """A loop in which a worker reads all messages, and answers with one more."""
+    say = {"type": "task", "worker_tags": ["bench"], "reads": ["messages"], "parameters": {"updates": True}}
+    return _loop("said-by-worker", say, messages={"type": "array", "reducer": "append"})
+
+
+def _loop(name: str, body: Document, **state: Any) -> Document:
+    return {
+        "id": name,
+        "state_schema": {
+            "n": {"type": "integer", "reducer": "add"},
+            "count": {"type": "integer"},
+            **state,
+        },
+        "nodes": {
+            "say": body,
+            "enough": {"type": "route", "rules": [{"when": "state.n >= state.count", "to": "yes"}], "default": "no"},
+        },
+        "edges": [["__start__", "say"], ["say", "enough"], ["enough:no", "say"], ["enough:yes", "__end__"]],
+        "config": {"max_steps": 100_000},
+    }

@@ -1,0 +1,47 @@
+"""A worker that does nothing but answer: `python -m bench.worker --port N`.
+
+It does not parse what it is asked, so that nothing of its own grows with the size of a request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from contextlib import suppress
+
+import orjson
+import uvloop
+from aiohttp import web
+
+from bench.documents import KILOBYTE
+
+ANSWER = orjson.dumps({"output": 1})
+MESSAGE = orjson.dumps({"updates": {"n": 1, "messages": KILOBYTE}})
+LARGEST = 64 * 1024 * 1024
+
+
+async def answer(request: web.Request) -> web.Response:
+    await request.read()
+    return web.Response(body=ANSWER, content_type="application/json")
+
+
+async def say(request: web.Request) -> web.Response:
+    await request.read()
+    return web.Response(body=MESSAGE, content_type="application/json")
+
+
+async def main(port: int) -> None:
+    app = web.Application(client_max_size=LARGEST)
+    app.add_routes([web.post("/answer", answer), web.post("/say", say)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    with suppress(KeyboardInterrupt):
+        uvloop.run(main(parser.parse_args().port))
