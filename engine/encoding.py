@@ -55,7 +55,7 @@ class ListMemo:
             self._text += (b"," if self._text else b"") + orjson.dumps(item)
             self._hasher.update(canonical(item) + b"\n")
         self._items = items
-        return orjson.Fragment(b"[" + bytes(self._text) + b"]"), self._hasher.copy().hexdigest()
+        return orjson.Fragment(b"".join((b"[", self._text, b"]"))), self._hasher.copy().hexdigest()
 
 
 class Encoder:

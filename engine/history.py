@@ -204,14 +204,15 @@ class History:
         return entry
 
     def _after(self, task: Task, causes: tuple[Ref, ...], writes: Updates, fresh: State | None) -> State:
-        if causes == task.causes:
-            view, since = self.causal(task), self.opened_at.get(task.id, self.clock)
-        else:
-            view, since = self.merged(causes), self.clock
+        own = causes == task.causes
+        since = self.opened_at.get(task.id, self.clock) if own else self.clock
+        view = self.views.get(task.id) if own else None
+        if view is None:  # not strict: who sees branches that do not merge has failed, and may go on by its error edge
+            view = self._merge([self.entries[ref] for ref in causes if ref in self.entries], since, strict=False)
         later = [edit for edit in self.edits if edit.at > since]
         if later or fresh is None:
-            own = [Entry(Ref(0), self.clock, (0, 0, 0), {}, writes)] if writes else []
-            return fold(self.graph, view, own, later) if later or own else view
+            last = [Entry(Ref(0), self.clock, (0, 0, 0), {}, writes)] if writes else []
+            return fold(self.graph, view, last, later) if later or last else view
         return {**view, **fresh} if fresh else view
 
     def edit(self, commit: Commit) -> None:

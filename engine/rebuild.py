@@ -12,8 +12,8 @@ from engine.record import decode, read_snapshot, snapshot
 from engine.run import Progress, Run
 from engine.state import State, durable, fleeting, initial, reduced
 
-MIN_SNAPSHOT_WEIGHT = 4096
-OUTWEIGH = 2
+MIN_SNAPSHOT_WEIGHT = 8192
+OUTWEIGH = 4
 
 
 def wanted_refs(rows: Sequence[CommitRow]) -> tuple[Ref, ...]:
@@ -56,6 +56,8 @@ def begin_at(run: Run, row: CommitRow, referred: Mapping[Ref, Commit]) -> None:
     writes, history.last = durable(run.graph, commit.writes), fleeting(run.graph, commit.writes)
     error = commit.error if commit.handle is not None else None
     task_id = commit.task.id if commit.task is not None else run.id
+    if row.run_key == run.key:
+        run.recent = None
     root = Entry(commit.ref, 1, order, state, writes, history.last, error=error, task_id=task_id)
     history.entries = {commit.ref: root}
     history.sources = {name: list(refs) for name, refs in found.refs.items()}
@@ -105,20 +107,26 @@ def due_snapshot(run: Run, commit: Commit) -> bytes | None:
 def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
     """Take up what happened to open tasks between commits: dispatches, acceptances, retries."""
     for event in events:
-        progress = run.progress.get(event.task_id) if event.task_id is not None else None
-        if progress is None or progress.status is TaskStatus.FAILED:
+        task_id, body = event.task_id, event.body
+        progress = run.progress.get(task_id) if task_id is not None else None
+        if task_id is None or progress is None or progress.status is TaskStatus.FAILED:
             continue
-        body = event.body
         match event.kind:
             case "dispatch":
                 progress.attempt, progress.worker = body["attempt"], body["worker"]
                 progress.started_at, progress.deadline = progress.started_at or event.at, body["deadline"]
-                progress.accepted, progress.status = False, TaskStatus.PENDING
+                progress.accepted = False
+                progress.reason = None
+                run.set_status(task_id, TaskStatus.RUNNING)
             case "accepted":
                 progress.accepted = True
+            case "waiting":
+                progress.reason = body["reason"]
+                run.set_status(task_id, TaskStatus.WAITING)
             case "retry":
                 progress.attempt, progress.due_at = body["attempt"], body["due_at"]
-                progress.accepted, progress.status = False, TaskStatus.RETRYING
+                progress.accepted = False
+                run.set_status(task_id, TaskStatus.RETRYING)
 
 
 def settle_totals(run: Run, head: RunHead) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from engine.answer import AnswerInvalid, parse_answer
@@ -30,6 +31,7 @@ NameOf = Callable[[Ref], str]
 """The checkpoint id of a ref, also of commits in runs that this one was forked from."""
 
 
+@lru_cache(maxsize=1024)
 def rfc3339(ms: int | None) -> str | None:
     """A time in milliseconds since the epoch as RFC 3339, UTC."""
     if ms is None:

@@ -35,6 +35,9 @@ from engine.plugins import node_types
 from engine.state import State, initial
 from engine.view import View
 
+RECENT_TASKS = 100
+"""How many ended tasks a run is shown with."""
+
 
 @dataclass(slots=True)
 class Progress:
@@ -88,6 +91,8 @@ class Run:
     inherited: bool = False
     snapshot_size: int = 0
     encoder: Encoder = field(default_factory=Encoder)
+    recent: deque[Commit] | None = field(default_factory=lambda: deque(maxlen=RECENT_TASKS))
+    """The commits that ended the run's last tasks, oldest first; None where it was read from a snapshot on."""
     results: dict[Ref, tuple[Any, ErrorInfo | None]] = field(default_factory=dict)
     """What the items of sends in progress gave, by their commits."""
     items: dict[Ref, list[Any]] = field(default_factory=dict)
@@ -236,6 +241,8 @@ class Run:
             return
         self.seq = seq_of(commit.ref)
         self.status = commit.status
+        if self.recent is not None and commit.task is not None and commit.task.id in commit.closed:
+            self.recent.append(commit)
         self.task_count += len(commit.opened)
         if commit.usage is not NO_USAGE:
             self.usage = self.usage.plus(commit.usage)

@@ -8,7 +8,7 @@ from typing import Any
 from engine.address import origin_of, task_id_of
 from engine.commits import Result, Step, commit_task, next_ref, record
 from engine.errors import NodeFailure
-from engine.failure import error_of, handled
+from engine.failure import error_of, fail_run, handled
 from engine.graph import Node
 from engine.model import Call, ErrorInfo, Kind, Ref, Task, Wave
 from engine.run import Run
@@ -17,11 +17,10 @@ from engine.view import FanOut
 
 
 def fan_out(run: Run, task: Task, fan: FanOut, now: int) -> Step:
-    """The `send` commit, which opens one task for each slot. Raises NodeFailure beyond the run's task limit."""
+    """The `send` commit, which opens one task for each slot; beyond a limit of the run, the commit that fails it."""
+    if (limit := _limit(run, task, len(fan.slots))) is not None:
+        return fail_run(run, limit, now)
     ref = next_ref(run)
-    if run.task_count + len(fan.slots) > run.max_tasks:
-        message = f"{len(fan.slots)} items are more than the {run.max_tasks} tasks of config.max_tasks leave room for"
-        raise NodeFailure("run.task_limit", message)
     waves = {target: Wave(target, task.wave.rounds, task.wave.frame, task.wave.generation) for target, _ in fan.slots}
     items = tuple(
         Task(
@@ -40,6 +39,16 @@ def fan_out(run: Run, task: Task, fan: FanOut, now: int) -> Step:
         run, task, Result(), (), task.level, task.causes, Kind.SEND, now, opened=items, calls=((task.id, call),)
     )
     return Step(commit, {}, run.frontier.blockers)
+
+
+def _limit(run: Run, task: Task, size: int) -> ErrorInfo | None:
+    if run.task_count + size > run.max_tasks:
+        message = f"{size} items are more than the {run.max_tasks} tasks of config.max_tasks leave room for"
+        return ErrorInfo(code="run.task_limit", message=message, node=task.node, task_id=task.id, retryable=False)
+    if size and task.level >= run.max_steps:
+        message = f"the items of '{task.node}' would be step {task.level + 1}; raise config.max_steps"
+        return ErrorInfo(code="run.step_limit", message=message, node=task.node, task_id=task.id, retryable=False)
+    return None
 
 
 def gather(run: Run, task: Task, now: int) -> Step:

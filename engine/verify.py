@@ -49,7 +49,7 @@ def verify_rows(head: RunHead, graph: Graph, rows: Sequence[CommitRow]) -> Repor
     own = [commit for commit in check.line if run_key_of(commit.ref) == head.key]
     if own and own[-1].status is model.RunStatus.COMPLETED:
         check.say(own[-1], "work is left in a completed run", bool(check.open or check.waiting))
-    state = check.fold((1 << len(rows)) - 1, len(rows), check.line[-1:])
+    state = check.fold((1 << len(check.line)) - 1, len(rows), check.line[-1:])
     return Report(len(own), sum(len(commit.opened) for commit in own), check.problems, state)
 
 

@@ -49,9 +49,12 @@ class Delivery:
         turn.effects.append(lambda: self._submit(live, work))
 
     def go_on(self, turn: Turn, live: Live) -> None:
-        """Take up again what a worker had accepted and what waits for a timer; the rest is ready already."""
+        """Take up again what a worker had accepted and what waits for a timer; what else was sent is sent again."""
         for task_id, progress in live.run.progress.items():
-            if progress.status is TaskStatus.RETRYING and progress.due_at is not None:
+            sent = progress.status is TaskStatus.RUNNING and not progress.accepted
+            if sent or progress.status is TaskStatus.WAITING:
+                live.run.set_status(task_id, TaskStatus.PENDING).reason = None
+            elif progress.status is TaskStatus.RETRYING and progress.due_at is not None:
                 live.run.unready(task_id)
                 self.timers.set(progress.due_at, live.run.key, task_id, "retry")
             elif progress.accepted and progress.deadline is not None:

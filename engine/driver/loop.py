@@ -105,8 +105,8 @@ class Loop:
     async def revive(self, key: int) -> None:
         """Take up a run that was under way."""
         head = await self.store.run_by_key(key)
-        if head is not None and head.id not in self.keys and (live := await self.load(head)) is not None:
-            self.ask(live, self.carrier.go_on)
+        if head is not None:
+            await self.load(head)
 
     # ---- planning
 
@@ -309,7 +309,7 @@ class Loop:
         return is_resting(live.run) and not (live.undurable or live.inbox or live.queued)
 
     async def load(self, head: RunHead) -> Live | None:
-        """The run in memory, read from the store if need be."""
+        """The run in memory, read from the store if need be; then its open work is taken up again."""
         lock = self._loading.setdefault(head.id, asyncio.Lock())
         async with lock:
             if (known := self.live(head.id)) is not None:
@@ -319,6 +319,7 @@ class Loop:
                 return None
             live = Live(run=await self.loader.at_head(newest), head=newest)
             self.adopt(live)
+            self.ask(live, self.carrier.go_on)
         self._loading.pop(head.id, None)
         return live
 

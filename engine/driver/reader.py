@@ -16,9 +16,8 @@ from engine.planner import ask_of
 from engine.ports import CommitRow, Page, RunFilter, Store
 from engine.record import decode
 from engine.render import parse_checkpoint_id
-from engine.run import Run
+from engine.run import RECENT_TASKS, Run
 
-RECENT_TASKS = 100
 CHUNK = 1000
 
 __all__ = ["Reader", "parse_checkpoint_id"]
@@ -54,7 +53,7 @@ class Reader:
         state = run.history.shown()
         summary = render.run_summary(head, render.forked_checkpoint(head))
         open_tasks = [render.open_task_json(run, task) for task in run.frontier.tasks.values()]
-        recent = [render.done_task_json(commit) for commit in await self._recent(head)]
+        recent = [render.done_task_json(commit) for commit in await self._recent(head, run)]
         return {
             **summary,
             "input": head.input,
@@ -71,7 +70,10 @@ class Reader:
             return None
         return output_of(run.graph, {"input": run.input, "config": run.config}, state)
 
-    async def _recent(self, head: RunHead) -> list[Commit]:
+    async def _recent(self, head: RunHead, run: Run) -> list[Commit]:
+        """The commits that ended the run's last tasks, newest first."""
+        if run.recent is not None:
+            return [commit for commit in reversed(run.recent) if render.finishes_task(commit)]
         rows = await self.store.commits_before(head.key, seq_of(head.head) + 1, RECENT_TASKS + 2, None)
         found = [commit for commit in map(decode, rows) if render.finishes_task(commit)]
         return found[:RECENT_TASKS]

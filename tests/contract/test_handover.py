@@ -11,7 +11,7 @@ import pytest
 from store import _handover
 from store._handover import GLIMPSE_S, PATIENCE_S, Handover
 
-SHORT_S, LONG_S = 0.001, 10.0
+LONG_S = 10.0
 
 
 @pytest.fixture
@@ -50,16 +50,34 @@ async def test_the_loop_stands_aside_for_a_short_call(thread: Handover, monkeypa
     assert turns == []
 
 
-async def test_the_loop_does_not_stand_aside_when_the_call_before_was_long(
+async def test_the_loop_is_hasty_for_some_calls_after_a_long_one(
     thread: Handover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await thread.run(lambda: threading.Event().wait(2 * SHORT_S))
-    monkeypatch.setattr(_handover, "PATIENCE_S", SHORT_S)
+    monkeypatch.setattr(_handover, "HASTY_CALLS", 2)
     waits: list[float] = []
     acquire = thread._ended.acquire
-    monkeypatch.setattr(thread._ended, "acquire", lambda timeout: waits.append(timeout) or acquire(timeout=timeout))
+
+    def first_wait(timeout: float) -> bool:
+        """Of every call the first wait ends before the call does."""
+        waits.append(timeout)
+        if len(waits) % 2:
+            return False
+        return acquire(timeout=LONG_S)
+
+    monkeypatch.setattr(thread._ended, "acquire", first_wait)
+    for _ in range(5):
+        await thread.run(lambda: None)
+    assert waits[::2] == [PATIENCE_S, GLIMPSE_S, GLIMPSE_S, PATIENCE_S, GLIMPSE_S]
+
+
+async def test_the_loop_is_patient_again_once_calls_are_short(
+    thread: Handover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await thread.run(lambda: threading.Event().wait(2 * PATIENCE_S))
+    assert thread._hasty
+    monkeypatch.setattr(_handover, "GLIMPSE_S", LONG_S)
     await thread.run(lambda: None)
-    assert waits[0] == GLIMPSE_S
+    assert not thread._hasty
 
 
 async def test_a_cancelled_caller_waits_for_the_end_of_the_call(thread: Handover) -> None:

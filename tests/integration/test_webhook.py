@@ -305,6 +305,15 @@ async def test_a_connection_that_was_just_in_use_is_not_taken_for_a_stale_one(im
     await client.http.close()
 
 
+async def test_only_a_server_that_was_asked_before_can_have_left_a_stale_connection(impatient, worker):
+    client = Client(idle_s=0.0)
+    await client.deliver(impatient[1])
+    worker.script = [drop]
+    assert (await client.refused(worker.url)).transport
+    assert len(worker.seen) == 1
+    await client.http.close()
+
+
 async def test_what_is_dropped_twice_is_a_failure(worker):
     client = Client(idle_s=0.0)
     worker.script = [answer(1), drop]

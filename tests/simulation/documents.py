@@ -25,7 +25,7 @@ SOMETIMES: dict[str, dict[str, Any]] = {
     "msgs": {"type": "array", "reducer": "add_messages"},
     "eph": {"type": "string", "ephemeral": True},
     "ephlog": {"type": "array", "reducer": "append", "ephemeral": True},
-    "cap": {"type": "integer", "reducer": "add", "maximum": 6},
+    "cap": {"type": "integer", "reducer": "add", "maximum": 4},
     "rounds": {"type": "integer", "default": 0},
 }
 TEMPLATES = {
@@ -72,7 +72,7 @@ class Author:
     def __init__(self, chance: Random) -> None:
         self.chance = chance
         self.shape: Shape = Grower(chance, chance.choice((3, 4, 5, 6, 7, 8, 10))).grow()
-        some = [name for name in SOMETIMES if chance.random() < 0.35]
+        some = [name for name in SOMETIMES if chance.random() < (0.2 if name == "cap" else 0.35)]
         self.state = {**ALWAYS, **{name: SOMETIMES[name] for name in some}}
 
     def document(self) -> dict[str, Any]:
@@ -139,6 +139,7 @@ class Author:
 
     def _output(self) -> dict[str, Any]:
         text, number, many = self._keys("string"), self._keys("integer", "number"), self._keys("array")
+        number += ["cap"] * 5 if "cap" in number else []  # branches that do not merge come from it alone
         mapping = {}
         for names, path in ((text, "text"), (number, "n"), (many, "list")):
             if names and self.chance.random() < 0.5:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from tests.simulation.documents import is_valid
 from tests.simulation.trial import Case, Failed, Trial
 
 MOST_TRIALS = 1500
+NAMED = re.compile(r"'[^']*'|[0-9]+|[\[{(].*")
 
 Document = Mapping[str, Any]
 
@@ -24,9 +26,11 @@ def failure_of(case: Case) -> Failed | None:
 
 
 def kind_of(failed: Failed) -> str:
-    """What failures of one sort share: their first words, or the last line of a traceback up to its colon."""
+    """What failures of one sort share: their words, without names, numbers and values."""
     last = failed.message.strip().splitlines()[-1]
-    return last.split(":")[0] if failed.message.startswith("Traceback") else last[:20]
+    if last.startswith("verify: "):
+        last = last.split(": ")[2].split(";")[0]
+    return NAMED.sub("", last)[:24]
 
 
 def shrink(case: Case, failed: Failed, told: Callable[[str], None]) -> tuple[Case, Failed]:

@@ -135,7 +135,7 @@ def _plain(entry: Mapping[str, Any], chance: Random) -> Any:
         return chance.choice([{word: chance.randrange(5)}, {"deep": {word: [chance.randrange(3)]}}, {word: None}])
     match entry["type"]:
         case "integer":
-            return chance.randrange(-1, 4)
+            return chance.choice((1, 2, 3)) if "maximum" in entry else chance.randrange(-1, 4)
         case "number":
             return chance.choice([0.1, 0.2, 0.3, 1, 1e15, -1e15, 2.5])
         case "array":

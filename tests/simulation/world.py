@@ -150,22 +150,15 @@ class World:
 
     def crash(self) -> None:
         """Drop everything that is in memory and read the run again; workers keep what they had accepted."""
-        head = self.head
-        self._forget()
-        run = ready(self.loader.at_head(head))
-        self.lives = {run.key: Live(run=run, head=head)}
-        self.idle = False
-        if head.status is RunStatus.RUNNING:
-            self.turn(self.delivery.go_on, kept=True, steps=0)
+        self.open(self.head.id)
 
     def open(self, run_id: RunId) -> None:
-        """Take another run of the store into memory."""
+        """Take a run of the store into memory."""
         head = self.store.heads[self.store.keys[run_id]]
         self._forget()
         self.lives = {head.key: Live(run=ready(self.loader.at_head(head)), head=head)}
         self.idle = False
-        if head.status is RunStatus.RUNNING:
-            self.turn(self.delivery.go_on, kept=True, steps=0)
+        self.turn(self.delivery.go_on, kept=True, steps=0)
 
     def forget(self) -> None:
         """Delete the run in memory, the newest of the store, as if it had never been."""

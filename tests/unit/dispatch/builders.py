@@ -65,11 +65,13 @@ class Told:
         self.reasons: list[tuple[str, str]] = []
         self.replies: dict[str, Reply] = {}
         self.on_reply: Callable[[Work, Reply], None] = lambda work, reply: None
+        self.on_dispatch: Callable[[Work], None] = lambda work: None
         self._changed = asyncio.Event()
 
     def dispatched(self, work: Work, worker_id: str, at: int, deadline: int) -> None:
         self.dispatches.append((work.task_id, worker_id))
         self.deadlines[work.task_id] = (at, deadline)
+        self.on_dispatch(work)
         self._changed.set()
 
     def waiting(self, work: Work, reason: str) -> None:

@@ -8,11 +8,12 @@ from time import process_time
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from dispatch._outbox import WorkerOutbox
 from dispatch._transport import refused
 from engine.model import TaskId
-from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable
+from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
 from engine.ports import WorkerRow
 from tests.unit.dispatch.builders import NOW, PATIENCE_S, FakeLater, Told, a_request, a_work, a_worker, by_id, reply_to
 
@@ -291,6 +292,44 @@ async def test_an_input_that_is_no_json_fails_the_attempt_for_good(desk):
     assert (reply.error.code, reply.retryable, desk.transport.workers) == ("request.invalid", False, {})
 
 
+async def test_releasing_what_was_answered_frees_no_second_slot(desk):
+    desk.workers(a_worker())
+    desk.submit("t1", "t2", "t3")
+    await desk.come_back("t1", Answered(body=1))
+    desk.box.release(TaskId("t1"))
+    assert desk.told.order == ["t1", "t2"]
+
+
+async def test_a_line_that_everybody_left_is_gone(desk):
+    desk.workers(a_worker(tags=("y",)))
+    desk.submit("t1")
+    desk.box.release(TaskId("t1"))
+    desk.workers(a_worker())
+    desk.submit("t2")
+    assert (desk.told.order, desk.told.reasons) == (["t2"], [("t1", "no_worker")])
+
+
+async def test_a_listener_may_release_what_waits_while_it_is_told_of_others(desk):
+    desk.submit("t1")
+    desk.submit("y1", tags=("y",))
+    desk.told.on_dispatch = lambda work: desk.box.release(TaskId("y1"))
+    desk.workers(a_worker(), a_worker("w2", tags=("y",)))
+    assert desk.told.order == ["t1"]
+
+
+async def test_a_listener_that_breaks_is_logged_and_the_next_task_goes_out(desk):
+    def broken(work: Work, reply: Reply) -> None:
+        raise ZeroDivisionError
+
+    desk.told.on_reply = broken
+    desk.workers(a_worker())
+    with capture_logs() as logs:
+        desk.submit("t1", "t2")
+        await desk.come_back("t1", Answered(body=1))
+        await desk.sent("t2")
+    assert [(entry["event"], entry["task_id"]) for entry in logs] == [("dispatch.listener_failed", "t1")]
+
+
 # ---- workers that cannot be reached
 
 
@@ -330,7 +369,7 @@ async def test_many_that_fail_at_once_are_one_failure(desk):
     desk.submit(*(f"t{number}" for number in range(8)))
     for number in range(8):
         await desk.come_back(f"t{number}", DOWN)
-    assert desk.later.pending == [1.0]
+    assert [timer.seconds for timer in desk.later.timers] == [1.0]
 
 
 async def test_everybody_in_line_is_told_that_the_worker_cannot_be_reached(desk):
@@ -374,6 +413,16 @@ async def test_a_good_probe_lets_everybody_through(desk):
     await desk.come_back("t1", refused("boom", "an error of the application"))
     assert desk.told.order[3:] == ["t1", "t2", "t3"]
     assert desk.later.pending == []
+
+
+async def test_releasing_what_could_not_be_sent_frees_no_second_slot(desk):
+    desk.workers(a_worker(max_concurrent=2))
+    desk.submit("t1", "t2")
+    await desk.come_back("t1", DOWN)
+    desk.box.release(TaskId("t1"))
+    desk.workers(a_worker(max_concurrent=2, updated_at=1))
+    desk.submit("t3", "t4")
+    assert desk.told.order == ["t1", "t2", "t3"]
 
 
 async def test_three_failures_of_transport_in_a_row_open_the_circuit_for_five_seconds(desk):
@@ -435,6 +484,26 @@ async def test_deliveries_at_a_time_are_bounded_over_all_workers():
     await desk.box.close(0)
 
 
+async def test_a_freed_slot_does_not_exceed_the_bound_on_deliveries():
+    desk = Desk(max_deliveries=2)
+    desk.workers(a_worker("w1"), a_worker("w2", max_concurrent=9, tags=("y",)))
+    desk.submit("t1", "t2")
+    await desk.come_back("t1", Accepted())
+    desk.submit("y1", "y2", tags=("y",))
+    desk.box.release(TaskId("t1"))
+    assert desk.told.order == ["t1", "y1", "y2"]
+    await desk.come_back("y1", Answered(body=1))
+    assert desk.told.order == ["t1", "y1", "y2", "t2"]
+    await desk.box.close(0)
+
+
+async def test_after_closing_nothing_is_sent_whoever_registers(desk):
+    desk.submit("t1")
+    await desk.box.close(0)
+    desk.workers(a_worker())
+    assert desk.told.order == []
+
+
 async def test_closing_waits_for_what_is_under_way_and_sends_nothing_more(desk):
     desk.workers(a_worker())
     desk.submit("t1", "t2")
@@ -463,7 +532,7 @@ async def test_what_cannot_be_sent_while_closing_is_not_sent_to_another_worker(d
     closing = asyncio.ensure_future(desk.box.close(PATIENCE_S))
     await desk.come_back("t1", DOWN)
     await closing
-    assert (desk.told.order, desk.told.reasons) == (["t1"], [])
+    assert (desk.told.order, desk.told.reasons, desk.later.pending) == (["t1"], [], [])
 
 
 async def test_a_listener_may_release_what_it_is_just_told_about(desk):
