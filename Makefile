@@ -72,9 +72,9 @@ check: dev ## style, types, floors and the unit tests
 bench: setup ## measure it on this machine
 	@$(PY) -m bench $(ARGS)
 
-prove: dev ## the simulation, then kill -9 on real processes
-	$(PY) -m tests.simulation $(ARGS)
-	$(PY) -m tests.e2e.kills $(ARGS)
+prove: dev ## the simulation, then kill -9 on real processes (SEEDS=20000 KILLS=50)
+	$(PY) -m tests.simulation --seeds $(or $(SEEDS),20000)
+	$(PY) -m tests.e2e.kills --kills $(or $(KILLS),50)
 
 # uv writes its own lock file with the addresses of all downloads, so it does that in a folder of its own.
 # The exported files hold versions and hashes only.
