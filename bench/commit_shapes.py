@@ -2,7 +2,10 @@
 
 A row is one commit with its run's new head and one event, as a step of a run writes them; rows of a batch belong to
 different runs. The loop is never idle: it plans the next batch while one is written, and then does as much for others,
-in turns of one row's work. Times are of a batch, and for how long a task that wants to go on every millisecond waits.
+in turns of one row's work. Times are in milliseconds: those of a batch, and for how long a task that wants to go on
+each millisecond is kept waiting. `0.2 ms` is the interpreter's switch interval where it is not the usual 5 ms.
+
+`--layouts` compares how the table of commits could be laid out, `--reads` where a page of a list could be read.
 """
 
 from __future__ import annotations
@@ -14,19 +17,23 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 
 from engine.model import Ref, RunHead, RunId, RunStatus, TaskId, make_ref
-from engine.ports import Batch, CommitRow, EventRow, Expected
+from engine.ports import Batch, CommitRow, EventRow, Expected, RunFilter
 from store import _rows as rows
 from store import _statements as sql
 from store._commit import write
 from store._handover import Handover
 from store._json import to_text
+from store._lists import list_runs
+from store._sqlite import connect_reader, connect_writer
+from store._tables import commits
 from store.sql import SqliteStore
 
 RUNS = 1024
@@ -105,8 +112,8 @@ HEADS_FROM_JSON = (
 
 def write_json(connection: sqlite3.Connection, batch: Batch) -> None:
     connection.execute(sql.STANDING, {"keys": to_text(list(batch.expected))}).fetchall()
-    commits = [[*rows.commit_values(row)[:-2], BODY.decode(), None] for row in batch.commits]
-    connection.execute(COMMITS_FROM_JSON, (to_text(commits),))
+    written = [[*rows.commit_values(row)[:-2], BODY.decode(), None] for row in batch.commits]
+    connection.execute(COMMITS_FROM_JSON, (to_text(written),))
     heads = [rows.moved_values(found, row.seq) for found, row in zip(batch.heads.values(), batch.commits, strict=True)]
     connection.execute(HEADS_FROM_JSON, (to_text(heads),))
     connection.execute(EVENTS_FROM_JSON, (to_text([rows.event_values(event) for event in batch.events]),))
@@ -196,11 +203,11 @@ SHAPES: dict[str, tuple[type[OnTheLoop], float]] = {
     "on the loop, COMMIT handed over": (CommitHandedOver, 0.005),
     "on the loop, COMMIT too": (OnTheLoop, 0.005),
     "on the loop, COMMIT in an executor": (CommitInExecutor, 0.005),
-    "the same, switch interval 0.2 ms": (CommitInExecutor, 0.0002),
+    "on the loop, COMMIT in an executor, 0.2 ms": (CommitInExecutor, 0.0002),
     "executemany in an executor": (InExecutor, 0.005),
-    "the same, interval 0.2 ms": (InExecutor, 0.0002),
+    "executemany in an executor, 0.2 ms": (InExecutor, 0.0002),
     "json_each in an executor": (JsonInExecutor, 0.005),
-    "the same, interval of 0.2 ms": (JsonInExecutor, 0.0002),
+    "json_each in an executor, 0.2 ms": (JsonInExecutor, 0.0002),
     "savepoint per row in an executor": (SinglyInExecutor, 0.005),
 }
 
@@ -217,11 +224,11 @@ class Measured:
 
     def line(self, name: str) -> str:
         rate = len(self.took) * self.size / self.seconds
-        batch, other = (quantiles(found, n=100) if len(found) > 1 else [0.0] * 99 for found in (self.took, self.waited))
-        return (
-            f"| {name:<34} | {self.size:>5} | {rate:>7,.0f} "
-            f"| {batch[49] * 1000:>9.2f} | {batch[98] * 1000:>9.2f} | {other[98] * 1000:>9.2f} |"
-        )
+        times = [self._ms(self.took, 49), self._ms(self.took, 98), self._ms(self.waited, 98)]
+        return f"| {name:<42} | {self.size:>5} | {rate:>7,.0f} | {' | '.join(f'{found:>9}' for found in times)} |"
+
+    def _ms(self, found: list[float], percent: int) -> str:
+        return f"{quantiles(found, n=100)[percent] * 1000:.2f}" if len(found) > 1 else "-"
 
 
 async def measured(
@@ -278,17 +285,103 @@ async def measure(name: str, size: int, given: argparse.Namespace) -> str:
     return found.line(name)
 
 
+# ---- layouts: the same table, with another key
+
+COLUMNS = [f"{column.name} {'BLOB' if column.name in ('body', 'snapshot') else ''}" for column in commits.columns]
+LAYOUTS = {
+    "rowid, unique (run_key, seq)": f"CREATE TABLE c ({', '.join(COLUMNS)}, PRIMARY KEY (run_key, seq))",
+    "WITHOUT ROWID, (run_key, seq)": f"CREATE TABLE c ({', '.join(COLUMNS)}, PRIMARY KEY (run_key, seq)) WITHOUT ROWID",
+    "ref as the integer key": f"CREATE TABLE c ({', '.join(COLUMNS)}, ref INTEGER PRIMARY KEY)",
+}
+
+
+def layout(name: str, runs: int, body: int, total: int, size: int = 64) -> str:
+    """Appends batches whose rows belong to `runs` runs in turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "bench.db")
+        connection = connect_writer(path)
+        connection.execute(LAYOUTS[name])
+        keyed = name.startswith("ref")
+        statement = f"INSERT INTO c VALUES ({', '.join('?' * (len(COLUMNS) + keyed))})"
+        row = ["node", "writer", "f" * 32, 3, 1_760_000_000_000, "running", "engine", 1, 0, 1, 1, b"x" * body, None]
+        took = 0.0
+        for start in range(0, total, size):
+            places = [(at % runs + 1, at // runs + 1) for at in range(start, start + size)]
+            made = [[key, seq, 1, seq, *row, *([key << 32 | seq] if keyed else [])] for key, seq in places]
+            begun = time.perf_counter()
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(statement, made)
+            connection.commit()
+            took += time.perf_counter() - begun
+        connection.close()
+        return f"| {name:<31} | {runs:>5} | {body:>6} | {total / took:>7,.0f} | {path.stat().st_size / 1e6:>5.1f} |"
+
+
+def layouts() -> None:
+    print(f"| {'layout':<31} |  runs |  bytes |  rows/s |    MB |")
+    print(f"| {'-' * 31} | ----: | -----: | ------: | ----: |")
+    for body, total in ((300, 40_000), (3000, 20_000)):
+        for runs in (1, 64, 5000):
+            for name in LAYOUTS:
+                print(layout(name, runs, body, total), flush=True)
+
+
+# ---- reads
+
+
+def page(connection: sqlite3.Connection, text: str, given: Mapping[str, object]) -> None:
+    connection.execute(text, given).fetchall()
+
+
+async def reads(plan_us: float) -> None:
+    """A page of fifty runs, ten times, on the loop and in an executor."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore(Path(folder, "bench.db"))
+        await store.open()
+        await store.commit(Batch(created=[head(key) for key in range(1, RUNS + 1)]))
+        other = connect_reader(store.path)
+        text, given = list_runs(RunFilter(), 50, None)
+        planner, threads = Planner(plan_us / 1e6), ThreadPoolExecutor(1)
+
+        async def busy() -> None:
+            while True:
+                planner.work()
+                await asyncio.sleep(0)
+
+        task = asyncio.ensure_future(busy())
+        for name in ("on the loop", "in an executor"):
+            took = []
+            for _ in range(10):
+                begun = time.perf_counter()
+                if name == "on the loop":
+                    page(other, text, given)
+                else:
+                    fetch = partial(page, other, text, given)
+                    await asyncio.get_running_loop().run_in_executor(threads, fetch)
+                took.append((time.perf_counter() - begun) * 1000)
+            print(f"a page of 50 runs {name}: median {median(took):,.1f} ms, longest {max(took):,.1f} ms", flush=True)
+        task.cancel()
+        other.close()
+        await store.close()
+
+
 async def main() -> None:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=2.0, help="for each line of the table")
     parser.add_argument("--plan-us", type=float, default=50.0, help="work on the loop for each row")
     parser.add_argument("--slow-ms", type=float, default=0.0, help="added to each COMMIT, as a slow disk would")
+    parser.add_argument("--layouts", action="store_true")
+    parser.add_argument("--reads", action="store_true")
     given = parser.parse_args()
+    if given.layouts:
+        return layouts()
+    if given.reads:
+        return await reads(given.plan_us)
     versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     print(f"{versions}, {given.plan_us:.0f} µs of planning a row, {given.slow_ms:.0f} ms added to COMMIT\n")
-    print("| shape                              | batch |  rows/s | batch p50 | batch p99 | other p99 |")
-    print("| ---------------------------------- | ----: | ------: | --------: | --------: | --------: |")
+    print(f"| {'shape':<42} | batch |  rows/s | batch p50 | batch p99 | other p99 |")
+    print(f"| {'-' * 42} | ----: | ------: | --------: | --------: | --------: |")
     for name in SHAPES:
         for size in SIZES:
             print(await measure(name, size, given), flush=True)

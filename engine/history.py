@@ -157,17 +157,16 @@ class History:
 
     def compare(self, one: Entry, other: Entry) -> int:
         """Negative where `one` comes before `other` in canonical order."""
-        if one is other:
-            return 0
-        if one.order != other.order:
-            return -1 if one.order < other.order else 1
-        for a, b in zip(one.causes, other.causes, strict=False):
-            if a == b or a not in self.entries or b not in self.entries:
-                continue
-            if found := self.compare(self.entries[a], self.entries[b]):
-                return found
-        mine, theirs = (len(one.causes), one.edges, one.at), (len(other.causes), other.edges, other.at)
-        return -1 if mine < theirs else 1
+        while one is not other:
+            if one.order != other.order:
+                return -1 if one.order < other.order else 1
+            above = zip(one.causes, other.causes, strict=False)
+            apart = next(((a, b) for a, b in above if a != b and a in self.entries and b in self.entries), None)
+            if apart is None:
+                mine, theirs = (len(one.causes), one.edges, one.at), (len(other.causes), other.edges, other.at)
+                return -1 if mine < theirs else 1
+            one, other = self.entries[apart[0]], self.entries[apart[1]]
+        return 0
 
     # ---- what a commit adds
 

@@ -135,13 +135,16 @@ class Batch:
     events: list[EventRow] = field(default_factory=list)
     timers: list[TimerRow] = field(default_factory=list)
     timers_cleared: list[tuple[int, TaskId]] = field(default_factory=list)
+    """Tasks whose timers all go, before `timers` are set."""
     interrupts: list[InterruptRow] = field(default_factory=list)
     interrupts_ended: list[tuple[str, str, int]] = field(default_factory=list)
     """(interrupt id, status, time)"""
 
     @property
     def empty(self) -> bool:
-        return not (self.created or self.commits or self.heads or self.events or self.timers or self.timers_cleared)
+        """Whether there is nothing to write."""
+        rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
+        return not any((*rows, self.interrupts, self.interrupts_ended))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +198,7 @@ class Store(Protocol):
         """Keys of the runs that are queued or running."""
 
     async def delete_run(self, run_key: int) -> None:
-        """Delete a run with all it owns, in one transaction."""
+        """Delete a run with all it owns, in one transaction. Raises Conflict `run.has_forks` while forks of it live."""
 
     async def forks_of(self, run_key: int) -> list[RunHead]:
         """The runs that were forked from a checkpoint of this one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect
+from bisect import bisect, insort
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,6 @@ from engine.missing import MISSING
 from engine.model import CAUSAL, EDITS, Arrival, Commit, Kind, Ref, RunHead, Task, Wave, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.state import State, applied, changed, initial
-from engine.topology import bits
 from engine.view import Ask, Chosen, Done, FanOut, View, meta_of
 
 
@@ -47,9 +46,9 @@ def verify_rows(head: RunHead, graph: Graph, rows: Sequence[CommitRow]) -> Repor
     for row in rows:
         check.row(row, record.decode(row), row.run_key == head.key)
     own = [commit for commit in check.line if run_key_of(commit.ref) == head.key]
-    if own and own[-1].status is model.RunStatus.COMPLETED:
-        check.say(own[-1], "work is left in a completed run", bool(check.open or check.waiting))
-    state = check.fold((1 << len(check.line)) - 1, len(rows), check.line[-1:])
+    left = check.open or check.waiting if own[-1].status is model.RunStatus.COMPLETED else ()
+    check.say(own[-1], "work is left in a completed run", bool(left))
+    state = check.fold(-1, len(rows), check.line[-1:])
     return Report(len(own), sum(len(commit.opened) for commit in own), check.problems, state)
 
 
@@ -65,6 +64,7 @@ class _Check:
     at: dict[Ref, int] = field(default_factory=dict)
     past: dict[Ref, int] = field(default_factory=dict)
     order: dict[Ref, tuple[Any, ...]] = field(default_factory=dict)
+    sorted: list[Ref] = field(default_factory=list)
     open: dict[str, Task] = field(default_factory=dict)
     since: dict[str, int] = field(default_factory=dict)
     waiting: list[Arrival] = field(default_factory=list)
@@ -97,21 +97,21 @@ class _Check:
             self._check_snapshot(row, commit)
 
     def _put_in_order(self, commit: Commit, task: Task | None, causes: Sequence[Ref]) -> None:
-        level = max((self.order[ref][0] for ref in causes), default=-1) + 1
+        order, rank = self.order, self.sorted.index
+        level = max((order[ref][0] for ref in causes), default=-1) + 1
         self.say(commit, f"its level is {commit.level} and not {level}", commit.level != level)
         place = (self.graph.nodes[task.node].position, -1 if task.index is None else task.index) if task else (-1, -1)
-        self.order[commit.ref] = (level, *place, tuple(self.order[ref] for ref in causes), task.ways if task else ())
+        order[commit.ref] = (level, *place, causes, task.ways if task else ())
+        insort(self.sorted, commit.ref, key=lambda r: (order[r][:3], [rank(c) for c in order[r][3]], order[r][4]))
         self.past[commit.ref] = reduce(int.__or__, (self.past[ref] for ref in causes), 1 << self.at[commit.ref])
 
     def fold(self, past: int, until: int, last: Iterable[Commit] = ()) -> State:
-        """The writes of commits in canonical order and of all edits up to place `until`, each key's by the time of
-        their commit; of ephemeral keys only what the commits in `last` wrote."""
-        found = [self.line[n] for n in bits(past) if self.line[n].ref in self.order]
+        """Commits in canonical order and edits up to place `until` by time; of ephemeral keys what `last` wrote."""
+        found = [self.line[self.at[ref]] for ref in self.sorted if past >> self.at[ref] & 1]
         edits = [commit for commit in self.line[: until + 1] if commit.kind in EDITS]
         edited = {name: [self.at[e.ref] for e in edits if name in dict(e.writes)] for name in self.graph.state}
         writes: list[tuple[float, str, Any]] = []
-        for commit in (*sorted(found, key=lambda one: self.order[one.ref]), *edits):
-            half = 0.5 if commit.kind in EDITS else 0.0
+        for commit, half in (*((one, 0.0) for one in found), *((one, 0.5) for one in edits)):
             writes += [(bisect(edited[name], self.at[commit.ref]) - half, name, u) for name, u in commit.writes]
         writes = [write for write in sorted(writes, key=lambda w: w[0]) if not self.graph.state[write[1]].ephemeral]
         passing = [w for commit in last for w in commit.writes if self.graph.state[w[0]].ephemeral]
@@ -125,15 +125,14 @@ class _Check:
         steps, item, index = int(self.config.get("max_steps", DEFAULT_MAX_STEPS)), MISSING, task.index
         state, given = self._after(task.causes, self.since.get(task.id, 0)), self.head.input
         meta = meta_of(self.head.id, self.graph, steps, task)
-        causes = [self.line[self.at[ref]] for ref in task.causes]
-        errors = [one.error for one in causes if one.error is not None and one.handle == ERROR_HANDLE]
+        causes = (self.line[self.at[ref]] for ref in task.causes)
+        errors = [one.error for one in causes if one.error and one.handle == ERROR_HANDLE]
         if task.call is not None and (send := self.line[self.at[self.calls[task.call].fanout]].task) is not None:
             items_of, spec = plugins.node_types()["send"].items_of, self.graph.nodes[send.node].spec
             item = items_of(spec, self._view(send))[task.index or 0]
         return View(state=state, input=given, config=self.config, meta=meta, item=item, index=index, errors=errors)
 
     def _check_task(self, commit: Commit, task: Task | None) -> None:
-        """Only open tasks commit, each is closed once, decides what its view leads it to, and writes what fits."""
         self.say(commit, "it closes what is not open", not Counter(commit.closed) <= Counter(self.open.keys()))
         if task is None or commit.kind is Kind.RESUME:
             state = self.fold((1 << len(self.line) - 1) - 1, len(self.line) - 2)
@@ -180,7 +179,8 @@ class _Check:
         again = {old.wave for old in self.open.values()} if forks else set()
         fired = {task.wave for one in self.line[:-1] for task in one.opened if task.call is None}
         for opened in (one for one in commit.opened if one.call is None and one.wave not in again):
-            mine = sorted((one for one in left if one.wave == opened.wave), key=lambda a: (self.order[a.cause], a.edge))
+            mine = [one for one in left if one.wave == opened.wave]
+            mine.sort(key=lambda one: (self.sorted.index(one.cause), one.edge))
             causes = dict.fromkeys((*(one.cause for one in mine), *((commit.ref,) if forks else ())))
             wrong = (opened.causes, opened.edges) != (tuple(causes), tuple(one.edge for one in mine))
             wrong |= opened.wave in fired
@@ -196,5 +196,5 @@ class _Check:
         state = {**initial(self.graph), **kept.values, **{name: initial(self.graph)[name] for name in kept.refs}}
         for name, refs in kept.refs.items():
             applied(self.graph, state, [w for ref in refs for w in self.line[self.at[ref]].writes if w[0] == name])
-        causal, shown = self.fold(self.past[commit.ref], here), self.fold((1 << here + 1) - 1, here)
+        causal, shown = self.fold(self.past[commit.ref], here), self.fold(-1, here)
         self.say(commit, "its snapshot is another state", state != causal or {**state, **(kept.shown or {})} != shown)

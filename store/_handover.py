@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -18,9 +17,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 PATIENCE_S = 0.002
-"""The loop stands aside for so long at most, and only if the call before this one took no longer."""
+"""The loop stands aside for so long at most."""
+HASTY_CALLS = 8
+"""After a call that took longer, as many are not waited for: where the disk is slow, patience is only lost time."""
 GLIMPSE_S = 0.0001
-"""For so long it stands aside when it looks again."""
+"""For so long the loop stands aside when it looks whether a long call has ended."""
 LOOK_EVERY_S = 0.001
 
 
@@ -31,7 +32,7 @@ class Handover:
         self._call: Callable[[], Any] | None = None
         self._outcome: Future[Any] = Future()
         self._begun, self._ended = threading.Semaphore(0), threading.Semaphore(0)
-        self._took_s = 0.0
+        self._hasty = 0
         # A daemon: an interpreter that ends without closing its store does not wait for it.
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
@@ -41,7 +42,10 @@ class Handover:
         self._outcome = outcome
         self._call = call
         self._begun.release()
-        if not self._ended.acquire(timeout=PATIENCE_S if self._took_s < PATIENCE_S else GLIMPSE_S):
+        if self._ended.acquire(timeout=GLIMPSE_S if self._hasty else PATIENCE_S):
+            self._hasty = 0
+        else:
+            self._hasty = self._hasty - 1 if self._hasty else HASTY_CALLS
             await self._look()
         return outcome.result()
 
@@ -62,10 +66,8 @@ class Handover:
 
     def _work(self) -> None:
         while self._begun.acquire() and (call := self._call) is not None:
-            begun = time.perf_counter()
             try:
                 self._outcome.set_result(call())
             except BaseException as error:  # noqa: BLE001 - raised again by `run`
                 self._outcome.set_exception(error)
-            self._took_s = time.perf_counter() - begun
             self._ended.release()

@@ -109,8 +109,11 @@ class Turn:
         )
 
     def _timers(self, run: Run, closed: tuple[TaskId, ...]) -> None:
-        self.batch.timers_cleared += [(run.key, task_id) for task_id in closed if task_id in run.timed]
-        run.timed.difference_update(closed)
+        over = run.timed.intersection(closed)
+        if over:
+            run.timed -= over
+            self.batch.timers_cleared += [(run.key, task_id) for task_id in over]
+            self.batch.timers = [t for t in self.batch.timers if t.run_key != run.key or t.task_id not in over]
 
     def _interrupts(self, run: Run, commit: Commit, open_before: tuple[str, ...]) -> None:
         if (asked := commit.interrupt) is not None:

@@ -62,6 +62,18 @@ def _runs() -> None:
         sa.Column("finished_at", NUMBER),
         sqlite_autoincrement=True,
     )
+    _run_indexes()
+    op.create_table(
+        "run_inputs",
+        _run_key(primary_key=True, autoincrement=False),
+        _needed("tags", sa.Text),
+        _needed("metadata", sa.Text),
+        _needed("config", sa.Text),
+        _needed("input", sa.Text),
+    )
+
+
+def _run_indexes() -> None:
     op.create_index("runs_by_parent", "runs", ["parent"], sqlite_where=sa.text("parent IS NOT NULL"))
     op.create_index(
         "runs_by_parent_id",
@@ -72,14 +84,6 @@ def _runs() -> None:
     op.create_index("runs_by_status", "runs", ["status", "created_at", "key"])
     op.create_index("runs_by_time", "runs", ["created_at", "key"])
     op.create_index("runs_by_workflow", "runs", ["workflow_id", "created_at", "key"])
-    op.create_table(
-        "run_inputs",
-        _run_key(primary_key=True, autoincrement=False),
-        _needed("tags", sa.Text),
-        _needed("metadata", sa.Text),
-        _needed("config", sa.Text),
-        _needed("input", sa.Text),
-    )
 
 
 def _history() -> None:

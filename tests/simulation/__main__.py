@@ -76,8 +76,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps({**found, "shares": shares, "small_graphs": small and small.as_json()}))
     else:
         _tell(tally, seconds, missing)
-    for seed, message in tally.failed[:3]:
-        _explain(seed, message)
+        _tell_small(small)
+    for seed, _ in tally.failed[:3]:
+        print(f"\nalone: python -m tests.simulation --seed {seed}")
+        _one(seed)
     return 1 if tally.failed or missing or (small is not None and small.failed) else 0
 
 
@@ -129,6 +131,13 @@ def _tell(tally: Tally, seconds: float, missing: list[str]) -> None:
     print(f"{len(tally.failed)} seeds failed" if tally.failed else "no violation")
 
 
+def _tell_small(small: exhaustive.Count | None) -> None:
+    if small is not None:
+        print(f"{small.graphs} small graphs in every order of their answers: {small.runs} runs")
+        for shape, message in small.failed[:3]:
+            print(f"{shape}: {message}")
+
+
 def _one(seed: int) -> int:
     """Play one seed, and where it fails make it smaller."""
     case = case_of(seed)
@@ -143,14 +152,12 @@ def _one(seed: int) -> int:
     return 0
 
 
-def _explain(seed: int, message: str) -> None:
-    print(f"\nseed {seed}: {message}\nalone: python -m tests.simulation --seed {seed}")
-    _one(seed)
-
-
 def _show(case: Case, failed: Failed) -> None:
     print(f"\nthe smallest case found, input {json.dumps(case.given)}:")
-    print(json.dumps({name: case.document[name] for name in ("config", "state_schema", "nodes", "edges")}, indent=1))
+    for name in ("config", "edges"):
+        print(f"{name}: {json.dumps(case.document[name])}")
+    for part in ("state_schema", "nodes"):
+        print("\n".join(f"{part}/{name}: {json.dumps(found)}" for name, found in case.document[part].items()))
     print(failed.message)
     if failed.world is not None:
         print("\n".join(trace(failed.world)))

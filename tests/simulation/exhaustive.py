@@ -33,7 +33,7 @@ MOST_STEPS = 9
 MOST_ROUNDS = 2
 BEYOND = MOST_ROUNDS + 2
 CHUNK = 100
-MOST_EDGES = {2: 9, 3: 9, 4: 7}
+MOST_EDGES = {2: 9, 3: 9, 4: 8}
 """How many edges a graph of so many nodes has at most, those of the start and to the end with them."""
 
 Node = tuple[str, tuple[int, ...]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import Invalid
+from engine.history import Entry, History
+from engine.model import Ref
 from tests.builders import chain, document, graph_of, route, task, writes
 from tests.simulation.world import World
 
@@ -214,3 +216,17 @@ def test_rounds_of_a_loop_are_folded_in_the_order_of_their_levels() -> None:
         world.answer("a", text)
 
     assert (world.status, world.state["log"]) == ("completed", ["one", "two", "three"])
+
+
+def test_rounds_that_run_in_step_are_told_apart_however_long_ago_they_parted() -> None:
+    history = History(graph_of(document({"a": task()}, chain("a"))))
+    rows: list[list[Entry]] = [[], []]
+    for level in range(3000):
+        for side, row in enumerate(rows):
+            causes = (row[-1].ref,) if row else ()
+            edges = (side,) if not row else ()
+            row.append(Entry(Ref(2 * level + side), -side, (level, 0, -1), {}, causes=causes, edges=edges))
+            history.entries[row[-1].ref] = row[-1]
+    last, other = rows[0][-1], rows[1][-1]
+
+    assert (history.compare(last, other), history.compare(other, last), history.compare(last, last)) == (-1, 1, 0)
