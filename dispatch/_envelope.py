@@ -74,18 +74,23 @@ def envelope(work: Work, deadline: int, reply_to: str) -> Envelope:
         "reply_to": reply_to,
         "trace": {"traceparent": trace},
     }
-    parts = (memoryview(constant_part(work))[:-1], b",", memoryview(orjson.dumps(varying))[1:])
-    return Envelope(body=b"".join(parts), headers={"Idempotency-Key": work.task_id, "traceparent": trace})
+    body = b"".join((*_constant_parts(work), b",", memoryview(orjson.dumps(varying))[1:]))
+    return Envelope(body=body, headers={"Idempotency-Key": work.task_id, "traceparent": trace})
 
 
 def constant_part(work: Work) -> bytes:
     """The object of everything that is equal, byte for byte, over the attempts of a task.
 
-    Values may be `orjson.Fragment`: JSON that stands in the body as it is, without being looked at. Raises CodecError
-    when the input, the one value that was not committed before, cannot be written; the others are not checked again.
+    Raises CodecError when the input, the one value that was not committed before, cannot be written; the others are
+    not checked again.
     """
+    return b"".join((*_constant_parts(work), b"}"))
+
+
+def _constant_parts(work: Work) -> list[bytes | memoryview]:
+    """The constant part without its closing brace, in pieces, so that a long state is copied once, into the body."""
     request = work.request
-    return orjson.dumps(
+    head = orjson.dumps(
         {
             "task_id": work.task_id,
             "run_id": work.run_id,
@@ -95,7 +100,6 @@ def constant_part(work: Work) -> bytes:
             "ns": [],
             "prompt": request.prompt,
             "input": orjson.Fragment(dumps(request.input)),
-            "state": request.state,
             "parameters": request.parameters,
             "item": request.item,
             "index": request.index,
@@ -103,6 +107,11 @@ def constant_part(work: Work) -> bytes:
             "config": request.config,
         }
     )
+    parts: list[bytes | memoryview] = [memoryview(head)[:-1], b',"state":{']
+    for place, (key, value) in enumerate(request.state.items()):
+        text = work.encoded.get(key)
+        parts += (b"," if place else b"", orjson.dumps(key), b":", orjson.dumps(value) if text is None else text)
+    return [*parts, b"}"]
 
 
 def traceparent(work: Work) -> str:

@@ -46,7 +46,7 @@ class ListMemo:
         self._text = bytearray()
         self._hasher = hashlib.sha256()
 
-    def take(self, items: list[Any]) -> tuple[orjson.Fragment, str]:
+    def take(self, items: list[Any]) -> tuple[bytes, str]:
         """The JSON of a list and its hash."""
         known = len(self._items)
         if known > len(items) or not all(map(is_, self._items, items)):
@@ -55,7 +55,7 @@ class ListMemo:
             self._text += (b"," if self._text else b"") + orjson.dumps(item)
             self._hasher.update(canonical(item) + b"\n")
         self._items = items
-        return orjson.Fragment(b"".join((b"[", self._text, b"]"))), self._hasher.copy().hexdigest()
+        return b"".join((b"[", self._text, b"]")), self._hasher.copy().hexdigest()
 
 
 class Encoder:
@@ -66,13 +66,14 @@ class Encoder:
     def __init__(self) -> None:
         self._lists: dict[str, ListMemo] = {}
 
-    def take(self, request: Request) -> tuple[Mapping[str, Any], str]:
-        """The `state` of a request with its long lists as JSON already, and the hash of the request."""
-        state, lists = dict(request.state), {}
+    def take(self, request: Request) -> tuple[Mapping[str, bytes], str]:
+        """The JSON of the long lists in a request's state, and the hash of the request."""
+        texts: dict[str, bytes] = {}
+        lists: dict[str, str] = {}
         for key, value in request.state.items():
             if isinstance(value, list):
                 if len(value) >= LONG:
-                    state[key], lists[key] = self._lists.setdefault(key, ListMemo()).take(value)
+                    texts[key], lists[key] = self._lists.setdefault(key, ListMemo()).take(value)
                 else:
                     lists[key] = _list_hash(value)
-        return state, _hash(request, lists)
+        return texts, _hash(request, lists)

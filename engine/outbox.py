@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.model import ErrorInfo, RunId, TaskId
@@ -33,6 +33,8 @@ class Work:
     accepted_by: str | None = None
     deadline: int | None = None
     priority: int = 0
+    encoded: Mapping[str, bytes] = field(default_factory=dict)
+    """The JSON of values of `request.state`, by key, where it is known already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from engine import answers
@@ -95,7 +94,7 @@ class Delivery:
 
     def _work(self, live: Live, found: Dispatch, accepted_by: str | None = None, deadline: int | None = None) -> Work:
         run, task, ask = live.run, found.task, found.ask
-        state, run.progress[task.id].input_hash = run.encoder.take(ask.request)
+        encoded, run.progress[task.id].input_hash = run.encoder.take(ask.request)
         return Work(
             run_id=run.id,
             task_id=task.id,
@@ -103,7 +102,8 @@ class Delivery:
             workflow_version=run.graph.version,
             node=task.node,
             attempt=run.progress[task.id].attempt,
-            request=replace(ask.request, state=state),
+            request=ask.request,
+            encoded=encoded,
             tags=ask.tags,
             worker=ask.worker,
             protocol=ask.protocol,

@@ -105,7 +105,7 @@ class Author:
 
     def given(self) -> dict[str, Any]:
         """An input for it."""
-        names = [name for name in self.state if self.chance.random() < 0.3 and not self.state[name].get("ephemeral")]
+        names = [name for name in self.state if self.chance.random() < 0.3]
         return {name: update_of(self.state[name], self.chance) for name in names}
 
     # ---- nodes
