@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -11,6 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.codec import dumps
+from engine.encoding import CHUNK, Pieces
 from engine.outbox import Work
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,10 +56,18 @@ class TaskEnvelope(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A request as it is sent: the body, and the headers that go with it on every transport."""
+    """A request as it is sent: the body, in pieces, and the headers that go with it on every transport.
 
-    body: bytes
+    A body is one piece, but for one in which a long list is known as JSON already: that is sent from where it lies.
+    """
+
+    pieces: Pieces
     headers: dict[str, str]
+
+    @property
+    def body(self) -> bytes:
+        """The body as one text."""
+        return b"".join(self.pieces)
 
 
 def envelope(work: Work, deadline: int, reply_to: str) -> Envelope:
@@ -74,8 +84,23 @@ def envelope(work: Work, deadline: int, reply_to: str) -> Envelope:
         "reply_to": reply_to,
         "trace": {"traceparent": trace},
     }
-    body = b"".join((*_constant_parts(work), b",", memoryview(orjson.dumps(varying))[1:]))
-    return Envelope(body=body, headers={"Idempotency-Key": work.task_id, "traceparent": trace})
+    parts = (*_constant_parts(work), b",", memoryview(orjson.dumps(varying))[1:])
+    return Envelope(pieces=_joined(parts), headers={"Idempotency-Key": work.task_id, "traceparent": trace})
+
+
+def _joined(parts: Iterable[bytes | memoryview]) -> Pieces:
+    """The parts with those that are short made one; nobody copies a long one."""
+    found: list[bytes] = []
+    short: list[bytes | memoryview] = []
+    for part in parts:
+        if len(part) < CHUNK or isinstance(part, memoryview):
+            short.append(part)
+            continue
+        if short:
+            found.append(b"".join(short))
+            short = []
+        found.append(part)
+    return (*found, b"".join(short))
 
 
 def constant_part(work: Work) -> bytes:
@@ -88,7 +113,7 @@ def constant_part(work: Work) -> bytes:
 
 
 def _constant_parts(work: Work) -> list[bytes | memoryview]:
-    """The constant part without its closing brace, in pieces, so that a long state is copied once, into the body."""
+    """The constant part without its closing brace, in pieces, so that a long list is not copied into it."""
     request = work.request
     head = orjson.dumps(
         {
@@ -110,7 +135,7 @@ def _constant_parts(work: Work) -> list[bytes | memoryview]:
     parts: list[bytes | memoryview] = [memoryview(head)[:-1], b',"state":{']
     for place, (key, value) in enumerate(request.state.items()):
         text = work.encoded.get(key)
-        parts += (b"," if place else b"", orjson.dumps(key), b":", orjson.dumps(value) if text is None else text)
+        parts += (b"," if place else b"", orjson.dumps(key), b":", *((orjson.dumps(value),) if text is None else text))
     return [*parts, b"}"]
 
 

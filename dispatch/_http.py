@@ -5,10 +5,12 @@ from __future__ import annotations
 from asyncio import get_running_loop
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import Payload
 
+from engine.encoding import Pieces
 from engine.errors import EngineError
 
 MAX_BODY = 8 * 1024 * 1024
@@ -20,7 +22,7 @@ KEEP_S = 4.0
 IDLE_S = 1.0
 """After so many seconds without use the other side may be closing a connection without our having heard of it."""
 
-_LARGE = 1024 * 1024  # from here on a body is written in pieces, so that the loop is not held up
+_AT_ONCE = 1024 * 1024  # a longer body is written in parts, so that the loop is not held up
 _MAX_KNOWN = 10_000
 _DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
@@ -87,7 +89,7 @@ class Http:
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._last_used: dict[str, float] = {}
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> Response:
+    async def post(self, url: str, body: Pieces, headers: Mapping[str, str], timeout_s: float) -> Response:
         """POST `body`; the caller ends the wait after `timeout_s`. Raises one of the HttpFailures.
 
         A connection that lay idle and is dropped before any response had most likely been closed by the other side
@@ -115,11 +117,11 @@ class Http:
         return last_used is not None and self._idle_s <= get_running_loop().time() - last_used <= self._keep_s
 
     async def _post(
-        self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, *, fresh: bool
+        self, url: str, body: Pieces, headers: Mapping[str, str], timeout_s: float, *, fresh: bool
     ) -> Response:
         connect_s = min(self._connect_s, timeout_s / 2)
         timeout = aiohttp.ClientTimeout(total=None, connect=connect_s)
-        data = BytesIO(body) if len(body) >= _LARGE else body
+        data = _InPieces(body) if len(body) > 1 or len(body[0]) >= _AT_ONCE else body[0]
         session = self._session(fresh=fresh)
         try:
             async with session.post(
@@ -170,6 +172,25 @@ class Http:
                 trust_env=False,
             )
         return session
+
+
+class _InPieces(Payload):
+    """A body that is written as it lies in memory, with no copy of it made."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        super().__init__(pieces, content_type="application/json")
+        self._size = sum(map(len, pieces))
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        for piece in self._value:
+            for start in range(0, len(piece), _AT_ONCE):
+                await writer.write(piece if len(piece) <= _AT_ONCE else piece[start : start + _AT_ONCE])
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return b"".join(self._value).decode(encoding, errors)
+
+    async def as_bytes(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"".join(self._value)
 
 
 def _server(url: str) -> str:

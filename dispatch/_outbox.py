@@ -235,7 +235,7 @@ class WorkerOutbox:
         timeout_s = work.timeout_ms / 1000
         try:
             async with asyncio.timeout(timeout_s) as limit:
-                return await self._transports[worker.protocol].deliver(worker, task.body, task.headers, timeout_s)
+                return await self._transports[worker.protocol].deliver(worker, task.pieces, task.headers, timeout_s)
         except TimeoutError:
             if not limit.expired():
                 raise

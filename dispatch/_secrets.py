@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from urllib.parse import quote
 
+from engine.encoding import Pieces
 from engine.model import TaskId
 from engine.outbox import Work
 
@@ -32,11 +33,12 @@ def signing_key(secret: str) -> bytes:
     return secret.encode()
 
 
-def signature_headers(secret: str, message_id: str, at: int, body: bytes) -> Mapping[str, str]:
+def signature_headers(secret: str, message_id: str, at: int, body: Pieces) -> Mapping[str, str]:
     """The three headers of Standard Webhooks for a message that is sent `at` (milliseconds since the epoch)."""
     seconds = str(at // 1000)
     mac = hmac.new(signing_key(secret), f"{message_id}.{seconds}.".encode(), sha256)
-    mac.update(body)
+    for piece in body:
+        mac.update(piece)
     return {
         "webhook-id": message_id,
         "webhook-timestamp": seconds,

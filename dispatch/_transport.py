@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dispatch._http import Http
+from engine.encoding import Pieces
 from engine.model import ErrorInfo
 from engine.outbox import Refused, Reply
 from engine.ports import WorkerRow
@@ -26,8 +27,8 @@ class Tools:
 class Transport(Protocol):
     """One way to reach workers."""
 
-    async def deliver(self, worker: WorkerRow, body: bytes, headers: Mapping[str, str], timeout_s: float) -> Reply:
-        """Bring the envelope `body` to the worker and wait for what it says at once.
+    async def deliver(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str], timeout_s: float) -> Reply:
+        """Bring the envelope `body`, which comes in pieces, to the worker and wait for what it says at once.
 
         `headers` holds what every protocol carries beside the body (`Idempotency-Key`, `traceparent`). The caller ends
         the wait after `timeout_s` by cancelling; nothing may be left behind then. Unreachable is for attempts of which

@@ -8,6 +8,7 @@ from dispatch._http import HttpFailure
 from dispatch._reply import reply_of, reply_of_failure
 from dispatch._secrets import signature_headers
 from dispatch._transport import Tools
+from engine.encoding import Pieces
 from engine.outbox import Reply
 from engine.ports import WorkerRow
 
@@ -23,7 +24,7 @@ class Webhook:
         self._http = tools.http
         self._clock = tools.clock
 
-    async def deliver(self, worker: WorkerRow, body: bytes, headers: Mapping[str, str], timeout_s: float) -> Reply:
+    async def deliver(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str], timeout_s: float) -> Reply:
         try:
             response = await self._http.post(worker.url or "", body, self._headers(worker, body, headers), timeout_s)
         except HttpFailure as failure:
@@ -33,7 +34,7 @@ class Webhook:
     async def close(self) -> None:
         """Nothing to release: the HTTP client is shared."""
 
-    def _headers(self, worker: WorkerRow, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+    def _headers(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str]) -> dict[str, str]:
         sent = {name.lower(): value for name, value in worker.headers.items()}
         sent |= {name.lower(): value for name, value in headers.items()}
         sent["content-type"] = "application/json"

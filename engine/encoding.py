@@ -17,6 +17,11 @@ from engine.codec import canonical
 from engine.view import Request
 
 LONG = 16
+CHUNK = 16 * 1024
+"""From this many bytes on the beginning of a list's JSON is a piece of its own, which is never copied again."""
+
+Pieces = tuple[bytes, ...]
+"""A text in pieces, in their order."""
 
 
 def request_hash(request: Request) -> str:
@@ -39,23 +44,31 @@ def _list_hash(items: list[Any]) -> str:
 class ListMemo:
     """The JSON and the hash of the list that a state key had last, to go on from where a longer one begins with it."""
 
-    __slots__ = ("_hasher", "_items", "_text")
+    __slots__ = ("_hasher", "_items", "_pieces", "_tail")
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._items: list[Any] = []
-        self._text = bytearray()
+        self._pieces: list[bytes] = []
+        self._tail = bytearray(b"[")
         self._hasher = hashlib.sha256()
 
-    def take(self, items: list[Any]) -> tuple[bytes, str]:
+    def take(self, items: list[Any]) -> tuple[Pieces, str]:
         """The JSON of a list and its hash."""
-        known = len(self._items)
-        if known > len(items) or not all(map(is_, self._items, items)):
-            known, self._text, self._hasher = 0, bytearray(), hashlib.sha256()
-        for item in items[known:]:
-            self._text += (b"," if self._text else b"") + orjson.dumps(item)
-            self._hasher.update(canonical(item) + b"\n")
+        if len(self._items) > len(items) or not all(map(is_, self._items, items)):
+            self._begin()
+        for place in range(len(self._items), len(items)):
+            if place:
+                self._tail += b","
+            self._tail += orjson.dumps(items[place])
+            self._hasher.update(canonical(items[place]) + b"\n")
+            if len(self._tail) >= CHUNK:
+                self._pieces.append(bytes(self._tail))
+                self._tail.clear()
         self._items = items
-        return b"".join((b"[", self._text, b"]")), self._hasher.copy().hexdigest()
+        return (*self._pieces, bytes(self._tail) + b"]"), self._hasher.copy().hexdigest()
 
 
 class Encoder:
@@ -66,9 +79,9 @@ class Encoder:
     def __init__(self) -> None:
         self._lists: dict[str, ListMemo] = {}
 
-    def take(self, request: Request) -> tuple[Mapping[str, bytes], str]:
+    def take(self, request: Request) -> tuple[Mapping[str, Pieces], str]:
         """The JSON of the long lists in a request's state, and the hash of the request."""
-        texts: dict[str, bytes] = {}
+        texts: dict[str, Pieces] = {}
         lists: dict[str, str] = {}
         for key, value in request.state.items():
             if isinstance(value, list):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from engine.encoding import Pieces
 from engine.model import ErrorInfo, RunId, TaskId
 from engine.view import Request
 
@@ -33,7 +34,7 @@ class Work:
     accepted_by: str | None = None
     deadline: int | None = None
     priority: int = 0
-    encoded: Mapping[str, bytes] = field(default_factory=dict)
+    encoded: Mapping[str, Pieces] = field(default_factory=dict)
     """The JSON of values of `request.state`, by key, where it is known already."""
 
 

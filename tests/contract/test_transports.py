@@ -113,7 +113,7 @@ async def transport(peer: Peer) -> AsyncIterator[Transport]:
 
 async def deliver(transport: Transport, row: WorkerRow) -> Any:
     async with asyncio.timeout(PATIENCE_S):
-        return await transport.deliver(row, BODY, HEADERS, PATIENCE_S)
+        return await transport.deliver(row, (BODY,), HEADERS, PATIENCE_S)
 
 
 @pytest.mark.parametrize("body", ["text", {"output": {"ü": [1, None]}}, [1, 2.5], None, {}])

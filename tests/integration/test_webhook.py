@@ -49,7 +49,7 @@ class Client:
 
     async def deliver(self, url: str, body: bytes = BODY, timeout_s: float = PATIENCE_S, **fields: Any) -> Reply:
         async with asyncio.timeout(PATIENCE_S):
-            return await self.webhook.deliver(a_worker(url=url, **fields), body, HEADERS, timeout_s)
+            return await self.webhook.deliver(a_worker(url=url, **fields), (body,), HEADERS, timeout_s)
 
     async def refused(self, url: str, **fields: Any) -> Refused:
         reply = await self.deliver(url, **fields)

@@ -31,9 +31,11 @@ class Scripted:
         self.closed = False
         self._changed = asyncio.Event()
 
-    async def deliver(self, worker: WorkerRow, body: bytes, headers: Mapping[str, str], timeout_s: float) -> Reply:
+    async def deliver(
+        self, worker: WorkerRow, body: tuple[bytes, ...], headers: Mapping[str, str], timeout_s: float
+    ) -> Reply:
         task_id = headers["Idempotency-Key"]
-        assert orjson.loads(body)["task_id"] == task_id
+        assert orjson.loads(b"".join(body))["task_id"] == task_id
         self.workers[task_id] = worker.id
         self.under_way[task_id] = asyncio.get_running_loop().create_future()
         self._changed.set()

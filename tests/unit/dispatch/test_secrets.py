@@ -25,7 +25,7 @@ def test_a_signature_is_that_of_standard_webhooks():
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
         1_614_265_330_000,
-        b'{"test": 2432232314}',
+        (b'{"test": ', b"2432232314}"),
     )
     assert headers == {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
