@@ -1,0 +1,18 @@
+"""The command line: each public module here holds a group of commands, and is found by its name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from api.cli._app import app
+
+__all__ = ["app", "main"]
+
+for _name in sorted(found.name for found in iter_modules(__path__) if not found.name.startswith("_")):
+    import_module(f"{__name__}.{_name}")
+
+
+def main() -> None:
+    """The `clew` command."""
+    app()
