@@ -84,6 +84,12 @@ class Kind(StrEnum):
 EDITS = frozenset({Kind.FORK, Kind.REPLAY, Kind.RESUME, Kind.STATE, Kind.CHECKOUT})
 """Commits whose writes are an edit: outside the causal order, placed by the time of the commit (language 3.4)."""
 
+JUMPS = frozenset({Kind.REPLAY, Kind.CHECKOUT})
+"""Commits that follow another one than the one before them: the head moves to another line."""
+
+TURNS = frozenset({*JUMPS, Kind.RETRY})
+"""Commits that say how a run is to be read or goes on from here, and that loading a run looks up."""
+
 CAUSAL = frozenset({Kind.START, Kind.NODE, Kind.SEND, Kind.ITEM})
 """Commits that take part in the causal order: they have a level, and what they activate has them as a cause."""
 
@@ -204,12 +210,23 @@ class InterruptOpened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reuse:
+    """What a fork or replay may take answers from: the line that it came from, up to the commit `until` (3.4)."""
+
+    until: Ref
+    interrupts: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
     """One checkpoint of a run: what happened, what was written, and how the frontier changed.
 
     Times are milliseconds since the epoch. `opened`, `closed`, `waiting` and `joined` are the frontier delta: tasks
     activated, tasks that are over, arrivals that wait, waves whose arrivals became a task. `writes` went through the
-    reducers in this order. `call` is set on the commit of a fan-out and on forks of one.
+    reducers in this order. `calls` is set on the commit of a fan-out and on forks of one. `reused` marks an answer
+    that was taken from another line; forks and replays say by `reuse` which line that may be. `limits` are those that
+    a retry raised. `versions` are the workflow versions before and after a commit that changes it, `dropped` the
+    addresses of what had no place in the new one.
     """
 
     ref: Ref
@@ -243,6 +260,11 @@ class Commit:
     actor: str = "engine"
     epoch: int = 0
     input_hash: str | None = None
+    reused: bool = False
+    reuse: Reuse | None = None
+    limits: Mapping[str, int | float] | None = None
+    versions: tuple[int, int] | None = None
+    dropped: tuple[str, ...] = ()
 
     @property
     def seq(self) -> int:

@@ -214,6 +214,10 @@ class Store(Protocol):
     async def commits_before(self, run_key: int, before: int, limit: int, node: str | None) -> list[CommitRow]:
         """At most `limit` commits with seq < before, newest first, of one node if given."""
 
+    async def turns(self, run_key: int) -> list[CommitRow]:
+        """The commits of the kinds in TURNS (replay, checkout, retry), in order; few, and found without reading the
+        others."""
+
     async def events(self, run_key: int, after: int, limit: int) -> list[EventRow]:
         """At most `limit` events with n > after, in order."""
 

@@ -10,6 +10,7 @@ from engine.codec import read, write
 from engine.model import (
     NO_USAGE,
     SEQ_BITS,
+    TURNS,
     Arrival,
     Call,
     Commit,
@@ -18,6 +19,7 @@ from engine.model import (
     InterruptOpened,
     Kind,
     Ref,
+    Reuse,
     RunStatus,
     Snapshot,
     Task,
@@ -88,6 +90,25 @@ def _outcome(commit: Commit) -> Iterator[tuple[str, Any]]:
         yield "resolved", commit.resolved
     if commit.interrupt is not None:
         yield "interrupt", _interrupt(commit.interrupt)
+    if commit.reused or commit.kind in TURNING:
+        yield from _turn(commit)
+
+
+TURNING = TURNS | {Kind.FORK}
+
+
+def _turn(commit: Commit) -> Iterator[tuple[str, Any]]:
+    """What only forks, replays, checkouts and retries have, and the tasks that they spare."""
+    if commit.reused:
+        yield "reused", 1
+    if commit.reuse is not None:
+        yield "reuse", [commit.reuse.until, commit.reuse.interrupts]
+    if commit.limits:
+        yield "limits", dict(commit.limits)
+    if commit.versions is not None:
+        yield "versions", commit.versions
+    if commit.dropped:
+        yield "dropped", commit.dropped
 
 
 def _interrupt(asked: InterruptOpened) -> dict[str, Any]:
@@ -133,6 +154,11 @@ def decode(row: CommitRow) -> Commit:
         actor=row.actor,
         epoch=row.epoch,
         input_hash=body.get("input_hash"),
+        reused="reused" in body,
+        reuse=Reuse(until=Ref(body["reuse"][0]), interrupts=body["reuse"][1]) if "reuse" in body else None,
+        limits=body.get("limits"),
+        versions=(body["versions"][0], body["versions"][1]) if "versions" in body else None,
+        dropped=tuple(body.get("dropped", ())),
     )
 
 

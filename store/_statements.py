@@ -31,6 +31,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from engine.model import SEQ_BITS
 from store import _rows as rows
 from store._tables import (
+    IS_TURN,
     commits,
     events,
     interrupts,
@@ -153,6 +154,8 @@ COMMITS_BEFORE = named(first_rows(_COMMITS.where(_of_run, commits.c.seq < bindpa
 COMMITS_OF_NODE = named(
     first_rows(_COMMITS.where(_of_run, _between, commits.c.node == bindparam("node")).order_by(_newest_first))
 )
+
+TURNS = named(first_rows(_COMMITS.where(_of_run, commits.c.seq > bindparam("after"), IS_TURN).order_by(commits.c.seq)))
 
 _EVENTS = select(*picked(events, rows.EVENT)).where(events.c.run_key == bindparam("run_key")).order_by(events.c.n)
 EVENTS = named(first_rows(_EVENTS.where(events.c.n > bindparam("after"))))

@@ -22,9 +22,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
-REVISION = "0001"
+from engine.model import TURNS
+
+REVISION = "0002"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -104,6 +107,8 @@ commits = Table(
     Column("snapshot", LargeBinary),
     PrimaryKeyConstraint("run_key", "seq"),
 )
+IS_TURN = text(f"kind IN ({', '.join(repr(kind.value) for kind in sorted(TURNS))})")
+Index("commits_that_turn", commits.c.run_key, commits.c.seq, sqlite_where=IS_TURN)  # an ordinary commit pays nothing
 
 events = Table(
     "events",

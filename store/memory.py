@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import ClassVar, TypeVar
 
 from engine.errors import StaleCommit
-from engine.model import Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
+from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.ports import Batch, CommitRow, EventRow, InterruptRow, Page, RunFilter, TimerRow, WorkerRow, WorkflowRow
 from store import _cursor as cursors
 from store._cursor import Place
@@ -177,6 +177,9 @@ class MemoryStore:
             if node is None or commits[place].node == node:
                 found.append(commits[place])
         return found
+
+    async def turns(self, run_key: int) -> list[CommitRow]:
+        return [row for row in self._commits(run_key) if row.kind in TURNS]
 
     async def events(self, run_key: int, after: int, limit: int) -> list[EventRow]:
         events = self._events(run_key)

@@ -192,6 +192,13 @@ class SqliteStore:
             await asyncio.sleep(0)
         return found
 
+    async def turns(self, run_key: int) -> list[CommitRow]:
+        def read(number: int, last: CommitRow | None) -> list[CommitRow]:
+            given = {"run_key": run_key, "after": last.seq if last else 0, "limit": number}
+            return [rows.commit_row(row) for row in self._read(sql.TURNS, **given)]
+
+        return await in_slices(sys.maxsize, read)
+
     async def events(self, run_key: int, after: int, limit: int) -> list[EventRow]:
         return await self._events(sql.EVENTS, limit, after, run_key=run_key)
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine import control
+from engine import control, travel
 from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
@@ -117,7 +117,7 @@ class Engine:
             parent_id=parent.id,
         )
         live = Live(run=await self.loader.forked(head, parent, seq), head=head)
-        return await self._begin(live, control.fork(live.run, updates, now, actor))
+        return await self._begin(live, travel.fork(live.run, updates, now, actor))
 
     async def _begin(self, live: Live, first: Step) -> RunId:
         def begin(turn: Turn, found: Live) -> RunId:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from engine import control
+from engine import control, travel
 from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
@@ -135,7 +135,7 @@ class World:
             config=control.deep_merge(parent.config, config or {}),
         )
         run = ready(self.loader.forked(head, parent, seq))
-        first = control.fork(run, updates or {}, self.now, "test")
+        first = travel.fork(run, updates or {}, self.now, "test")
         self._begin(Live(run=run, head=head), first)
 
     def _begin(self, live: Live, first: Step) -> None:
