@@ -14,13 +14,14 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from api.errors import Refused
+from api.keys import HEADER, takes_keys
 from api.settings import Settings
 from engine.codec import loads
 
 OPEN_ENDED = "<k>"
 """A query parameter whose name ends with this stands for all names that begin like it."""
 
-NO_KEYS = "the header Idempotency-Key is not supported yet by this version"
+NO_KEYS = "this operation takes no Idempotency-Key"
 
 
 class JsonRequest(Request):
@@ -55,14 +56,19 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         known, has_body, creates = query_names(self.dependant), self.body_field is not None, self.status_code == 201
+        keyed = takes_keys(self.dependant.dependencies)
 
         async def strict(request: Request) -> Response:
-            if creates and "idempotency-key" in request.headers:
+            if creates and not keyed and HEADER in request.headers:
                 raise Refused(422, "request.unsupported", NO_KEYS)
             if request.scope["query_string"]:
                 _refuse_unknown(request, known)
             if has_body:
                 request = await _with_json(request, request.app.state.settings)
+            if keyed and HEADER in request.headers:
+                body = await request.json() if isinstance(request, JsonRequest) else None
+                answered: Response = await request.app.state.wired.keys.answer(request, body, handle)
+                return answered
             return await handle(request)
 
         return strict

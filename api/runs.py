@@ -7,6 +7,7 @@ import asyncio
 from api.closing import before
 from api.schemas import Fork, RunFields, StartAnyRun
 from api.workflows import Workflows
+from engine.claims import Claim
 from engine.driver import Engine, StartRequest
 from engine.driver.reader import parse_checkpoint_id
 from engine.errors import NotFound
@@ -20,17 +21,22 @@ class Runs:
     def __init__(self, engine: Engine, workflows: Workflows, closing: asyncio.Event) -> None:
         self.engine, self.workflows, self.closing = engine, workflows, closing
 
-    async def start(self, workflow_id: str, asked: RunFields) -> RunId:
-        """Start a run of a stored workflow. Raises NotFound or Invalid."""
-        return await self._start(await self.workflows.get(workflow_id, asked.version), asked)
+    async def start(self, workflow_id: str, asked: RunFields, claim: Claim | None = None) -> RunId:
+        """Start a run of a stored workflow; one with a key that has started one is that one. Raises NotFound or
+        Invalid."""
+        if claim is not None and claim.made is not None:
+            return RunId(claim.made)
+        return await self._start(await self.workflows.get(workflow_id, asked.version), asked, claim)
 
-    async def start_any(self, asked: StartAnyRun) -> RunId:
+    async def start_any(self, asked: StartAnyRun, claim: Claim | None = None) -> RunId:
         """Start a run of a stored workflow, or of one in the request. Raises NotFound, Conflict or Invalid."""
+        if claim is not None and claim.made is not None:
+            return RunId(claim.made)
         if asked.workflow_id is not None:
-            return await self.start(asked.workflow_id, asked)
-        return await self._start(await self.workflows.keep(asked.workflow), asked)
+            return await self.start(asked.workflow_id, asked, claim)
+        return await self._start(await self.workflows.keep(asked.workflow), asked, claim)
 
-    async def _start(self, row: WorkflowRow, asked: RunFields) -> RunId:
+    async def _start(self, row: WorkflowRow, asked: RunFields, claim: Claim | None) -> RunId:
         request = StartRequest(
             workflow_id=row.id,
             version=row.version,
@@ -39,15 +45,17 @@ class Runs:
             metadata=asked.metadata,
             tags=tuple(dict.fromkeys(asked.tags)),
         )
-        return await self.engine.start_run(request)
+        return await self.engine.start_run(request, claim=claim)
 
-    async def fork(self, asked: Fork, run_id: str | None = None) -> RunId:
+    async def fork(self, asked: Fork, run_id: str | None = None, claim: Claim | None = None) -> RunId:
         """Fork a run from a checkpoint, which is one of `run_id` where that is given. Raises NotFound, Conflict or
         Invalid."""
+        if claim is not None and claim.made is not None:
+            return RunId(claim.made)
         named, seq = parse_checkpoint_id(asked.checkpoint_id)
         if run_id not in (None, named):
             raise NotFound(f"run '{run_id}' has no checkpoint '{asked.checkpoint_id[:80]}'")
-        return await self.engine.fork(named, seq, asked.updates, asked.config)
+        return await self.engine.fork(named, seq, asked.updates, asked.config, claim=claim)
 
     async def settle(self, run_id: RunId, seconds: float | None) -> None:
         """Wait until the run is terminal or interrupted, at most for that long, and not beyond the server's end."""

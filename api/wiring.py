@@ -14,6 +14,7 @@ from functools import partial
 from uuid_utils import uuid7
 
 from api.answers import Answers, task_token
+from api.keys import Keys
 from api.runs import Runs
 from api.settings import Settings
 from api.workers import Workers
@@ -49,6 +50,7 @@ class Wired:
     workers: Workers
     runs: Runs
     answers: Answers
+    keys: Keys
     closing: asyncio.Event
     started_at: int
 
@@ -101,6 +103,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         workers=Workers(store, outbox, clock),
         runs=Runs(engine, workflows, closing),
         answers=Answers(engine, key),
+        keys=Keys(store, clock),
         closing=closing,
         started_at=clock(),
     )

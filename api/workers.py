@@ -11,6 +11,7 @@ from api.schemas import ChangedWorker, NewWorker
 from dispatch._address import check_worker_headers, check_worker_url
 from dispatch._registry import protocols
 from dispatch._secrets import new_secret
+from engine.claims import Claim
 from engine.errors import Invalid, NotFound
 from engine.outbox import Outbox
 from engine.ports import Page, Store, WorkerRow
@@ -26,13 +27,15 @@ class Workers:
         """Tell the outbox who is registered now."""
         self.outbox.workers_changed({row.id: row for row in await self.store.workers()})
 
-    async def register(self, asked: NewWorker) -> WorkerRow:
+    async def register(self, asked: NewWorker, claim: Claim | None = None) -> WorkerRow:
         """Add a worker; a secret is made where none is given. Raises Invalid, and Conflict when the id is taken."""
+        if claim is not None and claim.made is not None:
+            return await self.get(claim.made)
         now = self.clock()
         given = _columns(asked) | {"secret": asked.secret or new_secret()}
         row = WorkerRow(id=asked.id, created_at=now, updated_at=now, **given)
         _check(row)
-        await self.store.put_worker(row, create=True)
+        await self.store.put_worker(row, create=True, claim=claim)
         await self.tell()
         return row
 

@@ -13,6 +13,7 @@ import structlog
 from api.errors import Refused
 from api.paging import page_of
 from api.schemas import Paged, WorkflowsQuery
+from engine.claims import Claim
 from engine.codec import dumps
 from engine.errors import Conflict, Invalid, NotFound
 from engine.graph import Graph
@@ -93,14 +94,16 @@ class Workflows:
 
     # ---- writing
 
-    async def create(self, document: Any) -> WorkflowRow:
+    async def create(self, document: Any, claim: Claim | None = None) -> WorkflowRow:
         """Save a new workflow. Raises Invalid, or Conflict when the id is taken."""
+        if claim is not None and claim.made is not None:
+            return await self.get(claim.made)
         async with self._saving:
             workflow_id = self._id_in(document)
             newest = await self.store.workflow(workflow_id)
             if newest is not None and newest.status != "archived":
                 raise Conflict(f"there is a workflow '{workflow_id[:80]}' already", "workflow.exists")
-            return await self._add(workflow_id, newest, document, "api")
+            return await self._add(workflow_id, newest, document, "api", claim)
 
     async def put(self, workflow_id: str, document: Any, if_match: str | None) -> WorkflowRow:
         """Save a new version, unless the document is that of the newest. Raises NotFound, Invalid, Conflict, or Refused
@@ -165,7 +168,9 @@ class Workflows:
             newest = await self.store.workflow(workflow_id)
             return await self._add(workflow_id, newest, _with_id(document, workflow_id), "file")
 
-    async def _add(self, workflow_id: str, newest: WorkflowRow | None, document: Any, source: str) -> WorkflowRow:
+    async def _add(
+        self, workflow_id: str, newest: WorkflowRow | None, document: Any, source: str, claim: Claim | None = None
+    ) -> WorkflowRow:
         """Add a version, unless the newest one says the same already. Raises Invalid."""
         version = 1 if newest is None else newest.version + 1
         graph = load(document, workflow_id, version, self.limits)
@@ -184,7 +189,7 @@ class Workflows:
             name=stored.get("name"),
             tags=tuple(stored.get("tags", ())),
         )
-        await self.store.put_workflow(row)
+        await self.store.put_workflow(row, claim)
         self._remember(graph)
         return row
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from engine.claims import Claim, ClaimRow, Claims
 from engine.model import Ref, RunHead, RunId, RunStatus, TaskId
 
 T = TypeVar("T")
@@ -139,12 +140,13 @@ class Batch:
     interrupts: list[InterruptRow] = field(default_factory=list)
     interrupts_ended: list[tuple[str, str, int]] = field(default_factory=list)
     """(interrupt id, status, time)"""
+    claims: list[ClaimRow] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write."""
         rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
-        return not any((*rows, self.interrupts, self.interrupts_ended))
+        return not any((*rows, self.interrupts, self.interrupts_ended, self.claims))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +170,7 @@ class RunFilter:
     q: str | None = None
 
 
-class Store(Protocol):
+class Store(Claims, Protocol):
     """Where everything durable lives. Writes are all or nothing; a read never sees part of a batch."""
 
     async def open(self) -> None:
@@ -237,8 +239,8 @@ class Store(Protocol):
 
     # workflows
 
-    async def put_workflow(self, row: WorkflowRow) -> None:
-        """Add a version. Raises Conflict when that version exists."""
+    async def put_workflow(self, row: WorkflowRow, claim: Claim | None = None) -> None:
+        """Add a version, and the key it was asked with. Raises Conflict when that version exists."""
 
     async def workflow(self, workflow_id: str, version: int | None = None) -> WorkflowRow | None:
         """A version, or the newest; archived ones too."""
@@ -260,8 +262,8 @@ class Store(Protocol):
 
     # workers
 
-    async def put_worker(self, row: WorkerRow, *, create: bool) -> None:
-        """Add (Conflict when the id is taken) or replace a worker."""
+    async def put_worker(self, row: WorkerRow, *, create: bool, claim: Claim | None = None) -> None:
+        """Add (Conflict when the id is taken) or replace a worker, with the key it was asked with."""
 
     async def worker(self, worker_id: str) -> WorkerRow | None: ...
     async def workers(self) -> list[WorkerRow]: ...

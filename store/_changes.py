@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+from engine.claims import Claim
 from engine.model import SEQ_BITS
 from engine.ports import WorkerRow, WorkflowRow
+from store import _claims as claims
 from store import _rows as rows
 from store import _statements as sql
 from store._errors import has_forks, no_worker, no_workflow, version_exists, worker_exists
@@ -34,7 +36,7 @@ def delete_run(run_key: int) -> Change:
     return change
 
 
-def put_workflow(row: WorkflowRow) -> Change:
+def put_workflow(row: WorkflowRow, claim: Claim | None = None) -> Change:
     """Add a version; its workflow takes the status of the newest. Raises Conflict when the version exists."""
     values = rows.workflow_values(row)
 
@@ -44,6 +46,7 @@ def put_workflow(row: WorkflowRow) -> Change:
         except sqlite3.IntegrityError as error:
             raise version_exists(row) from error
         connection.execute(sql.SET_WORKFLOW_HEAD, values)
+        claims.add(connection, [claim.on(row.id, row.created_at)] if claim is not None else [])
 
     return change
 
@@ -69,7 +72,7 @@ def keep_server_secret(fresh: bytes) -> Change:
     return change
 
 
-def add_worker(row: WorkerRow) -> Change:
+def add_worker(row: WorkerRow, claim: Claim | None = None) -> Change:
     """Add a worker. Raises Conflict when the id is taken."""
     values = rows.worker_values(row)
 
@@ -78,6 +81,7 @@ def add_worker(row: WorkerRow) -> Change:
             connection.execute(sql.INSERT_WORKER, values)
         except sqlite3.IntegrityError as error:
             raise worker_exists(row.id) from error
+        claims.add(connection, [claim.on(row.id, row.created_at)] if claim is not None else [])
 
     return change
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from engine.errors import StaleCommit
 from engine.model import RunHead
 from engine.ports import Batch
+from store import _claims as claims
 from store import _rows as rows
 from store import _statements as sql
 from store._fresh import moved, touched, versions_after
@@ -33,6 +34,7 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
         if batch.events:
             many(sql.INSERT_EVENT, map(rows.event_values, batch.events))
         _timers_and_interrupts(connection, batch)
+        claims.add(connection, batch.claims)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode not in _STALE:
             raise

@@ -7,6 +7,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
+from engine.claims import ClaimRow
 from engine.model import NO_USAGE, ErrorInfo, Ref, RunHead, RunId, RunStatus, TaskId, Usage
 from engine.ports import CommitRow, EventRow, InterruptRow, TimerRow, WorkerRow, WorkflowRow
 from store._json import from_text, to_text
@@ -18,6 +19,7 @@ EVENT = tuple(field.name for field in fields(EventRow))
 TIMER = tuple(field.name for field in fields(TimerRow))
 INTERRUPT = tuple(field.name for field in fields(InterruptRow))
 WORKER = tuple(field.name for field in fields(WorkerRow))
+CLAIM = tuple(field.name for field in fields(ClaimRow))
 
 commit_values = attrgetter(*COMMIT)
 timer_values = attrgetter(*TIMER)
@@ -181,3 +183,14 @@ def worker_row(row: Row) -> WorkerRow:
     found = dict(zip(WORKER, row, strict=True))
     given = {name: from_text(found[name]) for name in ("headers", "metadata")}
     return WorkerRow(**{**found, **given, "tags": tuple(from_text(found["tags"]))})
+
+
+def claim_values(row: ClaimRow) -> Row:
+    """The values of the columns CLAIM."""
+    return row.scope, row.key, row.fingerprint, row.made, row.at, row.status, to_text(dict(row.headers)), row.body
+
+
+def claim_row(row: Row) -> ClaimRow:
+    """A key of the columns CLAIM."""
+    found = dict(zip(CLAIM, row, strict=True))
+    return ClaimRow(**{**found, "headers": from_text(found["headers"])})

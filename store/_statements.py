@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy import literal_column as number
@@ -32,6 +33,7 @@ from engine.model import SEQ_BITS
 from store import _rows as rows
 from store._tables import (
     IS_TURN,
+    claims,
     commits,
     events,
     interrupts,
@@ -197,6 +199,18 @@ SET_WORKFLOW_STATUS = named(
     update(workflow_heads)
     .where(workflow_heads.c.id == bindparam("workflow_id"))
     .values(status=bindparam("new_status"), updated_at=bindparam("at"))
+)
+
+_this_claim = and_(claims.c.scope == bindparam("in_scope"), claims.c.key == bindparam("of_key"))
+CLAIM = named(select(*picked(claims, rows.CLAIM)).where(_this_claim))
+ADD_CLAIM = _insert(claims, rows.CLAIM)
+_too_old = claims.c.at <= bindparam("until")
+_oldest = first_rows(select(claims.c.scope, claims.c.key).where(_too_old).order_by(claims.c.at))
+FORGET_CLAIMS = named(delete(claims).where(tuple_(claims.c.scope, claims.c.key).in_(_oldest)))
+"""The oldest ones, at most `limit`."""
+FORGET_CLAIM = ordered(delete(claims).where(_this_claim, _too_old), ["in_scope", "of_key", "until"])
+KEEP_ANSWER = named(
+    update(claims).where(_this_claim).values({name: bindparam(f"new_{name}") for name in ("status", "headers", "body")})
 )
 
 SERVER_SECRET = named(select(server_secret.c.value))

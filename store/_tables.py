@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -178,6 +178,22 @@ workflow_heads = Table(
     Column("updated_at", _Int, nullable=False),
 )
 Index("workflow_heads_by_time", workflow_heads.c.updated_at, workflow_heads.c.id)
+
+# Idempotency keys: what a request has made, and its first answer.
+claims = Table(
+    "claims",
+    metadata,
+    Column("scope", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("made", Text, nullable=False),
+    Column("at", _Int, nullable=False),
+    Column("status", _Int),
+    Column("headers", Text, nullable=False),
+    Column("body", LargeBinary),
+    PrimaryKeyConstraint("scope", "key"),
+)
+Index("claims_by_time", claims.c.at)
 
 server_secret = Table("server_secret", metadata, Column("value", LargeBinary, nullable=False))  # one row
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import ClassVar, TypeVar
 
+from engine.claims import KEPT_MS, Claim, ClaimRow
 from engine.errors import StaleCommit
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.ports import Batch, CommitRow, EventRow, InterruptRow, Page, RunFilter, TimerRow, WorkerRow, WorkflowRow
@@ -62,6 +63,7 @@ class MemoryStore:
         self._workflows: dict[str, _Workflow] = {}
         self._workers: dict[str, WorkerRow] = {}
         self._server_secret = b""
+        self._claims: dict[tuple[str, str], ClaimRow] = {}
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
@@ -89,6 +91,12 @@ class MemoryStore:
         for event in batch.events:
             insort(self._runs[event.run_key].events, event, key=_number)
         self._timers_and_interrupts(batch)
+        self._add_claims(batch.claims)
+
+    def _add_claims(self, rows: Iterable[ClaimRow]) -> None:
+        for row in rows:
+            self._claims = {name: old for name, old in self._claims.items() if old.at > row.at - KEPT_MS}
+            self._claims[row.scope, row.key] = row
 
     def _check(self, batch: Batch) -> None:
         """Nothing is there already, nothing belongs to a run that is gone."""
@@ -226,13 +234,14 @@ class MemoryStore:
 
     # ---- workflows
 
-    async def put_workflow(self, row: WorkflowRow) -> None:
+    async def put_workflow(self, row: WorkflowRow, claim: Claim | None = None) -> None:
         found = self._workflows.setdefault(row.id, _Workflow(row.status, row.updated_at))
         if row.version in found.versions:
             raise version_exists(row)
         found.versions[row.version] = row
         if row.version == max(found.versions):
             found.status, found.changed_at = row.status, row.updated_at
+        self._add_claims([claim.on(row.id, row.created_at)] if claim is not None else [])
 
     async def workflow(self, workflow_id: str, version: int | None = None) -> WorkflowRow | None:
         found = self._workflows.get(workflow_id)
@@ -264,14 +273,22 @@ class MemoryStore:
         self._server_secret = self._server_secret or fresh
         return self._server_secret
 
+    async def claim(self, scope: str, key: str) -> ClaimRow | None:
+        return self._claims.get((scope, key))
+
+    async def keep_answer(self, row: ClaimRow) -> None:
+        if (row.scope, row.key) in self._claims:
+            self._claims[row.scope, row.key] = row
+
     # ---- workers
 
-    async def put_worker(self, row: WorkerRow, *, create: bool) -> None:
+    async def put_worker(self, row: WorkerRow, *, create: bool, claim: Claim | None = None) -> None:
         if create and row.id in self._workers:
             raise worker_exists(row.id)
         if not create and row.id not in self._workers:
             raise no_worker(row.id)
         self._workers[row.id] = row
+        self._add_claims([claim.on(row.id, row.created_at)] if claim is not None else [])
 
     async def worker(self, worker_id: str) -> WorkerRow | None:
         return self._workers.get(worker_id)

@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from engine.claims import Claim, ClaimRow
 from engine.errors import StoreUnavailable
 from engine.model import Ref, RunHead, RunId, TaskId
 from engine.ports import Batch, CommitRow, EventRow, InterruptRow, Page, RunFilter, TimerRow, WorkerRow, WorkflowRow
 from store import _changes as changes
+from store import _claims as claims
 from store import _cursor as cursors
 from store import _lists as lists
 from store import _rows as rows
@@ -237,8 +239,8 @@ class SqliteStore:
 
     # ---- workflows
 
-    async def put_workflow(self, row: WorkflowRow) -> None:
-        await self._write().change(changes.put_workflow(row))
+    async def put_workflow(self, row: WorkflowRow, claim: Claim | None = None) -> None:
+        await self._write().change(changes.put_workflow(row, claim))
 
     async def workflow(self, workflow_id: str, version: int | None = None) -> WorkflowRow | None:
         if version is None:
@@ -269,10 +271,16 @@ class SqliteStore:
         await self._write().change(changes.keep_server_secret(fresh))
         return bytes(self._read(sql.SERVER_SECRET)[0][0])
 
+    async def claim(self, scope: str, key: str) -> ClaimRow | None:
+        return self._one(rows.claim_row, sql.CLAIM, in_scope=scope, of_key=key)
+
+    async def keep_answer(self, row: ClaimRow) -> None:
+        await self._write().change(claims.keep_answer(row))
+
     # ---- workers
 
-    async def put_worker(self, row: WorkerRow, *, create: bool) -> None:
-        await self._write().change(changes.add_worker(row) if create else changes.replace_worker(row))
+    async def put_worker(self, row: WorkerRow, *, create: bool, claim: Claim | None = None) -> None:
+        await self._write().change(changes.add_worker(row, claim) if create else changes.replace_worker(row))
 
     async def worker(self, worker_id: str) -> WorkerRow | None:
         return self._one(rows.worker_row, sql.WORKER, id=worker_id)

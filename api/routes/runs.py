@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Serving
 from api.describe import Responses, body_problems, events, problems
+from api.keys import Claimed
 from api.render import answer, created, location, nothing, page
 from api.requests import StrictRoute
 from api.schemas import Empty, Fork, Paged, Resume, RunsQuery, StartAnyRun, StartQuery, StartRun
@@ -46,11 +47,12 @@ async def start_run(
     server: Serving,
     workflow_id: str,
     query: Annotated[StartQuery, Query()],
+    claim: Claimed,
     body: StartRun | None = None,
     accept: Accept = "",
 ) -> Response:
     """Start a run of a workflow."""
-    run_id = await server.runs.start(workflow_id, body or StartRun())
+    run_id = await server.runs.start(workflow_id, body or StartRun(), claim)
     return await _begun(server, run_id, query, accept)
 
 
@@ -59,10 +61,11 @@ async def start_any_run(
     server: Serving,
     query: Annotated[StartQuery, Query()],
     body: StartAnyRun,
+    claim: Claimed,
     accept: Accept = "",
 ) -> Response:
     """Start a run of a workflow by its id, or of a document that comes along."""
-    return await _begun(server, await server.runs.start_any(body), query, accept)
+    return await _begun(server, await server.runs.start_any(body, claim), query, accept)
 
 
 def run_filter(query: RunsQuery, given: QueryParams) -> RunFilter:
@@ -116,15 +119,15 @@ async def resume_run(server: Serving, run_id: str, body: Resume | None = None) -
 
 
 @router.post("/runs/{run_id}/fork", status_code=201, response_model=shapes.Run, responses=body_problems(404, 409))
-async def fork_run(server: Serving, run_id: str, body: Fork) -> Response:
+async def fork_run(server: Serving, run_id: str, body: Fork, claim: Claimed) -> Response:
     """Start a new run from a checkpoint of this one."""
-    return created(await server.reader.run(await server.runs.fork(body, run_id)), "runs")
+    return created(await server.reader.run(await server.runs.fork(body, run_id, claim)), "runs")
 
 
 @router.post("/runs/fork", status_code=201, response_model=shapes.Run, responses=body_problems(404, 409))
-async def fork_checkpoint(server: Serving, body: Fork) -> Response:
+async def fork_checkpoint(server: Serving, body: Fork, claim: Claimed) -> Response:
     """Start a new run from a checkpoint of any run."""
-    return created(await server.reader.run(await server.runs.fork(body)), "runs")
+    return created(await server.reader.run(await server.runs.fork(body, claim=claim)), "runs")
 
 
 @router.post("/runs/{run_id}/cancel", response_model=shapes.Run, responses=body_problems(404, 409))

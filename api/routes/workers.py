@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Serving
 from api.describe import body_problems, problems
+from api.keys import Claimed
 from api.render import answer, created, nothing, page, worker_json
 from api.requests import StrictRoute
 from api.schemas import ChangedWorker, NewWorker, Paged
@@ -19,9 +20,9 @@ router = APIRouter(tags=["workers"], route_class=StrictRoute)
 
 
 @router.post("/workers", status_code=201, response_model=shapes.RegisteredWorker, responses=body_problems(409))
-async def register_worker(server: Serving, body: NewWorker) -> Response:
+async def register_worker(server: Serving, body: NewWorker, claim: Claimed) -> Response:
     """Register a worker. Its signing secret is in this answer, and never shown again."""
-    row = await server.workers.register(body)
+    row = await server.workers.register(body, claim)
     return created({**worker_json(row), "secret": row.secret}, "workers")
 
 

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from api import shapes
 from api.deps import Serving
 from api.describe import body_problems, problems
+from api.keys import Claimed
 from api.render import answer, location, nothing, page, workflow_json
 from api.requests import StrictRoute
 from api.schemas import Document, Paged, WorkflowsQuery
@@ -30,9 +31,9 @@ def _shown_page(found: Page[WorkflowRow]) -> Response:
 
 
 @router.post("/workflows", status_code=201, response_model=shapes.Workflow, responses=body_problems(409))
-async def create_workflow(server: Serving, document: Given) -> Response:
+async def create_workflow(server: Serving, document: Given, claim: Claimed) -> Response:
     """Save a new workflow."""
-    row = await server.workflows.create(document)
+    row = await server.workflows.create(document, claim)
     return _shown(row, 201, {"Location": location("workflows", row.id)})
 
 

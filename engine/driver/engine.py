@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine import control, travel
+from engine.claims import Claim
 from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
@@ -68,8 +69,8 @@ class Engine:
 
     # ---- starting and forking
 
-    async def start_run(self, request: StartRequest, actor: str = "api") -> RunId:
-        """Start a run; returns its id once the start is durable. Raises Invalid."""
+    async def start_run(self, request: StartRequest, actor: str = "api", claim: Claim | None = None) -> RunId:
+        """Start a run; returns its id once the start is durable, with the key it was asked with. Raises Invalid."""
         graph = await self.graph(request.workflow_id, request.version)
         now, key, run_id = self.clock(), self._take_key(), RunId(self.new_id())
         head = RunHead(
@@ -88,10 +89,16 @@ class Engine:
             tags=request.tags,
         )
         live = Live(run=new_run(head, graph), head=head)
-        return await self._begin(live, control.start(live.run, now, actor))
+        return await self._begin(live, control.start(live.run, now, actor), claim)
 
     async def fork(
-        self, run_id: RunId, seq: int, updates: Mapping[str, Any], config: Mapping[str, Any], actor: str = "api"
+        self,
+        run_id: RunId,
+        seq: int,
+        updates: Mapping[str, Any],
+        config: Mapping[str, Any],
+        actor: str = "api",
+        claim: Claim | None = None,
     ) -> RunId:
         """Fork a run from its commit `seq`; returns the new run's id. Raises NotFound, Conflict or Invalid."""
         parent = await self.store.run(run_id)
@@ -117,11 +124,13 @@ class Engine:
             parent_id=parent.id,
         )
         live = Live(run=await self.loader.forked(head, parent, seq), head=head)
-        return await self._begin(live, travel.fork(live.run, updates, now, actor))
+        return await self._begin(live, travel.fork(live.run, updates, now, actor), claim)
 
-    async def _begin(self, live: Live, first: Step) -> RunId:
+    async def _begin(self, live: Live, first: Step, claim: Claim | None) -> RunId:
         def begin(turn: Turn, found: Live) -> RunId:
             turn.create(found)
+            if claim is not None:
+                turn.batch.claims.append(claim.on(found.run.id, turn.now))
             self.delivery.take(turn, found, first)
             return found.run.id
 

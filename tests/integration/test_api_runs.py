@@ -76,12 +76,6 @@ async def test_what_is_not_supported_yet_is_refused_by_name(server: Server, fiel
     assert "not supported yet" in problem["errors"][0]["message"]
 
 
-@pytest.mark.parametrize("path", ["/workflows", "/workflows/straight/runs", "/runs", "/runs/fork", "/workers"])
-async def test_an_idempotency_key_is_not_ignored(server: Server, path: str) -> None:
-    problem = await server.refused("POST", path, 422, json={}, headers={"Idempotency-Key": "k"})
-    assert problem["code"] == "request.unsupported"
-
-
 @pytest.mark.parametrize(
     ("body", "path"),
     [
