@@ -7,11 +7,13 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+from api.render import workflow_json as row_json
 from api.wiring import Wired, clock
 from dispatch._registry import protocols
 from engine.nodes._common import Field
 from engine.nodes._fields import NODE_FIELDS
 from engine.plugins import node_types, reducer_names
+from engine.ports import WorkflowRow
 from engine.render import rfc3339
 
 
@@ -29,8 +31,25 @@ def server_json(server: Wired) -> dict[str, Any]:
         "protocols": list(protocols()),
         "node_types": list(node_types()),
         "reducers": list(reducer_names()),
+        "workflows": _folder_json(server),
         "limits": {"max_body": settings.max_body, "max_depth": settings.max_depth, "max_nodes": settings.max_nodes},
     }
+
+
+def _folder_json(server: Wired) -> dict[str, Any] | None:
+    """The folder of workflow files, and what is wrong in it; None where there is no folder."""
+    found = server.definitions
+    if found is None:
+        return None
+    return {"folder": str(found.folder), "faults": [fault.as_json() for fault in found.faults]}
+
+
+def workflow_json(server: Wired, row: WorkflowRow) -> dict[str, Any]:
+    """A version of a workflow, with the file that it comes from and what is wrong with that file now."""
+    found = server.definitions
+    fault = None if found is None else found.fault_of(row.id)
+    file = None if found is None else found.owned.get(row.id)
+    return {**row_json(row), "file": file, "fault": None if fault is None else fault.as_json()}
 
 
 @cache

@@ -67,6 +67,22 @@ class Usage(Shape):
     cost: float
 
 
+class FileFault(Shape):
+    """What is wrong with a workflow file."""
+
+    file: str = Field(description="Relative to the folder; empty: the folder itself.")
+    workflow_id: str | None
+    message: str
+    problems: list[Fault]
+
+
+class Folder(Shape):
+    """The folder of workflow files."""
+
+    folder: str
+    faults: list[FileFault] = Field(description="Of files that are not in use; the last good versions stay.")
+
+
 class Workflow(Shape):
     """One version of a workflow."""
 
@@ -79,6 +95,8 @@ class Workflow(Shape):
     created_at: datetime
     updated_at: datetime
     definition: dict[str, Any]
+    file: str | None = Field(description="The file that owns this workflow: it is changed there, not here.")
+    fault: FileFault | None = Field(description="What is wrong with that file as it is now.")
 
 
 class Report(Shape):
@@ -250,4 +268,5 @@ class Info(Shape):
     protocols: list[str]
     node_types: list[str]
     reducers: list[str]
+    workflows: Folder | None = Field(description="null where no folder is followed.")
     limits: dict[str, int]

@@ -31,7 +31,7 @@ from engine.ports import Store
 from engine.validate import Limits
 from store import store_at
 from store.sql import SqliteStore
-from watcher.definitions import read_folder
+from watcher.definitions import Definitions, followed
 
 KEY_BYTES = 32
 
@@ -47,6 +47,7 @@ class Wired:
     reader: Reader
     streams: Streams
     workflows: Workflows
+    definitions: Definitions | None
     workers: Workers
     runs: Runs
     answers: Answers
@@ -70,8 +71,9 @@ async def running(settings: Settings, base_url: str) -> AsyncIterator[Wired]:
             open_transports(Tools(http=http, clock=clock)), clock=clock, reply_to=reply_addresses(base_url, key)
         )
         wired = _wired(settings, base_url, store, outbox, key)
-        if settings.workflows is not None:
-            await wired.workflows.adopt(read_folder(settings.workflows, settings.max_depth))
+        if wired.definitions is not None:
+            await wired.definitions.sync()
+            await ends.enter_async_context(followed(wired.definitions))
         await wired.workers.tell()
         await wired.engine.open()
         ends.push_async_callback(wired.engine.close)
@@ -100,6 +102,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         reader=reader,
         streams=Streams(reader),
         workflows=workflows,
+        definitions=_definitions(settings, workflows),
         workers=Workers(store, outbox, clock),
         runs=Runs(engine, workflows, closing),
         answers=Answers(engine, key),
@@ -107,6 +110,14 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         closing=closing,
         started_at=clock(),
     )
+
+
+def _definitions(settings: Settings, workflows: Workflows) -> Definitions | None:
+    if settings.workflows is None:
+        return None
+    found = Definitions(settings.workflows, settings.max_depth, workflows)
+    workflows.files = found.owned
+    return found
 
 
 def store_to_read(address: str) -> Store:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import structlog
 
 from api.errors import Refused
 from api.paging import page_of
@@ -21,13 +19,11 @@ from engine.mermaid import mermaid
 from engine.parse import load, parse, stored_form
 from engine.ports import Page, Store, WorkflowRow
 from engine.validate import Limits, validate
-from watcher.definitions import Definition
 
 MAX_GRAPHS = 256
+FEW = 200
 MAX_VERSION_DIGITS = 9
 INLINE = "inline-"
-
-log = structlog.get_logger(__name__)
 
 
 class Workflows:
@@ -37,7 +33,8 @@ class Workflows:
         self.store, self.limits, self.clock = store, limits, clock
         self._saving = asyncio.Lock()
         self._graphs: OrderedDict[tuple[str, int], Graph] = OrderedDict()
-        self._from_files: set[str] = set()
+        self.files: Mapping[str, str] = {}
+        """The files that own workflows, by the ids of these; kept by whoever follows the folder."""
 
     # ---- reading
 
@@ -100,6 +97,7 @@ class Workflows:
             return await self.get(claim.made)
         async with self._saving:
             workflow_id = self._id_in(document)
+            self._require_ours(workflow_id)
             newest = await self.store.workflow(workflow_id)
             if newest is not None and newest.status != "archived":
                 raise Conflict(f"there is a workflow '{workflow_id[:80]}' already", "workflow.exists")
@@ -140,33 +138,35 @@ class Workflows:
             self._require_ours(workflow_id)
             await self.store.set_workflow_status(workflow_id, "archived", self.clock())
 
-    async def adopt(self, definitions: Iterable[Definition]) -> None:
-        """Save what files say; they alone change these workflows from then on. What is not valid is logged and left
-        out."""
-        for found in definitions:
-            workflow_id, path = found.workflow_id, str(found.path)
-            try:
-                if found.fault is not None:
-                    raise Invalid(found.fault)
-                if workflow_id in self._from_files:
-                    raise Invalid("another file has this id")
-                self._from_files.add(workflow_id)
-                row = await self._take(workflow_id, found.document)
-            except Invalid as error:
-                log.error(
-                    "workflow.file_skipped",
-                    path=path,
-                    workflow_id=workflow_id,
-                    error=error.message,
-                    problems=list(error.problems),
-                )
-            else:
-                log.info("workflow.file_loaded", path=path, workflow_id=row.id, version=row.version)
+    # ---- files, which are the owners of what they say
 
-    async def _take(self, workflow_id: str, document: Any) -> WorkflowRow:
+    async def take(self, workflow_id: str, document: Any) -> int:
+        """Have what a file says as the newest version; its number. What was archived comes back. Raises Invalid."""
         async with self._saving:
             newest = await self.store.workflow(workflow_id)
-            return await self._add(workflow_id, newest, _with_id(document, workflow_id), "file")
+            document = _with_id(document, workflow_id)
+            if newest is not None and newest.status == "archived" and _says(newest, document):
+                load(document, workflow_id, newest.version, self.limits)
+                await self.store.set_workflow_status(workflow_id, "active", self.clock())
+                return newest.version
+            return (await self._add(workflow_id, newest, document, "file")).version
+
+    async def archive(self, workflow_id: str) -> None:
+        """Archive a workflow whose file is gone."""
+        async with self._saving:
+            newest = await self.store.workflow(workflow_id)
+            if newest is not None and newest.source == "file" and newest.status != "archived":
+                await self.store.set_workflow_status(workflow_id, "archived", self.clock())
+
+    async def from_files(self) -> list[str]:
+        """The ids of the workflows that came from files and are not archived."""
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            page = await self.store.workflows(None, None, None, FEW, cursor)
+            found += [row.id for row in page.items if row.source == "file"]
+            if (cursor := page.next_cursor) is None:
+                return found
 
     async def _add(
         self, workflow_id: str, newest: WorkflowRow | None, document: Any, source: str, claim: Claim | None = None
@@ -204,8 +204,9 @@ class Workflows:
         raise Invalid(f"{found[0]['path'] or '/'}: {found[0]['message']}", "workflow.invalid", found)
 
     def _require_ours(self, workflow_id: str) -> None:
-        if workflow_id in self._from_files:
-            raise Conflict(f"workflow '{workflow_id[:80]}' comes from a file; change it there", "workflow.file_owned")
+        if (file := self.files.get(workflow_id)) is not None:
+            message = f"workflow '{workflow_id[:80]}' comes from the file {file}; change it there"
+            raise Conflict(message, "workflow.file_owned", file=file)
 
     def _remember(self, graph: Graph) -> Graph:
         self._graphs[graph.workflow_id, graph.version] = graph
@@ -222,6 +223,11 @@ def etag(row: WorkflowRow) -> str:
 def _matches(if_match: str, row: WorkflowRow) -> bool:
     wanted = {tag.strip().removeprefix("W/") for tag in if_match.split(",")}
     return "*" in wanted or etag(row) in wanted
+
+
+def _says(row: WorkflowRow, document: Any) -> bool:
+    same = row.source == "file" and isinstance(document, dict)
+    return same and dumps(row.document) == dumps(stored_form(document))
 
 
 def _with_id(document: Any, workflow_id: str) -> Any:

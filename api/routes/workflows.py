@@ -8,12 +8,14 @@ from fastapi import APIRouter, Body, Header, Query
 from starlette.responses import PlainTextResponse, Response
 
 from api import shapes
+from api.catalogue import workflow_json
 from api.deps import Serving
 from api.describe import body_problems, problems
 from api.keys import Claimed
-from api.render import answer, location, nothing, page, workflow_json
+from api.render import answer, location, nothing, page
 from api.requests import StrictRoute
 from api.schemas import Document, Paged, WorkflowsQuery
+from api.wiring import Wired
 from api.workflows import etag
 from engine.ports import Page, WorkflowRow
 
@@ -22,25 +24,26 @@ router = APIRouter(tags=["workflows"], route_class=StrictRoute)
 Given = Annotated[Document, Body()]
 
 
-def _shown(row: WorkflowRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return answer(workflow_json(row), status, {"ETag": etag(row), **(headers or {})})
+def _shown(server: Wired, row: WorkflowRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return answer(workflow_json(server, row), status, {"ETag": etag(row), **(headers or {})})
 
 
-def _shown_page(found: Page[WorkflowRow]) -> Response:
-    return page(Page(items=tuple(map(workflow_json, found.items)), next_cursor=found.next_cursor))
+def _shown_page(server: Wired, found: Page[WorkflowRow]) -> Response:
+    items = tuple(workflow_json(server, row) for row in found.items)
+    return page(Page(items=items, next_cursor=found.next_cursor))
 
 
 @router.post("/workflows", status_code=201, response_model=shapes.Workflow, responses=body_problems(409))
 async def create_workflow(server: Serving, document: Given, claim: Claimed) -> Response:
     """Save a new workflow."""
     row = await server.workflows.create(document, claim)
-    return _shown(row, 201, {"Location": location("workflows", row.id)})
+    return _shown(server, row, 201, {"Location": location("workflows", row.id)})
 
 
 @router.get("/workflows", response_model=shapes.PageOf[shapes.Workflow], responses=problems())
 async def list_workflows(server: Serving, query: Annotated[WorkflowsQuery, Query()]) -> Response:
     """List workflows, the last changed first."""
-    return _shown_page(await server.workflows.page(query))
+    return _shown_page(server, await server.workflows.page(query))
 
 
 @router.post("/workflows/validate", response_model=shapes.Report, responses=body_problems())
@@ -52,7 +55,7 @@ async def validate_document(server: Serving, document: Given) -> Response:
 @router.get("/workflows/{workflow_id}", response_model=shapes.Workflow, responses=problems(404))
 async def get_workflow(server: Serving, workflow_id: str) -> Response:
     """Get the newest version of a workflow."""
-    return _shown(await server.workflows.get(workflow_id))
+    return _shown(server, await server.workflows.get(workflow_id))
 
 
 @router.put("/workflows/{workflow_id}", response_model=shapes.Workflow, responses=body_problems(404, 409, 412))
@@ -63,7 +66,7 @@ async def put_workflow(
     if_match: Annotated[str | None, Header(description="The ETag of the version that is changed.")] = None,
 ) -> Response:
     """Save a new version; a document that is the same as the newest makes none."""
-    return _shown(await server.workflows.put(workflow_id, document, if_match))
+    return _shown(server, await server.workflows.put(workflow_id, document, if_match))
 
 
 @router.delete("/workflows/{workflow_id}", status_code=204, responses=problems(404, 409))
@@ -76,13 +79,13 @@ async def delete_workflow(server: Serving, workflow_id: str) -> Response:
 @router.get("/workflows/{workflow_id}/versions", response_model=shapes.PageOf[shapes.Workflow], responses=problems(404))
 async def list_versions(server: Serving, workflow_id: str, query: Annotated[Paged, Query()]) -> Response:
     """List the versions of a workflow, newest first."""
-    return _shown_page(await server.workflows.versions(workflow_id, query))
+    return _shown_page(server, await server.workflows.versions(workflow_id, query))
 
 
 @router.get("/workflows/{workflow_id}/versions/{version}", response_model=shapes.Workflow, responses=problems(404))
 async def get_version(server: Serving, workflow_id: str, version: str) -> Response:
     """Get one version of a workflow."""
-    return _shown(await server.workflows.numbered(workflow_id, version))
+    return _shown(server, await server.workflows.numbered(workflow_id, version))
 
 
 @router.post("/workflows/{workflow_id}/validate", response_model=shapes.Report, responses=problems(404))
