@@ -25,6 +25,8 @@ from dispatch._registry import open_transports
 from dispatch._secrets import reply_addresses
 from dispatch._transport import Tools
 from engine.driver import Engine
+from engine.driver.comparison import Comparison
+from engine.driver.lines import Lines
 from engine.driver.reader import Reader
 from engine.driver.stream import Streams
 from engine.ports import Store
@@ -45,6 +47,7 @@ class Wired:
     store: Store
     engine: Engine
     reader: Reader
+    comparison: Comparison
     streams: Streams
     workflows: Workflows
     definitions: Definitions | None
@@ -100,6 +103,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         store=store,
         engine=engine,
         reader=reader,
+        comparison=Comparison(Lines(store, engine.loader)),
         streams=Streams(reader),
         workflows=workflows,
         definitions=_definitions(settings, workflows),

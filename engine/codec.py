@@ -20,6 +20,7 @@ INTEGER = "json.integer"
 NUMBER = "json.number"
 VALUE = "json.value"
 
+_SORTED = orjson.OPT_SORT_KEYS
 _LONG = 19  # digits of the largest 64-bit integer
 _NINETEEN_DIGITS = b"0" * _LONG
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
@@ -71,12 +72,22 @@ def read(text: bytes | str) -> Any:
 
 def canonical(value: Any) -> bytes:
     """The one JSON text of a value: compact, keys sorted. Raises CodecError as `dumps`."""
-    return _dumped(value, orjson.OPT_SORT_KEYS)
+    return _dumped(value, _SORTED)
 
 
 def digest(value: Any) -> str:
     """SHA-256 of the canonical JSON, in hexadecimal. Raises CodecError as `dumps`."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values that came through this codec have the same JSON; the order of an object's keys is none of it,
+    and 1, 1.0 and true are three values."""
+    if one is other:
+        return True
+    if one.__class__ is not other.__class__ or one != other:
+        return False
+    return one.__class__ is str or orjson.dumps(one, option=_SORTED) == orjson.dumps(other, option=_SORTED)
 
 
 def _dumped(value: Any, option: int) -> bytes:

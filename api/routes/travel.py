@@ -1,0 +1,23 @@
+"""Time travel to look at: what differs between checkpoints and runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api import shapes_travel as shapes
+from api.deps import Serving
+from api.describe import problems
+from api.render import answer
+from api.requests import StrictRoute
+from api.schemas_travel import DiffQuery
+
+router = APIRouter(tags=["runs"], route_class=StrictRoute)
+
+
+@router.get("/diff", response_model=shapes.Diff, responses=problems(404))
+async def diff_checkpoints(server: Serving, query: Annotated[DiffQuery, Query()]) -> Response:
+    """Tell what changes from one checkpoint to another, of one run or of two."""
+    return answer(await server.comparison.diff(query.from_, query.to))

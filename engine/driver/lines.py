@@ -1,0 +1,88 @@
+"""Lines of commits over runs: what led to a checkpoint, through all the runs that its run was forked from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.compare import Segment
+from engine.driver.loading import Loader
+from engine.errors import NotFound
+from engine.model import Commit, Ref, RunHead, RunId, run_key_of, seq_of
+from engine.ports import CommitRow, Store
+from engine.record import decode
+from engine.render import checkpoint_id, parse_checkpoint_id
+from engine.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A checkpoint: a run, and the number of its commit."""
+
+    head: RunHead
+    seq: int
+
+    @property
+    def id(self) -> str:
+        return checkpoint_id(self.head.id, self.seq)
+
+
+class Lines:
+    """Finds checkpoints, and reads what led to them."""
+
+    def __init__(self, store: Store, loader: Loader) -> None:
+        self.store, self.loader = store, loader
+        self._names: dict[int, RunId] = {}
+
+    async def checkpoint(self, text: str, run_id: str | None = None) -> Point:
+        """The checkpoint with an id, which is one of `run_id` where that is given. Raises NotFound."""
+        named, seq = parse_checkpoint_id(text)
+        head = await self.store.run(named)
+        if head is None or not 1 <= seq <= seq_of(head.head) or run_id not in (None, head.id):
+            where = "there is no" if run_id is None else f"run '{run_id[:80]}' has no"
+            raise NotFound(f"{where} checkpoint '{text[:80]}'")
+        return Point(head, seq)
+
+    async def newest(self, run_id: str) -> Point:
+        """The head of a run. Raises NotFound."""
+        head = await self.store.run(RunId(run_id))
+        if head is None:
+            raise NotFound(f"there is no run '{run_id[:80]}'")
+        return Point(head, seq_of(head.head))
+
+    async def point(self, text: str) -> Point:
+        """The checkpoint with an id, or the head of the run with that id. Raises NotFound."""
+        head = await self.store.run(RunId(text))
+        return Point(head, seq_of(head.head)) if head is not None else await self.checkpoint(text)
+
+    async def at(self, point: Point) -> Run:
+        """The run as it was at a checkpoint."""
+        return await self.loader.at(point.head, point.seq)
+
+    async def segments(self, point: Point) -> list[Segment]:
+        """All that led to a checkpoint, oldest first."""
+        found = [Segment(point.head.key, 1, point.seq)]
+        parent = point.head.parent
+        while parent is not None:
+            found.append(Segment(run_key_of(parent), 1, seq_of(parent)))
+            above = await self.store.run_by_key(run_key_of(parent))
+            if above is None:
+                raise NotFound(f"a run that '{point.head.id}' was forked from is gone")
+            parent = above.parent
+        return found[::-1]
+
+    async def rows(self, segments: Sequence[Segment]) -> list[CommitRow]:
+        """The rows of segments, oldest first."""
+        return [row for one in segments for row in await self.store.commits(one.run_key, one.first, one.last)]
+
+    async def commits(self, segments: Sequence[Segment]) -> list[Commit]:
+        """The commits of segments, oldest first."""
+        return [decode(row) for row in await self.rows(segments)]
+
+    async def name(self, ref: Ref) -> str:
+        """The checkpoint id of a commit."""
+        key = run_key_of(ref)
+        if key not in self._names:
+            head = await self.store.run_by_key(key)
+            self._names[key] = head.id if head is not None else RunId(f"deleted-{key}")
+        return checkpoint_id(self._names[key], seq_of(ref))

@@ -1,0 +1,119 @@
+"""Time travel to look at, over HTTP: what differs between checkpoints and runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.api.serving import Server, a_server, asking, straight
+from tests.unit.engine.test_patch import patched
+
+WRITING = {
+    "id": "writing",
+    "state_schema": {
+        "log": {"type": "array", "reducer": "append"},
+        "o": {"type": "object", "reducer": "merge"},
+        "n": {"type": "integer"},
+    },
+    "nodes": {
+        "a": {"type": "transform", "updates": {"log": ["a", "b"], "o": {"k": {"x": 1}, "gone": 1}, "n": 1}},
+        "b": {
+            "type": "transform",
+            "updates": {"log": "c", "o": {"__overwrite": True, "value": {"k": {"x": 2, "y/z": [1]}}}},
+        },
+    },
+    "edges": [["__start__", "a"], ["a", "b"], ["b", "__end__"]],
+}
+SUM = {"$expr": "state.n + 1"}
+COUNTING = {
+    "id": "counting",
+    "state_schema": {"n": {"type": "integer", "default": 0}, "m": {"type": "integer"}},
+    "nodes": {
+        "one": {"type": "transform", "updates": {"n": SUM}},
+        "two": {"type": "transform", "updates": {"n": SUM}},
+        "same": {"type": "transform", "updates": {"m": 1}},
+    },
+    "edges": [["__start__", "one"], ["one", "two"], ["two", "same"], ["same", "__end__"]],
+}
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with a_server(tmp_path) as found:
+        for document in (straight(), asking(), WRITING, COUNTING):
+            await found.post("/workflows", document, 201)
+        yield found
+
+
+async def run_of(server: Server, workflow: str, **body: Any) -> str:
+    return str((await server.post(f"/workflows/{workflow}/runs?wait=10", body, 201))["id"])
+
+
+async def fork_of(server: Server, checkpoint: str, **body: Any) -> str:
+    fork = await server.post("/runs/fork", {"checkpoint_id": checkpoint, **body}, 201)
+    return str((await server.settled(fork["id"]))["id"])
+
+
+async def state_at(server: Server, checkpoint: str) -> Any:
+    return await server.get(f"/runs/{checkpoint.rpartition('.')[0]}/checkpoints/{checkpoint}/state")
+
+
+async def diff(server: Server, before: str, after: str) -> Any:
+    return await server.get("/diff", params={"from": before, "to": after})
+
+
+async def test_a_diff_leads_from_one_state_to_the_other_and_back(server: Server) -> None:
+    run = await run_of(server, "writing")
+    points = [f"{run}.{seq}" for seq in range(1, 5)]
+    for before in points:
+        for after in points:
+            found = await diff(server, before, after)
+            assert patched(await state_at(server, before), found["patch"]) == await state_at(server, after)
+
+
+async def test_a_diff_within_a_run_tells_the_tasks_between(server: Server) -> None:
+    run = await run_of(server, "writing")
+    there = (await diff(server, f"{run}.1", f"{run}.3"))["tasks"]
+    back = (await diff(server, f"{run}.3", f"{run}.2"))["tasks"]
+    assert [(task["address"], task["change"], task["from"]) for task in there] == [
+        ("a", "added", None),
+        ("b", "added", None),
+    ]
+    assert [(task["address"], task["change"], task["to"]) for task in back] == [("b", "removed", None)]
+    assert there[1]["to"]["checkpoint_id"] == f"{run}.3"
+
+
+async def test_a_diff_with_a_fork_leaves_out_what_came_before_it_and_what_is_the_same(server: Server) -> None:
+    run = await run_of(server, "counting")
+    fork = await fork_of(server, f"{run}.2", updates={"n": 10})
+    found = await diff(server, f"{run}.4", f"{fork}.3")
+    assert found["patch"] == [{"op": "replace", "path": "/n", "value": 11}]
+    assert [(task["address"], task["change"], task["same_output"]) for task in found["tasks"]] == [
+        ("two", "changed", False)
+    ]
+
+
+async def test_a_diff_of_unrelated_runs_compares_them_whole(server: Server) -> None:
+    one, other = await run_of(server, "counting"), await run_of(server, "writing")
+    found = await diff(server, f"{one}.4", f"{other}.3")
+    changes = {(task["address"], task["change"]) for task in found["tasks"]}
+    assert changes == {
+        ("one", "removed"), ("two", "removed"), ("same", "removed"), ("a", "added"), ("b", "added"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("point", ["nonsense", "{run}", "{run}.0", "{run}.99", "{run}.01", "ghost.1"])
+async def test_a_diff_with_a_checkpoint_that_is_none_is_not_found(server: Server, point: str) -> None:
+    run = await run_of(server, "straight")
+    await server.refused("GET", "/diff", 404, params={"from": f"{run}.1", "to": point.format(run=run)})
+    await server.refused("GET", "/diff", 404, params={"to": f"{run}.1", "from": point.format(run=run)})
+
+
+async def test_a_diff_needs_two_checkpoints(server: Server) -> None:
+    run = await run_of(server, "straight")
+    problem = await server.refused("GET", "/diff", 422, params={"from": f"{run}.1"})
+    assert problem["errors"][0]["path"] == "/to"
+    await server.refused("GET", "/diff", 422, params={"from": f"{run}.1", "to": f"{run}.1", "x": "1"})

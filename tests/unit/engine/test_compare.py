@@ -1,0 +1,72 @@
+"""Lines compared: where they part, and which of their tasks go together."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.compare import Segment, aligned, ended, parted
+from engine.model import Commit, Kind, Task, TaskId, Wave, make_ref
+
+S = Segment
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "common", "rest", "others"),
+    [
+        ([S(1, 1, 5)], [S(1, 1, 5)], (1, 5), [], []),
+        ([S(1, 1, 5)], [S(1, 1, 3)], (1, 3), [S(1, 4, 5)], []),
+        ([S(1, 1, 5)], [S(2, 1, 3)], None, [S(1, 1, 5)], [S(2, 1, 3)]),
+        ([S(1, 1, 5)], [S(1, 1, 3), S(2, 1, 4)], (1, 3), [S(1, 4, 5)], [S(2, 1, 4)]),
+        ([S(1, 1, 3), S(2, 1, 4)], [S(1, 1, 3)], (1, 3), [S(2, 1, 4)], []),
+        ([S(1, 1, 3), S(2, 1, 4)], [S(1, 1, 3), S(3, 1, 2)], (1, 3), [S(2, 1, 4)], [S(3, 1, 2)]),
+        ([S(1, 1, 3), S(2, 1, 4)], [S(1, 1, 3), S(2, 1, 2), S(3, 1, 1)], (2, 2), [S(2, 3, 4)], [S(3, 1, 1)]),
+        ([S(1, 1, 3), S(1, 6, 9)], [S(1, 1, 5)], (1, 3), [S(1, 6, 9)], [S(1, 4, 5)]),
+    ],
+)
+def test_lines_part_after_their_last_common_commit(
+    one: list[Segment],
+    other: list[Segment],
+    common: tuple[int, int] | None,
+    rest: list[Segment],
+    others: list[Segment],
+) -> None:
+    assert parted(one, other) == (None if common is None else make_ref(*common), rest, others)
+    assert parted(other, one) == (None if common is None else make_ref(*common), others, rest)
+
+
+def done(run: int, seq: int, node: str, *, answer: object = None, hashed: str | None = None, **more: object) -> Commit:
+    task = Task(id=TaskId(f"{run}.{more.pop('name', seq)}"), wave=Wave(node), causes=(), level=1, index=None)
+    kind = more.pop("kind", Kind.NODE)
+    assert isinstance(kind, Kind)
+    closed = () if kind is Kind.FAILURE else (task.id,)
+    return Commit(
+        ref=make_ref(run, seq), kind=kind, at=0, task=task, closed=closed, level=1, answer=answer, input_hash=hashed
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "change"),
+    [
+        (done(1, 1, "a", answer={"output": 1}), done(2, 1, "a", answer={"output": 1}), "same"),
+        (done(1, 1, "a", answer={"output": 1}), done(2, 1, "a", answer={"output": 1.0}), "changed"),
+        (done(1, 1, "a", answer={"output": 1}), done(2, 1, "a", answer={"output": True}), "changed"),
+        (done(1, 1, "a", answer=1, hashed="x"), done(2, 1, "a", answer=1, hashed="y"), "changed"),
+        (done(1, 1, "a", answer=1, hashed="x"), done(2, 1, "a", answer=1, hashed="x"), "same"),
+        (done(1, 1, "a"), done(2, 1, "a", kind=Kind.FAILURE), "changed"),
+    ],
+)
+def test_a_task_is_the_same_where_it_took_and_gave_the_same(one: Commit, other: Commit, change: str) -> None:
+    assert [pair.change for pair in aligned([one], [other])] == [change]
+
+
+def test_tasks_at_one_address_go_together_in_their_order() -> None:
+    one = [done(1, 1, "a", answer=1), done(1, 2, "a", answer=2), done(1, 3, "a", answer=3)]
+    other = [done(2, 1, "a", answer=1), done(2, 2, "a", answer=2), done(2, 3, "b")]
+    found = [(pair.task.node, pair.change) for pair in aligned(one, other)]
+    assert found == [("a", "same"), ("a", "same"), ("b", "added"), ("a", "removed")]
+
+
+def test_a_task_that_failed_and_was_done_later_has_ended_once() -> None:
+    failed, later = done(1, 1, "a", kind=Kind.FAILURE, name="t"), done(1, 3, "a", name="t")
+    assert ended([failed, later]) == [later]
+    assert ended([failed]) == [failed]
