@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from api.closing import before
-from api.schemas import Fork, RunFields, StartAnyRun
+from api.schemas import Fork, InjectState, Replay, RunFields, StartAnyRun
 from api.workflows import Workflows
 from engine.claims import Claim
 from engine.driver import Engine, StartRequest
-from engine.driver.reader import parse_checkpoint_id
+from engine.driver.reader import Reader, parse_checkpoint_id
 from engine.errors import NotFound
 from engine.model import RunId
 from engine.ports import WorkflowRow
+from engine.render import checkpoint_id, parse_branch, pending_json
 
 
 class Runs:
     """Begins runs. `closing` is set when the server is to end."""
 
-    def __init__(self, engine: Engine, workflows: Workflows, closing: asyncio.Event) -> None:
-        self.engine, self.workflows, self.closing = engine, workflows, closing
+    def __init__(self, engine: Engine, reader: Reader, workflows: Workflows, closing: asyncio.Event) -> None:
+        self.engine, self.reader, self.workflows, self.closing = engine, reader, workflows, closing
 
     async def start(self, workflow_id: str, asked: RunFields, claim: Claim | None = None) -> RunId:
         """Start a run of a stored workflow; one with a key that has started one is that one. Raises NotFound or
@@ -52,12 +54,39 @@ class Runs:
         Invalid."""
         if claim is not None and claim.made is not None:
             return RunId(claim.made)
-        named, seq = parse_checkpoint_id(asked.checkpoint_id)
-        if run_id not in (None, named):
-            raise NotFound(f"run '{run_id}' has no checkpoint '{asked.checkpoint_id[:80]}'")
+        named, _ = parse_checkpoint_id(asked.checkpoint_id)
+        seq = _seq_in(run_id or named, asked.checkpoint_id)
         return await self.engine.fork(named, seq, asked.updates, asked.config, claim=claim)
+
+    async def replay(self, run_id: str, asked: Replay) -> None:
+        """Begin a new branch at a checkpoint of the run. Raises NotFound, Conflict or Invalid."""
+        await self.engine.travel.replay(RunId(run_id), _seq_in(run_id, asked.checkpoint_id), asked.updates)
+
+    async def checkout(self, run_id: str, branch: str) -> None:
+        """Go on with another branch. Raises NotFound or Conflict."""
+        number = parse_branch(branch)
+        if number is None:
+            raise NotFound(f"run '{run_id[:80]}' has no branch '{branch[:80]}'")
+        await self.engine.travel.checkout(RunId(run_id), number)
+
+    async def inject(self, run_id: str, asked: InjectState) -> dict[str, Any]:
+        """Write state now, or after a node: the checkpoint, or what waits. Raises NotFound, Conflict or Invalid."""
+        travel = self.engine.travel
+        if asked.after_node is None:
+            seq = await travel.inject(RunId(run_id), asked.updates)
+            return {"checkpoint": await self.reader.checkpoint(run_id, checkpoint_id(run_id, seq)), "pending": None}
+        found = await travel.inject_after(RunId(run_id), asked.after_node, asked.updates)
+        return {"checkpoint": None, "pending": pending_json(found)}
 
     async def settle(self, run_id: RunId, seconds: float | None) -> None:
         """Wait until the run is terminal or interrupted, at most for that long, and not beyond the server's end."""
         if seconds:
             await before(self.closing, self.engine.wait(run_id, seconds))
+
+
+def _seq_in(run_id: str, checkpoint: str) -> int:
+    """The number of a checkpoint of this run. Raises NotFound where it is none."""
+    named, seq = parse_checkpoint_id(checkpoint)
+    if named != run_id:
+        raise NotFound(f"run '{run_id[:80]}' has no checkpoint '{checkpoint[:80]}'")
+    return seq

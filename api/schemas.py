@@ -103,6 +103,30 @@ class Fork(Asked):
     reuse_interrupts: NotYet = None
 
 
+class Replay(Asked):
+    """Begins a new branch of a run at a checkpoint."""
+
+    checkpoint_id: str
+    updates: Object = Field(default_factory=dict, description="State updates, through the reducers.")
+    goto: NotYet = None
+    workflow_version: NotYet = None
+    reuse: NotYet = None
+    reuse_interrupts: NotYet = None
+
+
+class InjectState(Asked):
+    """Writes state into a run: now, or right after the next commit of a node."""
+
+    updates: Object = Field(description="State updates, through the reducers.")
+    after_node: Id | None = Field(default=None, description="A node, before whose followers the state is written.")
+
+
+class Retry(Asked):
+    """Starts again what failed."""
+
+    config: Object = Field(default_factory=dict, description="Raises max_steps, max_tasks, timeout_ms or max_cost.")
+
+
 class WorkerFields(Asked):
     """What is known of a worker. `token`, `secret` and `headers` are never returned."""
 

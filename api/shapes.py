@@ -194,6 +194,21 @@ class Run(RunSummary):
     branches: list[dict[str, Any]]
 
 
+class PendingInjection(Shape):
+    """State that is written right after the next commit of a node."""
+
+    id: str
+    after_node: str
+    updates: dict[str, Any]
+
+
+class Injected(Shape):
+    """The checkpoint of an edit, or the edit that waits for a node: one of the two is null."""
+
+    checkpoint: Checkpoint | None
+    pending: PendingInjection | None
+
+
 class Checkpoint(Shape):
     """One commit of a run."""
 

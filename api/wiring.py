@@ -108,7 +108,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         workflows=workflows,
         definitions=_definitions(settings, workflows),
         workers=Workers(store, outbox, clock),
-        runs=Runs(engine, workflows, closing),
+        runs=Runs(engine, reader, workflows, closing),
         answers=Answers(engine, key),
         keys=Keys(store, clock),
         closing=closing,

@@ -102,7 +102,8 @@ def attempt_failed(
     if task is None or run.status in TERMINAL:
         return Late(task_id=task_id, why="the task is over")
     progress, node = run.progress[task_id], run.graph.nodes[task.node]
-    delay = next_delay_ms(node.retry, progress.attempt, error.code, error.retryable, chance)
+    tries = progress.attempt - progress.first_attempt + 1
+    delay = next_delay_ms(node.retry, tries, error.code, error.retryable, chance)
     if delay is None:
         return fail(run, task, error, now, usage)
     return Retry(

@@ -138,8 +138,8 @@ class Batch:
     timers_cleared: list[tuple[int, TaskId]] = field(default_factory=list)
     """Tasks whose timers all go, before `timers` are set."""
     interrupts: list[InterruptRow] = field(default_factory=list)
-    interrupts_ended: list[tuple[str, str, int]] = field(default_factory=list)
-    """(interrupt id, status, time)"""
+    interrupts_ended: list[tuple[str, str, int | None]] = field(default_factory=list)
+    """(interrupt id, status, time); without a time, one that is open again"""
     claims: list[ClaimRow] = field(default_factory=list)
 
     @property

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from engine.activation import limit_error
 from engine.history import Entry
-from engine.model import Commit, Ref, RunHead, TaskStatus, make_ref
+from engine.lines import jumps_of
+from engine.model import Commit, Ref, RunHead, TaskId, TaskStatus, make_ref
 from engine.ports import CommitRow, EventRow
 from engine.record import decode, read_snapshot, snapshot
-from engine.run import Progress, Run
+from engine.run import Injection, Progress, Run
 from engine.state import State, durable, fleeting, initial, reduced
 
+RUN_NOTES = TaskId("@run")
+"""What events that concern a run as a whole are filed under, where those of tasks have the task's id."""
 MIN_SNAPSHOT_WEIGHT = 8192
 OUTWEIGH = 4
 
@@ -109,7 +112,7 @@ def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
     for event in events:
         task_id, body = event.task_id, event.body
         progress = run.progress.get(task_id) if task_id is not None else None
-        if task_id is None or progress is None or progress.status is TaskStatus.FAILED:
+        if task_id is None or progress is None or progress.status is TaskStatus.FAILED or event.seq < progress.since:
             continue
         match event.kind:
             case "dispatch":
@@ -129,8 +132,23 @@ def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
                 run.set_status(task_id, TaskStatus.RETRYING)
 
 
-def settle_totals(run: Run, head: RunHead) -> None:
-    """Take the totals of a run's own line from its row."""
+def restore_notes(run: Run, events: Iterable[EventRow]) -> None:
+    """Take up what is to be done with the run as a whole: the injections that wait for a node."""
+    for event in events:
+        body = event.body
+        if event.kind == "injection" and body["branch"] == run.branch and body["jumps"] == run.jumps:
+            run.injections[body["id"]] = Injection(
+                id=body["id"], node=body["node"], updates=body["updates"], actor=body["actor"]
+            )
+        elif event.kind == "injected":
+            run.injections.pop(body["id"], None)
+
+
+def settle_totals(run: Run, head: RunHead, turns: Sequence[Commit] = ()) -> None:
+    """Take the totals of a run from its row, and what its turns say of it as a whole."""
+    jumps = jumps_of(turns)
+    run.jumps, run.last_branch = len(jumps), max((jump.branch for jump in jumps), default=1)
+    run.limits = {name: value for turn in turns for name, value in (turn.limits or {}).items()}
     run.seq, run.head = head.head & 0xFFFFFFFF, head.head
     run.status, run.error = head.status, head.error
     run.usage, run.task_count = head.usage, head.task_count

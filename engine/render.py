@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from engine.answer import AnswerInvalid, parse_answer
 from engine.errors import NotFound
+from engine.lines import branches_of
 from engine.missing import MISSING
 from engine.model import (
     CAUSAL,
@@ -25,7 +26,7 @@ from engine.model import (
     seq_of,
 )
 from engine.ports import InterruptRow
-from engine.run import Run
+from engine.run import Injection, Run
 
 NameOf = Callable[[Ref], str]
 """The checkpoint id of a ref, also of commits in runs that this one was forked from."""
@@ -55,6 +56,31 @@ def parse_checkpoint_id(text: str) -> tuple[RunId, int]:
 def branch_name(branch: int) -> str:
     """The public id of a branch."""
     return "main" if branch == 1 else f"branch-{branch}"
+
+
+def parse_branch(text: str) -> int | None:
+    """The branch with this public id; None for what is none."""
+    number = "1" if text == "main" else text.removeprefix("branch-")
+    known = number.isascii() and number.isdigit() and len(number) < 10 and branch_name(int(number)) == text
+    return int(number) if known else None
+
+
+def branches_json(head: RunHead, turns: Sequence[Commit]) -> list[dict[str, Any]]:
+    """The branches of a run, each with its head and the checkpoint that it began after."""
+    return [
+        {
+            "id": branch_name(branch.number),
+            "head": checkpoint_id(head.id, branch.head),
+            "begun_after": None if branch.begun_after is None else checkpoint_id(head.id, branch.begun_after),
+            "current": branch.number == head.branch,
+        }
+        for branch in branches_of(turns, seq_of(head.head))
+    ]
+
+
+def pending_json(injection: Injection) -> dict[str, Any]:
+    """State that is to be written after a node."""
+    return {"id": injection.id, "after_node": injection.node, "updates": injection.updates}
 
 
 def updates_json(writes: Updates) -> dict[str, Any]:

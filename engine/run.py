@@ -15,6 +15,7 @@ from engine.history import Entry, History, Order
 from engine.missing import MISSING
 from engine.model import (
     CAUSAL,
+    JUMPS,
     NO_USAGE,
     Commit,
     ErrorInfo,
@@ -46,6 +47,10 @@ class Progress:
     created_at: int = 0
     status: TaskStatus = TaskStatus.PENDING
     attempt: int = 1
+    first_attempt: int = 1
+    """The attempt that the node's retry policy counts from: a retry of the run begins anew."""
+    since: int = 0
+    """The commit before which nothing that happened to the task counts any more."""
     worker: str | None = None
     started_at: int | None = None
     deadline: int | None = None
@@ -54,6 +59,16 @@ class Progress:
     accepted: bool = False
     input_hash: str | None = None
     error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """State that somebody wants written right after a node's next commit."""
+
+    id: str
+    node: str
+    updates: Mapping[str, Any]
+    actor: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,6 +102,13 @@ class Run:
     held: dict[TaskId, deque[TaskId]] = field(default_factory=dict)
     in_flight: int = 0
     timed: set[TaskId] = field(default_factory=set)
+    last_branch: int = 1
+    jumps: int = 0
+    """How often the head has moved to another line."""
+    limits: Mapping[str, int | float] = field(default_factory=dict)
+    """The limits that retries have raised, over those of the config."""
+    injections: dict[str, Injection] = field(default_factory=dict)
+    """State that is to be injected after a node's next commit, by id, oldest first."""
     cut_at: Ref | None = None
     inherited: bool = False
     snapshot_size: int = 0
@@ -108,11 +130,11 @@ class Run:
 
     @property
     def max_steps(self) -> int:
-        return int(self.config.get("max_steps", DEFAULT_MAX_STEPS))
+        return int(self.limits.get("max_steps", self.config.get("max_steps", DEFAULT_MAX_STEPS)))
 
     @property
     def max_tasks(self) -> int:
-        return int(self.config.get("max_tasks", DEFAULT_MAX_TASKS))
+        return int(self.limits.get("max_tasks", self.config.get("max_tasks", DEFAULT_MAX_TASKS)))
 
     def order_of(self, commit: Commit) -> Order:
         """Where a commit with a level stands in canonical order, but for ties (language 3.1)."""
@@ -125,6 +147,8 @@ class Run:
     def take(self, commit: Commit, fresh: State | None = None, blockers: dict[Wave, int] | None = None) -> None:
         """Take up a commit of this run, or of a line that it was forked from. `fresh` and `blockers` are what
         planning it has worked out already."""
+        if commit.kind in JUMPS:
+            self._jump(commit)
         self._take_history(commit, fresh)
         self.note_outcome(commit)
         self.frontier.blockers = blockers if blockers is not None else None if self.frontier.waves else {}
@@ -237,9 +261,11 @@ class Run:
             self._asked(commit)
         for interrupt in commit.resolved:
             self.interrupts.pop(interrupt, None)
-        if self.inherited:
-            return
-        self.seq = seq_of(commit.ref)
+        if not self.inherited:
+            self._note_own(commit)
+
+    def _note_own(self, commit: Commit) -> None:
+        self.seq, self.branch = seq_of(commit.ref), commit.branch
         self.status = commit.status
         if self.recent is not None and commit.task is not None and commit.task.id in commit.closed:
             self.recent.append(commit)
@@ -247,9 +273,32 @@ class Run:
         if commit.usage is not NO_USAGE:
             self.usage = self.usage.plus(commit.usage)
         if commit.kind is Kind.FAILURE:
-            self.error = self.error or commit.error
-            if commit.task is not None and commit.task.id in self.progress:
-                self.set_status(commit.task.id, TaskStatus.FAILED)
+            self._failed(commit)
+        elif commit.kind is Kind.CHECKOUT:
+            self.error = commit.error
+        elif commit.kind is Kind.RETRY:
+            self._try_again(commit)
+
+    def _failed(self, commit: Commit) -> None:
+        self.error = self.error or commit.error
+        if commit.task is not None and commit.task.id in self.progress:
+            self.set_status(commit.task.id, TaskStatus.FAILED).attempt = commit.attempt
+
+    def _try_again(self, commit: Commit) -> None:
+        """Have what had failed, and what had been waiting for a worker meanwhile, entered again."""
+        self.error = self.limit = None
+        self.limits = {**self.limits, **(commit.limits or {})}
+        again = set(self.ready).union(*self.held.values(), self.frontier.calls)
+        for task_id, progress in self.progress.items():
+            if progress.status is TaskStatus.FAILED:
+                progress.attempt += 1
+                progress.first_attempt, progress.since = progress.attempt, commit.seq
+            elif progress.status not in (TaskStatus.PENDING, TaskStatus.WAITING):
+                continue
+            progress.reason = None
+            self.set_status(task_id, TaskStatus.PENDING)
+            if task_id not in again:
+                self.ready.append(task_id)
 
     def unready(self, task_id: TaskId) -> None:
         """Take a task out of those to enter next: it was entered before."""
@@ -272,11 +321,23 @@ class Run:
     def detach(self) -> None:
         """Forget what belongs to the parent's line alone, before the first commit of a fork."""
         self.inherited = False
+        self._leave_line()
+        self.usage, self.seq = NO_USAGE, 0
+
+    def _jump(self, commit: Commit) -> None:
+        """Forget what went on where the line came from: a commit follows that begins or takes up a branch."""
+        self._leave_line()
+        if not self.inherited:
+            self.jumps += 1
+            self.last_branch = max(self.last_branch, commit.branch)
+
+    def _leave_line(self) -> None:
         self.interrupts.clear()
         self.ready.clear()
         self.held.clear()
-        self.in_flight = 0
-        self.error, self.limit, self.usage, self.task_count, self.seq = None, None, NO_USAGE, 0, 0
+        self.injections.clear()
+        self.in_flight, self.task_count = 0, 0
+        self.error, self.limit = None, None
         self.status = RunStatus.RUNNING
 
     def open_task(self, task_id: TaskId) -> Task | None:

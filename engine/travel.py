@@ -10,43 +10,121 @@ from engine.activation import activate, held_back
 from engine.address import task_id_of
 from engine.commits import Step, next_ref
 from engine.control import check_edit
-from engine.errors import Conflict
+from engine.errors import Conflict, Invalid
 from engine.history import Entry
-from engine.model import Call, Commit, Kind, Ref, Task, TaskId
+from engine.model import Call, Commit, Kind, Ref, Reuse, RunStatus, Task, TaskId, Updates, seq_of
 from engine.run import Run
 
 
-def fork(run: Run, updates: Mapping[str, Any], now: int, actor: str) -> Step:
+def fork(run: Run, updates: Mapping[str, Any], now: int, actor: str, reuse: Reuse | None = None) -> Step:
     """The first commit of a fork. `run` is the new run, rebuilt at the chosen checkpoint of its parent and detached:
     what was in flight there is activated anew, after the edit (language 3.4). Raises Conflict or Invalid."""
+    return _begin_anew(run, Kind.FORK, updates, now, actor, reuse)
+
+
+def replay(run: Run, updates: Mapping[str, Any], now: int, actor: str, reuse: Reuse | None = None) -> Step:
+    """The first commit of a new branch. `run` is the run as it was at the chosen checkpoint, `moved` to the branch:
+    what was in flight there is activated anew, after the edit (language 3.4). Raises Conflict or Invalid."""
+    return _begin_anew(run, Kind.REPLAY, updates, now, actor, reuse)
+
+
+def _begin_anew(
+    run: Run, kind: Kind, updates: Mapping[str, Any], now: int, actor: str, reuse: Reuse | None = None
+) -> Step:
     if run.frontier.empty:
-        raise Conflict("nothing was left to run at this checkpoint; fork from an earlier one", "fork.nothing_left")
-    ref = next_ref(run)
-    writes = check_edit(run, updates, ref)
-    edit_id = f"{run.id}.{ref & 0xFFFFFFFF}"
-    again, calls = _anew(run, ref, edit_id)
-    freed = _freed(run, ref, edit_id)
+        raise Conflict("nothing was left to run at this checkpoint; choose an earlier one", "fork.nothing_left")
+    writes = check_edit(run, updates, next_ref(run))
+    return Step(_anew(run, kind, writes, now, actor, reuse), None, run.frontier.blockers)
+
+
+def moved(run: Run, to: Run, branch: int) -> Run:
+    """A run as it was at a checkpoint, to go on from there as the newest of what `run` is now, on a branch."""
+    to.seq, to.events, to.usage, to.epoch, to.timed = run.seq, run.events, run.usage, run.epoch, run.timed
+    to.jumps, to.last_branch, to.limits, to.branch = run.jumps, run.last_branch, run.limits, branch
+    return to
+
+
+def checkout(run: Run, now: int, actor: str) -> Step:
+    """The commit that takes up a branch that was left. `run` is the run as it was at that branch's head, `moved` to
+    it. Open work is activated anew, under new ids; a line that had ended stays as it ended (language 3.4)."""
+    over = run.status in (RunStatus.COMPLETED, RunStatus.FAILED) or run.failing
+    if not over:
+        return Step(_anew(run, Kind.CHECKOUT, (), now, actor), None, run.frontier.blockers)
     commit = Commit(
-        ref=ref, kind=Kind.FORK, at=now, branch=run.branch, parent=run.head, writes=writes,
-        closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=tuple(task.wave for task in freed),
-        calls=calls, actor=actor, epoch=run.epoch,
+        ref=next_ref(run), kind=Kind.CHECKOUT, at=now, branch=run.branch, parent=run.head, error=run.error,
+        status=RunStatus.COMPLETED if run.status is RunStatus.COMPLETED else RunStatus.FAILED, actor=actor,
+        epoch=run.epoch,
     )  # fmt: skip
     return Step(commit, None, run.frontier.blockers)
 
 
-def _freed(run: Run, ref: Ref, edit_id: str) -> tuple[Task, ...]:
-    """The tasks of waves that a limit held back in the parent and that the fork's own limits let through."""
+# ---- a failed run
+
+
+LIMITS = ("max_steps", "max_tasks", "timeout_ms", "max_cost")
+
+
+def check_limits(limits: Mapping[str, Any]) -> None:
+    """Refuse what is no limit that a retry can raise. Raises Invalid."""
+    for name, value in limits.items():
+        if name not in LIMITS:
+            raise Invalid(f"a retry can raise {', '.join(LIMITS)}, and not '{name}'", "config.invalid")
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise Invalid(f"config.{name} must be a number above 0", "config.invalid")
+        if name != "max_cost" and value != int(value):
+            raise Invalid(f"config.{name} must be a whole number", "config.invalid")
+
+
+def retry(run: Run, limits: Mapping[str, Any], now: int, actor: str) -> Step:
+    """The commit that has a failed run start again exactly what failed (language 3.3); `limits` raise those of its
+    config. Raises Conflict or Invalid."""
+    if run.status is not RunStatus.FAILED:
+        raise Conflict(f"the run is {run.status}; only a failed run can be tried again", "run.not_failed")
+    check_limits(limits)
+    run.limits, before = {**run.limits, **limits}, run.limits
+    freed = _freed(run)
+    run.limits = before
+    commit = Commit(
+        ref=next_ref(run), kind=Kind.RETRY, at=now, branch=run.branch, parent=run.head, opened=freed,
+        joined=tuple(task.wave for task in freed), limits=dict(limits) or None, actor=actor, epoch=run.epoch,
+        status=RunStatus.RUNNING,
+    )  # fmt: skip
+    return Step(commit, None, run.frontier.blockers)
+
+
+# ---- what is activated anew
+
+
+def _anew(run: Run, kind: Kind, writes: Updates, now: int, actor: str, reuse: Reuse | None = None) -> Commit:
+    """A commit that activates all open work of a run again, and is a cause of it."""
+    ref = next_ref(run)
+    edit_id = f"{run.id}.{seq_of(ref)}"
+    again, calls = _reopened(run, ref, edit_id)
+    freed = _freed(run, ref, edit_id)
+    return Commit(
+        ref=ref, kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
+        closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=tuple(task.wave for task in freed),
+        calls=calls, actor=actor, epoch=run.epoch, reuse=reuse,
+    )  # fmt: skip
+
+
+def _freed(run: Run, ref: Ref | None = None, edit_id: str = "") -> tuple[Task, ...]:
+    """The tasks of waves that a limit held back and that the limits let through now; with `ref`, caused by it too."""
     freed: list[Task] = []
+    count = run.task_count if ref is None else len(run.frontier.tasks)
     for wave in held_back(run):
-        task = activate(run, wave, run.frontier.waves[wave], Entry(ref, 0, (0, 0, 0), {}))
-        if task.level <= run.max_steps and len(run.frontier.tasks) + len(freed) < run.max_tasks:
+        task = activate(run, wave, run.frontier.waves[wave], Entry(ref or next_ref(run), 0, (0, 0, 0), {}))
+        if task.level <= run.max_steps and count + len(freed) < run.max_tasks:
+            if ref is None:
+                freed.append(task)
+                continue
             names = [run.history.entries[cause].task_id for cause in task.causes]
             name = task_id_of(run, wave, (*names, edit_id), task.edges, None)
             freed.append(replace(task, id=name, causes=(*task.causes, ref)))
     return tuple(freed)
 
 
-def _anew(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], tuple[tuple[TaskId, Call], ...]]:
+def _reopened(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], tuple[tuple[TaskId, Call], ...]]:
     """The open tasks under new ids, sends before their items."""
     ids: dict[TaskId, TaskId] = {}
     again: list[Task] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from engine.errors import StaleCommit
-from engine.model import Ref, RunHead, RunId, TaskId, run_key_of, seq_of
+from engine.model import TURNS, Ref, RunHead, RunId, TaskId, run_key_of, seq_of
 from engine.outbox import Listener, Work
 from engine.ports import Batch, CommitRow, EventRow, TimerRow
 
@@ -63,6 +63,9 @@ class RowStore:
 
     async def commits_at(self, refs: Sequence[Ref]) -> list[CommitRow]:
         return [self.rows[run_key_of(ref)][seq_of(ref) - 1] for ref in refs]
+
+    async def turns(self, run_key: int) -> list[CommitRow]:
+        return [row for row in self.rows.get(run_key, []) if row.kind in TURNS]
 
     async def events(self, run_key: int, after: int, limit: int) -> list[EventRow]:
         return [event for event in self.noted[run_key] if event.n > after][:limit]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from engine import answers
+from engine import answers, injection
 from engine.commits import Step
 from engine.driver.loop import Loop
 from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
-from engine.errors import NodeFailure
-from engine.model import TERMINAL, ErrorInfo, Kind, RunId, RunStatus, TaskId, TaskStatus
+from engine.errors import Invalid, NodeFailure
+from engine.model import TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
 from engine.planner import Dispatch, ask_of
+from engine.rebuild import RUN_NOTES
+from engine.run import Injection
 
 Found = Step | answers.Retry | answers.Late
 
@@ -35,12 +37,26 @@ class Delivery:
         """Take up a planned commit; the workers of what it closed are released once it is durable."""
         was_failing = live.run.failing
         commit = turn.take(live, planned)
+        if pending := injection.due(live.run, commit):
+            self._inject(turn, live, commit.opened, pending)
         over = (commit.task.id,) if commit.kind is Kind.FAILURE and commit.task is not None else commit.closed
         if over:
             turn.effects.append(lambda: self.release(over))
         if live.run.failing and not was_failing:
             back = waits_for_worker(live.run)
             turn.effects.append(lambda: self._withdraw(back))
+
+    def _inject(self, turn: Turn, live: Live, opened: tuple[Task, ...], pending: list[Injection]) -> None:
+        """Write the state that was to follow a commit; one that does not fit any more is dropped, and that is noted."""
+        for found in pending:
+            body = {"id": found.id, "node": found.node, "error": None}
+            try:
+                step = injection.inject_after(live.run, opened, found, turn.now)
+                opened = turn.take(live, step).opened
+            except Invalid as invalid:
+                body["error"] = invalid.message
+            del live.run.injections[found.id]
+            turn.note(live, "injected", RUN_NOTES, body)
 
     def dispatch(self, turn: Turn, live: Live, found: Dispatch) -> None:
         """Send a task to a worker once the turn is durable."""

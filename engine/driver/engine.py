@@ -12,6 +12,7 @@ from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
 from engine.driver.loop import EngineOptions, Loop
+from engine.driver.travel import Travel
 from engine.driver.turn import Live, Turn, is_resting
 from engine.errors import Conflict, NotFound
 from engine.graph import Graph
@@ -55,6 +56,7 @@ class Engine:
         self.loader = Loader(store, graph)
         self.loop = Loop(store, self.loader, clock, options or EngineOptions())
         self.delivery = Delivery(self.loop, outbox, secret_of, chance)
+        self.travel = Travel(self.loop, self.loader, self.delivery, new_id)
         self._next_key = 1
 
     async def open(self) -> None:
@@ -147,9 +149,13 @@ class Engine:
         self, run_id: RunId, value: Any, updates: Mapping[str, Any], actor: str = "api", interrupt: str | None = None
     ) -> None:
         """Answer open interrupts of a run, or the one named. Raises NotFound, Conflict or Invalid."""
+        row = await self.store.interrupt(interrupt) if interrupt is not None else None
+        left = row is not None and row.status == "suspended"
 
         def act(turn: Turn, live: Live) -> None:
             run = live.run
+            if left and not run.failing:
+                raise Conflict("the interrupt is on a branch that was left; check it out", "interrupt.other_branch")
             chosen = (
                 control.choose_interrupts(run, value)
                 if interrupt is None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from engine.compare import Segment
 from engine.driver.loading import Loader
 from engine.errors import NotFound
+from engine.lines import line_to
 from engine.model import Commit, Ref, RunHead, RunId, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.record import decode
@@ -61,15 +62,16 @@ class Lines:
 
     async def segments(self, point: Point) -> list[Segment]:
         """All that led to a checkpoint, oldest first."""
-        found = [Segment(point.head.key, 1, point.seq)]
-        parent = point.head.parent
-        while parent is not None:
-            found.append(Segment(run_key_of(parent), 1, seq_of(parent)))
-            above = await self.store.run_by_key(run_key_of(parent))
+        head, seq, found = point.head, point.seq, list[Segment]()
+        while True:
+            line = line_to(await self.loader.turns(head.key), seq)
+            found += [Segment(head.key, part.first, part.last) for part in reversed(line)]
+            if head.parent is None:
+                return found[::-1]
+            above, seq = await self.store.run_by_key(run_key_of(head.parent)), seq_of(head.parent)
             if above is None:
                 raise NotFound(f"a run that '{point.head.id}' was forked from is gone")
-            parent = above.parent
-        return found[::-1]
+            head = above
 
     async def rows(self, segments: Sequence[Segment]) -> list[CommitRow]:
         """The rows of segments, oldest first."""

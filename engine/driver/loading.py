@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from engine.control import deep_merge
 from engine.errors import NotFound
 from engine.graph import Graph
-from engine.model import RunHead, run_key_of, seq_of
+from engine.lines import Segment, line_to
+from engine.model import Commit, RunHead, run_key_of, seq_of
 from engine.ports import CommitRow, EventRow, Store
-from engine.rebuild import replay, restore_progress, settle_totals, wanted_refs
+from engine.rebuild import RUN_NOTES, replay, restore_notes, restore_progress, settle_totals, wanted_refs
+from engine.record import decode
 from engine.run import Run
 
 MANY_TASKS = 50
@@ -26,16 +28,21 @@ class Loader:
 
     async def at_head(self, head: RunHead) -> Run:
         """A run as it stands, with what happened to its open tasks, ready to go on."""
-        run = await self.at(head, seq_of(head.head))
-        settle_totals(run, head)
+        turns = await self.turns(head.key)
+        run = await self._at(head, seq_of(head.head), turns)
+        settle_totals(run, head, turns)
         run.events = await self.store.last_event(run.key)
         restore_progress(run, await self._events(run))
+        restore_notes(run, await self.store.task_events(run.key, RUN_NOTES))
         run.timed = {timer.task_id for timer in await self.store.timers(run.key)}
         return run
 
     async def at(self, head: RunHead, seq: int) -> Run:
-        """A run as it was at one of its own commits."""
-        rows = await self.line(head, seq)
+        """A run as it was at one of its own commits, on whatever branch. Raises NotFound."""
+        return await self._at(head, seq, await self.turns(head.key))
+
+    async def _at(self, head: RunHead, seq: int, turns: Sequence[Commit]) -> Run:
+        rows = await self._line(head, seq, turns)
         others = await self.store.commits_at(refs) if (refs := wanted_refs(rows)) else []
         run = new_run(head, await self.graph(head.workflow_id, head.workflow_version))
         return replay(run, rows, others)
@@ -48,23 +55,35 @@ class Loader:
         run.detach()
         return run
 
+    async def turns(self, run_key: int) -> list[Commit]:
+        """The commits at which a run turned, in order."""
+        return [decode(row) for row in await self.store.turns(run_key)]
+
     async def line(self, head: RunHead, seq: int) -> list[CommitRow]:
-        """The rows that lead to a commit, from the last snapshot on, oldest first."""
-        last = await self._row(head, seq)
+        """The rows that lead to a commit, from the last snapshot on, oldest first. Raises NotFound."""
+        return await self._line(head, seq, await self.turns(head.key))
+
+    async def _line(self, head: RunHead, seq: int, turns: Sequence[Commit]) -> list[CommitRow]:
+        base = (await self._row(head, seq)).base
         found: list[CommitRow] = []
-        key, until = head.key, seq
-        parent = head.parent
         while True:
-            in_this_run = last.base is not None and run_key_of(last.base) == key
-            first = seq_of(last.base) if in_this_run and last.base is not None else 1
-            found = [*await self.store.commits(key, first, until), *found]
-            if in_this_run or parent is None:
+            own = seq_of(base) if base is not None and run_key_of(base) == head.key else None
+            found = [*await self.rows_of(head.key, line_to(turns, seq), own or 1), *found]
+            if own is not None or head.parent is None:
                 return found
-            key, until = run_key_of(parent), seq_of(parent)
-            above = await self.store.run_by_key(key)
+            above, seq = await self.store.run_by_key(run_key_of(head.parent)), seq_of(head.parent)
             if above is None:
                 raise NotFound(f"the run that '{head.id}' was forked from is gone")
-            parent = above.parent
+            head, turns = above, await self.turns(above.key)
+
+    async def rows_of(self, run_key: int, line: Sequence[Segment], first: int) -> list[CommitRow]:
+        """The rows of a line of one run from commit `first` on, oldest first."""
+        found: list[CommitRow] = []
+        for segment in reversed(line):
+            found = [*await self.store.commits(run_key, max(first, segment.first), segment.last), *found]
+            if segment.first <= first:
+                break
+        return found
 
     async def _row(self, head: RunHead, seq: int) -> CommitRow:
         rows = await self.store.commits(head.key, seq, seq)

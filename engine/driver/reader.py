@@ -8,8 +8,10 @@ from typing import Any
 from engine import render
 from engine.driver.loading import Loader
 from engine.driver.loop import Loop
+from engine.driver.pages import Line
 from engine.driver.turn import Live
 from engine.errors import Invalid, NodeFailure, NotFound
+from engine.lines import branches_of, line_to
 from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.output import output_of
 from engine.planner import ask_of
@@ -62,7 +64,7 @@ class Reader:
             "output": self._output(head, run, state),
             "interrupts": [render.opened_json(run, head.id, opened) for opened in run.interrupts.values()],
             "tasks": [*open_tasks, *recent],
-            "branches": [{"id": summary["branch"], "head": summary["latest_checkpoint_id"]}],
+            "branches": render.branches_json(head, await self.loader.turns(head.key)),
         }
 
     def _output(self, head: RunHead, run: Run, state: dict[str, Any]) -> Any:
@@ -74,7 +76,7 @@ class Reader:
         """The commits that ended the run's last tasks, newest first."""
         if run.recent is not None:
             return [commit for commit in reversed(run.recent) if render.finishes_task(commit)]
-        rows = await self.store.commits_before(head.key, seq_of(head.head) + 1, RECENT_TASKS + 2, None)
+        rows = await (await self.line(head)).page(seq_of(head.head) + 1, RECENT_TASKS + 2)
         found = [commit for commit in map(decode, rows) if render.finishes_task(commit)]
         return found[:RECENT_TASKS]
 
@@ -90,16 +92,16 @@ class Reader:
         """Tasks, newest first: the open ones, then those that are done by the time of their end."""
         head = await self.head(run_id)
         items: list[dict[str, Any]] = []
-        before = _before(cursor, seq_of(head.head) + 1)
+        before, line = _before(cursor, seq_of(head.head) + 1), await self.line(head)
         if cursor is None:
             run = await self.at_head(head)
             tasks = run.frontier.tasks.values()
             items = [self._with_input(run, render.open_task_json(run, task), task.id) for task in tasks]
         while len(items) < limit and before > 1:
-            rows = await self.store.commits_before(head.key, before, min(CHUNK, limit), None)
+            rows = await line.page(before, min(CHUNK, limit))
             if not rows:
                 break
-            for done in reversed(await self._done(head, rows)):
+            for done in reversed(await self._done(line, rows)):
                 if len(items) < limit:
                     items.append(done[1])
                     before = done[0]
@@ -108,15 +110,16 @@ class Reader:
                     before = rows[-1].seq
         return Page(items=tuple(items), next_cursor=str(before) if before > 1 and len(items) >= limit else None)
 
-    async def _done(self, head: RunHead, rows: list[CommitRow]) -> list[tuple[int, dict[str, Any]]]:
-        """The tasks that these rows (newest first) finished, oldest first, with their inputs and their seq."""
+    async def _done(self, line: Line, rows: list[CommitRow]) -> list[tuple[int, dict[str, Any]]]:
+        """The tasks that these rows of a line (newest first) finished, oldest first, with inputs and numbers."""
         oldest = rows[-1].seq
-        run = await self.loader.at(head, oldest - 1) if oldest > 1 else None
+        before = line.before(oldest)
+        run = await self.loader.at(line.head, before) if before is not None else None
         found: list[tuple[int, dict[str, Any]]] = []
         for row in reversed(rows):
             commit = decode(row)
             if run is None:
-                run = await self.loader.at(head, oldest)
+                run = await self.loader.at(line.head, oldest)
                 continue
             if render.finishes_task(commit) and commit.task is not None:
                 found.append((row.seq, self._with_input(run, render.done_task_json(commit), commit.task.id)))
@@ -152,10 +155,9 @@ class Reader:
         before = seq_of(head.head) + 1
         while rows := await self.store.commits_before(head.key, before, CHUNK, None):
             before = rows[-1].seq
-            if any(row.task_id == task_id and row.kind in (Kind.NODE, Kind.ITEM) for row in rows):
-                for _, shape in await self._done(head, rows):
-                    if shape["id"] == task_id:
-                        return {**shape, "attempts": attempts}
+            for ended in (row for row in rows if row.task_id == task_id and row.kind in (Kind.NODE, Kind.ITEM)):
+                for _, shape in await self._done(await self.line(head, ended.seq), [ended]):
+                    return {**shape, "attempts": attempts}
         raise NotFound(f"run '{run_id}' has no task '{task_id[:80]}'")
 
     # ---- checkpoints
@@ -165,22 +167,35 @@ class Reader:
     ) -> AsyncIterator[dict[str, Any]]:
         """Checkpoints, newest first, at most `limit`; the last item is `{"next_cursor": …}`."""
         head = await self.head(run_id)
-        if branch is not None and branch != render.branch_name(head.branch):
-            raise NotFound(f"run '{run_id}' has no branch '{branch[:80]}'")
-        before, left = _before(cursor, seq_of(head.head) + 1), limit
-        while left and (rows := await self.store.commits_before(head.key, before, min(CHUNK, left), node)):
-            for shape in await self._shapes(head, rows, state):
+        line = await (self.line(head) if branch is None else self.branch(head, branch))
+        before, left = _before(cursor, line.newest + 1), limit
+        while left and (rows := await line.page(before, min(CHUNK, left), node)):
+            for shape in await self._shapes(line, rows, state):
                 yield shape
             before, left = rows[-1].seq, left - len(rows)
-        more = before > 1 and not left and await self.store.commits_before(head.key, before, 1, node)
+        more = before > 1 and not left and await line.page(before, 1, node)
         yield {"next_cursor": str(before) if more else None}
 
-    async def _shapes(self, head: RunHead, rows: list[CommitRow], state: bool) -> list[dict[str, Any]]:
+    async def line(self, head: RunHead, seq: int | None = None) -> Line:
+        """The line that leads to a commit of a run; the current one to its head."""
+        turns = await self.loader.turns(head.key)
+        return Line(self.store, head, line_to(turns, seq or seq_of(head.head)))
+
+    async def branch(self, head: RunHead, name: str) -> Line:
+        """The line of a branch, by its public id. Raises NotFound."""
+        turns = await self.loader.turns(head.key)
+        for branch in branches_of(turns, seq_of(head.head)):
+            if render.branch_name(branch.number) == name:
+                return Line(self.store, head, line_to(turns, branch.head))
+        raise NotFound(f"run '{head.id}' has no branch '{name[:80]}'")
+
+    async def _shapes(self, line: Line, rows: list[CommitRow], state: bool) -> list[dict[str, Any]]:
         """The checkpoints of rows (newest first), newest first; the rows between them are read too."""
         wanted = {row.seq for row in rows}
+        head = line.head
         run = await self.loader.at(head, rows[-1].seq)
         found: list[dict[str, Any]] = []
-        rest = await self.store.commits(head.key, rows[-1].seq, rows[0].seq)
+        rest = await line.between(rows[-1].seq, rows[0].seq)
         for row in rest:
             commit = decode(row)
             if row.seq != rows[-1].seq:
@@ -204,7 +219,7 @@ class Reader:
         """One checkpoint with its state. Raises NotFound."""
         head, seq = await self._find(run_id, checkpoint_id)
         rows = await self.store.commits(head.key, seq, seq)
-        return (await self._shapes(head, rows, True))[0]
+        return (await self._shapes(await self.line(head, seq), rows, True))[0]
 
     async def checkpoint_state(self, run_id: str, checkpoint_id: str) -> dict[str, Any]:
         """The state shown at a checkpoint. Raises NotFound."""

@@ -11,6 +11,7 @@ from engine.commits import Step
 from engine.model import (
     TERMINAL,
     Commit,
+    Kind,
     RunHead,
     RunStatus,
     TaskId,
@@ -115,6 +116,10 @@ class Turn:
             self.batch.timers_cleared += [(run.key, task_id) for task_id in over]
             self.batch.timers = [t for t in self.batch.timers if t.run_key != run.key or t.task_id not in over]
 
+    def clear_timers(self, live: Live) -> None:
+        """Have none of a run's durable timers left."""
+        self._timers(live.run, tuple(live.run.timed))
+
     def _interrupts(self, run: Run, commit: Commit, open_before: tuple[str, ...]) -> None:
         if (asked := commit.interrupt) is not None:
             self.batch.interrupts.append(
@@ -126,7 +131,9 @@ class Turn:
             )  # fmt: skip
         ended = self.batch.interrupts_ended
         ended += [(interrupt, "resolved", commit.at) for interrupt in commit.resolved]
-        if commit.status is RunStatus.CANCELLED:
+        if commit.kind is Kind.RETRY:
+            ended += [(interrupt, "open", None) for interrupt in open_before]
+        elif commit.status is RunStatus.CANCELLED:
             ended += [(interrupt, "cancelled", commit.at) for interrupt in open_before]
         elif commit.status is RunStatus.FAILED:
             ended += [(interrupt, "suspended", commit.at) for interrupt in open_before]

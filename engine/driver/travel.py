@@ -1,0 +1,122 @@
+"""Time travel as the outer floors see it: replay, checkout, retry of a failed run, injected state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from engine import injection, travel
+from engine.commits import Step
+from engine.driver.delivery import Delivery
+from engine.driver.loading import Loader
+from engine.driver.loop import Loop
+from engine.driver.turn import Live, Turn
+from engine.errors import Conflict, NotFound
+from engine.lines import branches_of, jumps_of
+from engine.model import RunHead, RunId, RunStatus, seq_of
+from engine.rebuild import RUN_NOTES
+from engine.run import Injection, Run
+
+Begin = Callable[[Run, int], Step]
+
+
+class Travel:
+    """What moves a run to another line, or edits it where it stands. Everything is durable on return."""
+
+    def __init__(self, loop: Loop, loader: Loader, delivery: Delivery, new_id: Callable[[], str]) -> None:
+        self.loop, self.loader, self.delivery, self.new_id = loop, loader, delivery, new_id
+        self.store = loader.store
+
+    async def replay(self, run_id: RunId, seq: int, updates: Mapping[str, Any], actor: str = "api") -> None:
+        """Begin a new branch at commit `seq` of a run. Raises NotFound, Conflict or Invalid."""
+        head = await self._head(run_id)
+        past = await self.loader.at(head, seq)
+
+        def act(turn: Turn, live: Live) -> None:
+            _check_not_cancelled(live)
+            to = travel.moved(live.run, past, live.run.last_branch + 1)
+            self._move(turn, live, to, travel.replay(to, updates, turn.now, actor))
+
+        await self.loop.on_run(run_id, act)
+
+    async def checkout(self, run_id: RunId, branch: int, actor: str = "api") -> None:
+        """Go on with another branch of a run. Raises NotFound or Conflict."""
+        while True:
+            head = await self._head(run_id)
+            turns = await self.loader.turns(head.key)
+            found = [one for one in branches_of(turns, seq_of(head.head)) if one.number == branch]
+            if not found:
+                raise NotFound(f"run '{run_id}' has no such branch")
+            past = await self.loader.at(head, found[0].head)
+            to = partial(self._check_out, past=past, branch=branch, jumps=len(jumps_of(turns)), actor=actor)
+            if await self.loop.on_run(run_id, to):
+                return
+
+    def _check_out(self, turn: Turn, live: Live, *, past: Run, branch: int, jumps: int, actor: str) -> bool:
+        """Move to a branch; False where the head moved to another line meanwhile, so that `past` may not be newest."""
+        _check_not_cancelled(live)
+        if live.run.jumps != jumps:
+            return False
+        if live.run.branch == branch:
+            raise Conflict("the run is on this branch already", "branch.current")
+        to = travel.moved(live.run, past, branch)
+        self._move(turn, live, to, travel.checkout(to, turn.now, actor))
+        return True
+
+    def _move(self, turn: Turn, live: Live, to: Run, step: Step) -> None:
+        """Leave the line that a run is on: its interrupts leave the inbox, its workers and timers are let go."""
+        left, tasks = live.run, tuple(live.run.progress)
+        turn.batch.interrupts_ended += [(name, "suspended", turn.now) for name in left.interrupts]
+        turn.clear_timers(live)
+        live.run = to
+        self.delivery.take(turn, live, step)
+        turn.effects.append(lambda: self.delivery.release(tasks))
+
+    # ---- edits
+
+    async def inject(self, run_id: RunId, updates: Mapping[str, Any], actor: str = "api") -> int:
+        """Write state now; returns the number of the commit. Raises NotFound, Conflict or Invalid."""
+
+        def act(turn: Turn, live: Live) -> int:
+            step = injection.inject(live.run, updates, turn.now, actor)
+            self.delivery.take(turn, live, step)
+            return step.commit.seq
+
+        return await self.loop.on_run(run_id, act)
+
+    async def inject_after(self, run_id: RunId, node: str, updates: Mapping[str, Any], actor: str = "api") -> Injection:
+        """Have state written right after the next commit of a node. Raises NotFound, Conflict or Invalid."""
+        found = Injection(id=self.new_id(), node=node, updates=updates, actor=actor)
+
+        def act(turn: Turn, live: Live) -> Injection:
+            run = live.run
+            injection.check_later(run, found)
+            run.injections[found.id] = found
+            body = {"id": found.id, "node": node, "updates": updates, "actor": actor}
+            turn.note(live, "injection", RUN_NOTES, {**body, "branch": run.branch, "jumps": run.jumps})
+            return found
+
+        return await self.loop.on_run(run_id, act)
+
+    # ---- a failed run
+
+    async def retry(self, run_id: RunId, limits: Mapping[str, Any], actor: str = "api") -> None:
+        """Start again what failed; `limits` raise those of the config. Raises NotFound, Conflict or Invalid."""
+
+        def act(turn: Turn, live: Live) -> None:
+            self.delivery.take(turn, live, travel.retry(live.run, limits, turn.now, actor))
+            self.delivery.go_on(turn, live)
+
+        await self.loop.on_run(run_id, act)
+
+    async def _head(self, run_id: RunId) -> RunHead:
+        head = await self.store.run(run_id)
+        if head is None:
+            raise NotFound(f"there is no run '{run_id}'")
+        return head
+
+
+def _check_not_cancelled(live: Live) -> None:
+    if live.run.status is RunStatus.CANCELLED:
+        raise Conflict("the run is cancelled, which is final; fork it instead", "run.cancelled")

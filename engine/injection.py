@@ -1,0 +1,70 @@
+"""State that is injected into a run: at once, or right after the next commit of a node (language 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.address import task_id_of
+from engine.commits import Step, next_ref
+from engine.control import check_edit
+from engine.errors import Conflict, Invalid
+from engine.model import TERMINAL, Commit, Kind, Ref, Task, seq_of
+from engine.run import Injection, Run
+
+AFTER = (Kind.NODE, Kind.ITEM)
+"""The commits that an injection comes after: those with which a task ends. A fan-out is not the end of its send."""
+
+
+def inject(run: Run, updates: Mapping[str, Any], now: int, actor: str) -> Step:
+    """The commit of an edit: what is activated after it sees it. Raises Conflict or Invalid."""
+    check_open(run)
+    writes = check_edit(run, updates, next_ref(run))
+    commit = Commit(
+        ref=next_ref(run), kind=Kind.STATE, at=now, branch=run.branch, parent=run.head, writes=writes,
+        status=run.status, actor=actor, epoch=run.epoch,
+    )  # fmt: skip
+    return Step(commit, None, run.frontier.blockers)
+
+
+def check_later(run: Run, injection: Injection) -> None:
+    """Refuse what could not be injected now, or after a node that is none. Raises Conflict or Invalid."""
+    check_open(run)
+    if injection.node not in run.graph.nodes:
+        known = ", ".join(sorted(run.graph.nodes))
+        raise Invalid(f"after_node: there is no node '{injection.node}'; the nodes are: {known}", "reference.node")
+    check_edit(run, injection.updates, next_ref(run))
+
+
+def check_open(run: Run) -> None:
+    """Refuse an edit of a run that is over. Raises Conflict."""
+    if run.status in TERMINAL:
+        raise Conflict(f"the run is {run.status}: its state cannot be edited; fork or replay it", "run.terminal")
+
+
+def due(run: Run, commit: Commit) -> list[Injection]:
+    """The injections that come right after a commit."""
+    if not run.injections or commit.kind not in AFTER or commit.task is None:
+        return []
+    return [found for found in run.injections.values() if found.node == commit.task.node]
+
+
+def inject_after(run: Run, opened: tuple[Task, ...], injection: Injection, now: int) -> Step:
+    """The commit of an edit that comes before anything that the commit before it activated: these tasks (`opened`) are
+    activated anew by it, and so see it. Raises Invalid where the state has changed so that it does not fit any more."""
+    ref = next_ref(run)
+    writes = check_edit(run, injection.updates, ref)
+    again = tuple(_after(run, task, ref) for task in opened if task.id in run.frontier.tasks)
+    commit = Commit(
+        ref=ref, kind=Kind.STATE, at=now, branch=run.branch, parent=run.head, writes=writes,
+        closed=tuple(task.id for task in opened if task.id in run.frontier.tasks), opened=again,
+        status=run.status, actor=injection.actor, epoch=run.epoch,
+    )  # fmt: skip
+    return Step(commit, None, run.frontier.blockers)
+
+
+def _after(run: Run, task: Task, ref: Ref) -> Task:
+    causes = [run.history.entries[cause].task_id for cause in task.causes if cause in run.history.entries]
+    name = task_id_of(run, task.wave, (*causes, f"{run.id}.{seq_of(ref)}"), task.ways, task.index)
+    return replace(task, id=name, causes=(*task.causes, ref))
