@@ -1,0 +1,165 @@
+"""The checks: what each commit says of its task, its place, its writes and what it activates, against the line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from engine import control, model, plugins, record
+from engine.encoding import request_hash
+from engine.errors import NodeFailure, NotFound
+from engine.graph import Graph
+from engine.model import Arrival, Commit, Kind, RunHead, Task, Wave, run_key_of, seq_of
+from engine.ports import CommitRow, Store
+from engine.state import State, applied, changed, initial
+from engine.verify.line import Line
+from engine.view import Ask, Chosen, Done, FanOut, View
+
+
+class Report(NamedTuple):
+    """What is wrong with a run's own commits; `state` is the state shown after the last of them."""
+
+    commits: int
+    tasks: int
+    problems: list[str]
+    state: State
+
+
+async def verify_run(store: Store, run_id: model.RunId, graph_of: Callable[[str, int], Awaitable[Graph]]) -> Report:
+    """Check a run, on the line of the runs that it was forked from. Raises NotFound."""
+    if (head := await store.run(run_id)) is None:
+        raise NotFound(f"there is no run '{run_id}'")
+    rows, above = await store.commits(head.key, 1, seq_of(head.head)), head.parent
+    while above is not None:
+        rows = [*await store.commits(run_key_of(above), 1, seq_of(above)), *rows]
+        above = parent.parent if (parent := await store.run_by_key(run_key_of(above))) is not None else None
+    return verify_rows(head, await graph_of(head.workflow_id, head.workflow_version), rows)
+
+
+def verify_rows(head: RunHead, graph: Graph, rows: Sequence[CommitRow]) -> Report:
+    """Check the rows of a line, oldest first; those of the runs that it was forked from are taken as they are."""
+    check = _Check(Line(head, graph, control.deep_merge(graph.config, head.config)))
+    for row in rows:
+        check.row(row, record.decode(row), row.run_key == head.key)
+    commits = check.line.commits
+    own = [commit for commit in commits if run_key_of(commit.ref) == head.key]
+    left = check.open or check.waiting if own[-1].status is model.RunStatus.COMPLETED else ()
+    check.say(own[-1], "work is left in a completed run", bool(left))
+    state = check.line.fold(-1, len(rows), commits[-1:])
+    return Report(len(own), sum(len(commit.opened) for commit in own), check.problems, state)
+
+
+@dataclass(slots=True)
+class _Check:
+    """The commits so far, and what is active after the last of them."""
+
+    line: Line
+    problems: list[str] = field(default_factory=list)
+    open: dict[str, Task] = field(default_factory=dict)
+    waiting: list[Arrival] = field(default_factory=list)
+
+    def say(self, commit: Commit, problem: str, wrong: bool) -> None:
+        if wrong:
+            self.problems.append(f"{commit.seq} {commit.kind} {commit.task.node if commit.task else ''}: {problem}")
+
+    def row(self, row: CommitRow, commit: Commit, own: bool) -> None:
+        line, task = self.line, commit.task
+        last = line.commits[-1] if line.commits else None
+        seq = last.seq + 1 if last is not None and run_key_of(last.ref) == row.run_key else 1
+        self.say(commit, "it leaves a gap", (row.seq, row.version, row.parent) != (seq, seq - 1, last and last.ref))
+        self.say(
+            commit, "its epoch is older than the one before", seq > 1 and last is not None and commit.epoch < last.epoch
+        )
+        if any(ref not in line.at for ref in commit.causes):
+            return self.say(commit, "a cause does not precede it", True)
+        again = [opened for opened in commit.opened if opened.id in line.since]
+        level = line.add(commit)
+        self.say(commit, f"its level is {commit.level} and not {level}", level is not None and commit.level != level)
+        if own:
+            self._check_task(commit, task)
+        self.waiting = self._left_waiting(commit, task.wave if task else Wave(model.START))
+        self.open = {name: task for name, task in self.open.items() if name not in commit.closed}
+        self.open.update((opened.id, opened) for opened in commit.opened)
+        self.say(commit, f"it opens '{again and again[0].node}' twice", bool(again))
+        if own and row.snapshot is not None:
+            self._check_snapshot(row, commit)
+
+    # ---- a task and what it did
+
+    def _check_task(self, commit: Commit, task: Task | None) -> None:
+        line = self.line
+        self.say(commit, "it closes what is not open", not Counter(commit.closed) <= Counter(self.open.keys()))
+        if task is None or commit.kind is Kind.RESUME:
+            state = line.fold((1 << len(line.commits) - 1) - 1, len(line.commits) - 2)
+        elif (call := line.calls.get(task.id)) is not None:
+            items = [c for c in line.commits if c.kind is Kind.ITEM and call.fanout in c.causes]
+            done = {one.task and one.task.slot: one.ref for one in items}
+            causes = tuple(done.get(slot) for slot in range(call.size)) or (call.fanout,)
+            wrong = commit.causes != (causes if commit.kind is Kind.NODE else task.causes)
+            self.say(commit, "its causes are not its items in their order", wrong)
+            state = line.after(commit.causes, len(line.commits))
+        else:
+            self.say(commit, "its task is not open", self.open.get(task.id) != task)
+            wrong, state = not self._decides(task, commit, view := line.view(task)), dict(view.state)
+            self.say(commit, "its node decides otherwise on what the task sees", wrong)
+        try:
+            changed(line.graph, state, commit.writes)
+        except NodeFailure as failure:
+            self.say(commit, failure.message, True)
+
+    def _decides(self, task: Task, commit: Commit, view: View) -> bool:
+        node, code = self.line.graph.nodes[task.node], commit.error.code if commit.error is not None else None
+        try:
+            outcome = plugins.node_types()[node.type].enter(node, view)
+        except NodeFailure as failure:
+            return code == failure.node_code
+        if isinstance(outcome, Ask):
+            never_asked = commit.input_hash is None and code == "state.invalid"
+            return never_asked or commit.input_hash == request_hash(outcome.request)
+        if code is not None or isinstance(outcome, Done):
+            both = (commit.writes, outcome.updates if code is None else ())
+            state = self.line.graph.state
+            one, other = ([w for w in ws if not state[w[0]].reducer.normalise] for ws in both)
+            return one == other
+        if isinstance(outcome, FanOut):
+            return tuple((item.node, item.index) for item in commit.opened) == outcome.slots
+        return commit.chosen == outcome.handles if isinstance(outcome, Chosen) else True
+
+    # ---- what is active
+
+    def _left_waiting(self, commit: Commit, wave: Wave) -> list[Arrival]:
+        """What waits after a commit: every arrival is activated once or waits, and every wave is activated once."""
+        line, shape = self.line, self.line.graph.topology
+        leaves = commit.kind in (Kind.START, Kind.NODE) and commit.task_status is not model.TaskStatus.SKIPPED
+        left, forks = list(self.waiting), commit.kind is Kind.FORK
+        for handle in ((commit.handle,) if commit.handle else commit.chosen or (None,)) if leaves else ():
+            for edge in shape.edges_from(wave.node, handle):
+                target = replace(wave, node=edge.target, rounds=shape.rounds_over(edge.index, wave.rounds))
+                left += [Arrival(edge.index, commit.ref, target)] if edge.target != model.END else []
+        again = {old.wave for old in self.open.values()} if forks else set()
+        fired = {task.wave for one in line.commits[:-1] for task in one.opened if task.call is None}
+        for opened in (one for one in commit.opened if one.call is None and one.wave not in again):
+            mine = [one for one in left if one.wave == opened.wave]
+            mine.sort(key=lambda one: (line.sorted.index(one.cause), one.edge))
+            causes = dict.fromkeys((*(one.cause for one in mine), *((commit.ref,) if forks else ())))
+            wrong = (opened.causes, opened.edges) != (tuple(causes), tuple(one.edge for one in mine))
+            wrong |= opened.wave in fired
+            self.say(commit, f"'{opened.node}' has other causes than what arrived, or was active before", wrong)
+            left = [one for one in left if one.wave != opened.wave]
+        came = Counter(one for one in left if one.cause == commit.ref)
+        wrong = came != Counter(commit.waiting) or any(one.wave in fired for one in came)
+        self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong)
+        return left
+
+    # ---- snapshots
+
+    def _check_snapshot(self, row: CommitRow, commit: Commit) -> None:
+        line, kept = self.line, record.read_snapshot(row)
+        here, graph = line.at[commit.ref], line.graph
+        state = {**initial(graph), **kept.values, **{name: initial(graph)[name] for name in kept.refs}}
+        for name, refs in kept.refs.items():
+            applied(graph, state, [w for one in line.of(refs) for w in one.writes if w[0] == name])
+        causal, shown = line.fold(line.past[commit.ref], here), line.fold(-1, here)
+        self.say(commit, "its snapshot is another state", state != causal or {**state, **(kept.shown or {})} != shown)

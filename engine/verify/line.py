@@ -1,0 +1,81 @@
+"""A line of commits as the checker sees it: ancestors as bits, canonical order, states folded from nothing."""
+
+from __future__ import annotations
+
+from bisect import bisect, insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+from engine import model, plugins
+from engine.graph import DEFAULT_MAX_STEPS, ERROR_HANDLE, Graph
+from engine.missing import MISSING
+from engine.model import CAUSAL, EDITS, Commit, Ref, RunHead, Task
+from engine.state import State, applied, initial
+from engine.view import View, meta_of
+
+
+@dataclass(slots=True)
+class Line:
+    """`at`: a commit's place on the line, `past`: its ancestors' and its own as bits, `since`: where a task opened."""
+
+    head: RunHead
+    graph: Graph
+    config: dict[str, Any]
+    commits: list[Commit] = field(default_factory=list)
+    at: dict[Ref, int] = field(default_factory=dict)
+    past: dict[Ref, int] = field(default_factory=dict)
+    order: dict[Ref, tuple[Any, ...]] = field(default_factory=dict)
+    sorted: list[Ref] = field(default_factory=list)
+    since: dict[str, int] = field(default_factory=dict)
+    calls: dict[str, model.Call] = field(default_factory=dict)
+
+    def of(self, refs: Iterable[Ref]) -> list[Commit]:
+        """The commits of some refs."""
+        return [self.commits[self.at[ref]] for ref in refs]
+
+    def add(self, commit: Commit) -> int | None:
+        """Take up a commit whose causes are known; the level that it should have, where it has one."""
+        self.at[commit.ref] = len(self.commits)
+        self.commits.append(commit)
+        self.calls.update(commit.calls)
+        self.since.update((task.id, self.at[commit.ref]) for task in commit.opened)
+        return self._put_in_order(commit, commit.task) if commit.kind in CAUSAL else None
+
+    def _put_in_order(self, commit: Commit, task: Task | None) -> int:
+        order, rank, causes = self.order, self.sorted.index, [ref for ref in commit.causes if ref in self.order]
+        level: int = max((order[ref][0] for ref in causes), default=-1) + 1
+        place = (self.graph.nodes[task.node].position, -1 if task.index is None else task.index) if task else (-1, -1)
+        order[commit.ref] = (level, *place, causes, task.ways if task else ())
+        insort(self.sorted, commit.ref, key=lambda r: (order[r][:3], [rank(c) for c in order[r][3]], order[r][4]))
+        self.past[commit.ref] = reduce(int.__or__, (self.past[ref] for ref in causes), 1 << self.at[commit.ref])
+        return level
+
+    def fold(self, past: int, until: int, last: Iterable[Commit] = ()) -> State:
+        """Commits in canonical order and edits up to place `until` by time; of ephemeral keys what `last` wrote."""
+        found = [self.commits[self.at[ref]] for ref in self.sorted if past >> self.at[ref] & 1]
+        edits = [commit for commit in self.commits[: until + 1] if commit.kind in EDITS]
+        edited = {name: [self.at[e.ref] for e in edits if name in dict(e.writes)] for name in self.graph.state}
+        writes: list[tuple[float, str, Any]] = []
+        for commit, half in (*((one, 0.0) for one in found), *((one, 0.5) for one in edits)):
+            writes += [(bisect(edited[name], self.at[commit.ref]) - half, name, u) for name, u in commit.writes]
+        writes = [write for write in sorted(writes, key=lambda w: w[0]) if not self.graph.state[write[1]].ephemeral]
+        passing = [w for commit in last for w in commit.writes if self.graph.state[w[0]].ephemeral]
+        return applied(self.graph, initial(self.graph), [*(write[1:] for write in writes), *passing])
+
+    def after(self, causes: Sequence[Ref], until: int) -> State:
+        """The state after these commits."""
+        past = reduce(int.__or__, (self.past.get(ref, 0) for ref in causes), 0)
+        return self.fold(past, until, self.of(causes))
+
+    def view(self, task: Task) -> View:
+        """What a task saw when it was activated."""
+        steps, item, index = int(self.config.get("max_steps", DEFAULT_MAX_STEPS)), MISSING, task.index
+        state, given = self.after(task.causes, self.since.get(task.id, 0)), self.head.input
+        meta = meta_of(self.head.id, self.graph, steps, task)
+        errors = [one.error for one in self.of(task.causes) if one.error and one.handle == ERROR_HANDLE]
+        if task.call is not None and (send := self.of([self.calls[task.call].fanout])[0].task) is not None:
+            items_of, spec = plugins.node_types()["send"].items_of, self.graph.nodes[send.node].spec
+            item = items_of(spec, self.view(send))[task.index or 0]
+        return View(state=state, input=given, config=self.config, meta=meta, item=item, index=index, errors=errors)
