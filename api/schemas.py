@@ -14,8 +14,7 @@ from engine.model import RunStatus
 
 MAX_LIMIT = 1000
 MAX_WAIT_S = 300.0
-MODES = ("values", "updates", "tasks")
-LATER_MODES = ("custom", "debug")
+MODES = ("values", "updates", "tasks", "custom", "debug")
 
 
 def _not_yet(value: Any) -> Any:
@@ -187,14 +186,9 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d
 
 
 def _modes(text: str) -> str:
-    known = [*MODES, *LATER_MODES]
     for name in text.split(","):
-        if name in LATER_MODES:
-            raise PydanticCustomError(
-                "unsupported", "mode '{name}' is not supported yet by this version", {"name": name}
-            )
         if name not in MODES:
-            raise PydanticCustomError("mode", "'{name}' is no mode: {known}", _named(name, known))
+            raise PydanticCustomError("mode", "'{name}' is no mode: {known}", _named(name, list(MODES)))
     return text
 
 
@@ -257,7 +251,9 @@ class StartQuery(BaseModel):
 class StreamQuery(BaseModel):
     """What a stream tells, and from where on."""
 
-    mode: Modes = Field(default="updates", description="One or more of values, updates, tasks, separated by commas.")
+    mode: Modes = Field(
+        default="updates", description="One or more of values, updates, tasks, custom, debug, separated by commas."
+    )
     after: str | None = Field(default=None, description="An event id: goes on after it. `Last-Event-ID` wins.")
     from_: Literal["now"] | None = Field(default=None, alias="from", description="Leaves out what has happened.")
     until: Literal["interrupted"] | None = Field(default=None, description="Also ends at this status.")

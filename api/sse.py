@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 
 import structlog
 from anyio import CancelScope
@@ -18,12 +18,14 @@ from engine.driver.stream import StreamEvent
 from engine.errors import EngineError
 
 RETRY_MS = 1000
+CHUNK = 64 * 1024
+"""Frames are sent together until they are so long, in bytes."""
 FAREWELL = b": the server is closing; reconnect with Last-Event-ID\n\n"
 BROKEN = b": the stream cannot go on now; reconnect with Last-Event-ID\n\n"
 
 log = structlog.get_logger(__name__)
 
-Events = AsyncIterator[StreamEvent]
+Events = AsyncIterator[list[StreamEvent]]
 
 
 class Stream(EventSourceResponse):
@@ -57,16 +59,32 @@ def stream(
 
 
 def frame(event: StreamEvent) -> bytes:
-    """An event as it stands in the stream; JSON has no line breaks, so the data is one line."""
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event.id.encode(), event.event.encode(), write(event.data))
+    """An event as it stands in the stream, made once; JSON has no line breaks, so the data is one line."""
+    if event.frame is None:
+        parts = (event.id.encode(), event.event.encode(), write(event.data))
+        event.frame = b"id: %b\nevent: %b\ndata: %b\n\n" % parts
+    return event.frame
+
+
+def chunks(told: list[StreamEvent]) -> Iterator[bytes]:
+    """Events as bytes, several at a time, so that one that nobody reads is not made yet."""
+    parts, size = [], 0
+    for event in told:
+        parts.append(frame(event))
+        size += len(parts[-1])
+        if size >= CHUNK:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
 
 
 async def _frames(events: Events, closing: asyncio.Event) -> AsyncGenerator[bytes, None]:
     yield b"retry: %d\n\n" % RETRY_MS
     try:
-        while not closing.is_set() and (event := await before(closing, _next(events))) is not _END:
-            if event is not None:
-                yield frame(event)
+        while not closing.is_set() and (told := await before(closing, _next(events))) is not _END:
+            for chunk in chunks(told or []):
+                yield chunk
         if closing.is_set():
             yield FAREWELL
     except EngineError as error:
@@ -78,8 +96,8 @@ async def _frames(events: Events, closing: asyncio.Event) -> AsyncGenerator[byte
                 await events.aclose()
 
 
-_END = StreamEvent("", "", {})
+_END: list[StreamEvent] = []
 
 
-async def _next(events: Events) -> StreamEvent:
+async def _next(events: Events) -> list[StreamEvent]:
     return await anext(events, _END)

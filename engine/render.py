@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -12,7 +12,6 @@ from engine.errors import NotFound
 from engine.lines import branches_of
 from engine.missing import MISSING
 from engine.model import (
-    CAUSAL,
     Commit,
     InterruptOpened,
     Kind,
@@ -296,88 +295,3 @@ def forked_checkpoint(head: RunHead) -> str | None:
     if head.parent is None or head.parent_id is None:
         return None
     return checkpoint_id(head.parent_id, seq_of(head.parent))
-
-
-# ---- stream events
-
-
-def commit_events(commit: Commit, before: str, run_id: str) -> list[tuple[str, dict[str, Any]]]:
-    """What a commit is in a stream, but for its state: (event, data) in order. `before` is the run's status before."""
-    found: list[tuple[str, dict[str, Any]]] = []
-    if commit.status != before and commit.kind is Kind.START:
-        found.append(("run", _run_event(commit, run_id)))
-    found += _task_events(commit)
-    if (commit.kind in CAUSAL and commit.kind is not Kind.START) or commit.writes:
-        found.append(("updates", _updates_event(commit, run_id)))
-    found.append(("values", {}))
-    if commit.status != before and commit.kind is not Kind.START:
-        found.append(("run", _run_event(commit, run_id)))
-    return found
-
-
-def _updates_event(commit: Commit, run_id: str) -> dict[str, Any]:
-    return {
-        "checkpoint_id": checkpoint_id(run_id, commit.seq),
-        "seq": commit.seq,
-        "kind": commit.kind,
-        "node": commit.task.node if commit.task else None,
-        "task_id": commit.task.id if commit.task else None,
-        "updates": updates_json(commit.writes),
-    }
-
-
-def values_event(commit: Commit, run_id: str, state: Mapping[str, Any]) -> dict[str, Any]:
-    """The state after a commit."""
-    return {
-        "checkpoint_id": checkpoint_id(run_id, commit.seq),
-        "seq": commit.seq,
-        "kind": commit.kind,
-        "node": commit.task.node if commit.task else None,
-        "state": state,
-    }
-
-
-def _run_event(commit: Commit, run_id: str) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "status": commit.status,
-        "error": commit.error.as_json() if commit.error is not None and commit.kind is Kind.FAILURE else None,
-        "at": rfc3339(commit.at),
-    }
-
-
-def _task_events(commit: Commit) -> list[tuple[str, dict[str, Any]]]:
-    task = commit.task
-    if task is None or commit.kind is Kind.RESUME:
-        return []
-    found = []
-    ended = finishes_task(commit) or commit.kind is Kind.FAILURE
-    if commit.started_at is None:
-        status = TaskStatus.INTERRUPTED if commit.kind is Kind.INTERRUPT else TaskStatus.RUNNING
-        found.append(("task", task_event(task, "NODE_STARTED", status, commit.at, commit.attempt, commit.worker)))
-    if ended:
-        status = commit.task_status or TaskStatus.COMPLETED
-        kind = {TaskStatus.FAILED: "NODE_FAILED", TaskStatus.SKIPPED: "NODE_SKIPPED"}.get(status, "NODE_COMPLETED")
-        data = task_event(task, kind, status, commit.at, commit.attempt, commit.worker)
-        if commit.error is not None:
-            data["error"] = commit.error.as_json()
-        found.append(("task", data))
-    return found
-
-
-def task_event(
-    task: Task | None, kind: str, status: str, at: int, attempt: int, worker: str | None, **more: Any
-) -> dict[str, Any]:
-    """The data of a `task` event."""
-    return {
-        "task_id": task.id if task else None,
-        "node": task.node if task else None,
-        "ns": [],
-        "index": task.index if task else None,
-        "kind": kind,
-        "status": status,
-        "attempt": attempt,
-        "worker": worker,
-        "at": rfc3339(at),
-        **more,
-    }

@@ -141,7 +141,7 @@ class Delivery:
             live.run.set_status(work.task_id, TaskStatus.RUNNING)
             progress.worker, progress.deadline, progress.reason = worker_id, deadline, None
             progress.started_at = progress.started_at or at
-            body = {"attempt": work.attempt, "worker": worker_id, "deadline": deadline, "node": work.node}
+            body = {**_place(work), "worker": worker_id, "deadline": deadline}
             turn.note(live, "dispatch", work.task_id, body)
 
         self._tell(work.run_id, act)
@@ -155,7 +155,7 @@ class Delivery:
                 return
             live.run.set_status(work.task_id, TaskStatus.WAITING)
             progress.reason = reason
-            turn.note(live, "waiting", work.task_id, {"attempt": work.attempt, "reason": reason, "node": work.node})
+            turn.note(live, "waiting", work.task_id, {**_place(work), "reason": reason})
 
         self._tell(work.run_id, act)
 
@@ -203,7 +203,7 @@ class Delivery:
             return
         progress.accepted = True
         due = progress.deadline = progress.deadline or turn.now + work.timeout_ms
-        turn.note(live, "accepted", work.task_id, {"attempt": work.attempt, "node": work.node})
+        turn.note(live, "accepted", work.task_id, _place(work))
         turn.effects.append(lambda: self.timers.set(due, key, work.task_id, "deadline"))
 
     def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
@@ -289,3 +289,9 @@ class Delivery:
     def _tell(self, run_id: RunId, act: Callable[[Turn, Live], None]) -> None:
         if (live := self.loop.live(run_id)) is not None:
             self.loop.ask(live, act)
+
+
+def _place(work: Work) -> dict[str, Any]:
+    """What every note about an attempt says."""
+    index = work.request.index
+    return {"attempt": work.attempt, "node": work.node, **({} if index is None else {"index": index})}

@@ -62,6 +62,7 @@ class Loop:
         self.keys: dict[RunId, int] = {}
         self.watchers: dict[int, set[Callable[[], None]]] = {}
         self._changes: dict[int, int] = {}
+        self._notified = 0
         self._loading: dict[RunId, asyncio.Lock] = {}
         self._queue: deque[Live] = deque()
         self._wake, self._rows = asyncio.Event(), asyncio.Event()
@@ -270,7 +271,8 @@ class Loop:
         await self.changed(key, lambda: self.changes(key) != told, timeout_s)
 
     def _notify(self, key: int) -> None:
-        self._changes[key] = self._changes.get(key, 0) + 1
+        self._notified += 1
+        self._changes[key] = self._notified
         if key not in self.lives and key not in self.watchers:
             del self._changes[key]
         for told in tuple(self.watchers.get(key, ())):

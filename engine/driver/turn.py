@@ -156,7 +156,9 @@ class Turn:
     def set_status(self, live: Live, status: RunStatus) -> None:
         """Change a run's status where no commit does."""
         live.run.status = status
-        self.note(live, "run", None, {"status": status})
+        failed = live.run.error if status is RunStatus.FAILED else None
+        error = {"error": failed.as_json()} if failed is not None else {}
+        self.note(live, "run", None, {"status": status, **error})
 
     def seal(self) -> None:
         """Write down the heads of all runs as they are after this turn."""

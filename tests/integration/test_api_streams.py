@@ -85,8 +85,6 @@ async def test_until_interrupted_closes_at_the_interrupt(server: Server) -> None
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ("mode=custom", "request.unsupported"),
-        ("mode=values,debug", "request.unsupported"),
         ("mode=all", "request.invalid"),
         ("mode=values,", "request.invalid"),
         ("from=then", "request.invalid"),

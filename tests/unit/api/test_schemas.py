@@ -76,7 +76,8 @@ def test_statuses_and_modes_come_in_lists() -> None:
     assert RunsQuery(status="failed,running").status == "failed,running"
     assert faults(RunsQuery, status="failed,") == ["status"]
     assert StreamQuery(mode="values,updates,tasks").mode == "values,updates,tasks"
-    assert faults(StreamQuery, mode="values,custom") == ["unsupported"]
+    assert StreamQuery(mode="custom,debug").mode == "custom,debug"
+    assert faults(StreamQuery, mode="values,all") == ["mode"]
     assert faults(StreamQuery, mode="") == ["mode"]
 
 

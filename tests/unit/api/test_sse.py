@@ -6,21 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from api.closing import before
-from api.sse import BROKEN, FAREWELL, _frames, frame
+from api.sse import BROKEN, CHUNK, FAREWELL, _frames, chunks, frame
 from engine.driver.stream import StreamEvent
 from engine.errors import StoreUnavailable
 
 
-async def told(*events: StreamEvent, error: Exception | None = None) -> AsyncIterator[StreamEvent]:
+async def told(*events: StreamEvent, error: Exception | None = None) -> AsyncIterator[list[StreamEvent]]:
     for event in events:
-        yield event
+        yield [event]
     if error is not None:
         raise error
 
 
-async def forever(event: StreamEvent, ended: asyncio.Event) -> AsyncIterator[StreamEvent]:
+async def forever(event: StreamEvent, ended: asyncio.Event) -> AsyncIterator[list[StreamEvent]]:
     try:
-        yield event
+        yield [event]
         await asyncio.Event().wait()
     finally:
         ended.set()
@@ -32,6 +32,19 @@ ONE = StreamEvent("1.0.1", "updates", {"text": "a\nb\u2028\r"})
 def test_an_event_is_three_lines_whatever_it_holds() -> None:
     text = frame(ONE).decode()
     assert text == 'id: 1.0.1\nevent: updates\ndata: {"text":"a\\nb\u2028\\r"}\n\n'
+
+
+def test_an_event_is_put_into_words_once_for_all_that_listen() -> None:
+    event = StreamEvent("1.0.2", "updates", {"n": 1})
+    assert frame(event) is frame(event)
+
+
+def test_events_are_sent_together_and_long_ones_when_it_is_their_turn() -> None:
+    events = [StreamEvent(f"{n}.0.1", "values", {"text": "x" * CHUNK}) for n in (1, 2)]
+    parts = chunks([ONE, ONE, *events])
+    assert next(parts) == frame(ONE) * 2 + frame(events[0])
+    assert events[1].frame is None
+    assert list(parts) == [frame(events[1])]
 
 
 async def test_a_stream_that_ends_says_no_farewell() -> None:

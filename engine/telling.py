@@ -1,0 +1,228 @@
+"""What commits, and the events between them, are in a stream: names and data, in an order that never changes.
+
+A row of the log is told in parts. Which parts it has, and their numbers, follow from the row alone, so that a stream
+can go on after any of them, whatever modes it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.answer import AnswerInvalid, parse_answer
+from engine.model import CAUSAL, TURNS, Commit, Kind, Task, TaskStatus
+from engine.ports import EventRow
+from engine.render import (
+    address_of,
+    branch_name,
+    checkpoint_id,
+    finishes_task,
+    rfc3339,
+    updates_json,
+)
+
+MODE_OF = {"values": "values", "updates": "updates", "task": "tasks", "custom": "custom", "run": ""}
+"""The mode that tells an event by its name; the empty one is in all modes, and what is not here is in `debug`."""
+DEBUG = "debug"
+CUSTOM = ("stage", "progress", "message", "chunks", "data")
+"""What a worker may report; other fields of its events stay in the record of the task."""
+
+TASK_EVENTS = {
+    "dispatch": ("NODE_STARTED", TaskStatus.RUNNING),
+    "waiting": ("NODE_WAITING", TaskStatus.WAITING),
+    "retry": ("NODE_RETRYING", TaskStatus.RETRYING),
+}
+_DISPATCH = {"dispatch": "sent", "waiting": "waiting", "accepted": "accepted", "late": "late"}
+_BODY = ("worker", "reason", "deadline", "due_at", "error", "why")
+_TIMES = frozenset({"deadline", "due_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One event of a row. `number` counts from 1 and grows; the data of `values` is for who keeps the run's state."""
+
+    number: int
+    name: str
+    data: dict[str, Any]
+
+
+def mode_of(name: str) -> str:
+    """The mode that an event belongs to."""
+    return MODE_OF.get(name, DEBUG)
+
+
+def is_told(name: str, modes: frozenset[str]) -> bool:
+    """Whether a stream with these modes tells an event of this name."""
+    return DEBUG in modes or not (mode := mode_of(name)) or mode in modes
+
+
+# ---- commits
+
+
+def parts_of(commit: Commit, before: str | None, run_id: str) -> list[Part]:
+    """The parts of a commit; `before` is the run's status after the commit before it."""
+    found = enumerate(_slots(commit, before, run_id), start=1)
+    return [Part(number, *slot) for number, slot in found if slot is not None]
+
+
+_Slot = tuple[str, dict[str, Any]] | None
+
+
+def _slots(commit: Commit, before: str | None, run_id: str) -> Iterator[_Slot]:
+    """Everything that a commit can tell, in order; what it does not tell keeps its place."""
+    base = {"checkpoint_id": checkpoint_id(run_id, commit.seq), **_when(commit.seq, commit.at)}
+    begins = commit.kind is Kind.START
+    moves = commit.status != before or commit.kind in TURNS
+    run = ("run", _run(commit, run_id)) if moves else None
+    yield run if begins else None
+    yield _started(commit)
+    for event in reported(commit.answer):
+        yield "custom", _custom(commit.task, event, commit.seq, commit.at)
+    yield _ended(commit)
+    changes = (commit.kind in CAUSAL and not begins) or commit.writes
+    yield ("updates", {**base, **_of(commit), "updates": updates_json(commit.writes)}) if changes else None
+    yield ("values", {**base, **_of(commit)})
+    yield from _detail(commit, base)
+    yield ("checkpoint", {**base, **_of(commit), **_outcome(commit)})
+    yield None if begins else run
+
+
+def _detail(commit: Commit, base: Mapping[str, Any]) -> Iterator[_Slot]:
+    """What is only told to who wants to see everything."""
+    of = {**base, **_of(commit)}
+    asked = commit.interrupt
+    yield None if asked is None else ("interrupt", {**of, "interrupt_id": asked.id, "message": asked.message})
+    resumes = commit.kind is Kind.RESUME
+    yield ("resume", {**of, "interrupts": list(commit.resolved), "actor": commit.actor}) if resumes else None
+    edits = commit.kind in _EDITS and (commit.writes or commit.kind is not Kind.RESUME)
+    updates = updates_json(commit.writes)
+    yield ("state", {**of, "updates": updates, "actor": commit.actor}) if edits else None
+    yield ("retry", {**of, "actor": commit.actor}) if commit.kind is Kind.RETRY else None
+    yield None if commit.error is None else ("error", {**of, "error": commit.error.as_json()})
+
+
+_EDITS = frozenset({Kind.FORK, Kind.REPLAY, Kind.CHECKOUT, Kind.STATE, Kind.RESUME})
+
+
+def _when(seq: int, at: int) -> dict[str, Any]:
+    return {"seq": seq, "at": rfc3339(at), "ns": []}
+
+
+def _of(commit: Commit) -> dict[str, Any]:
+    task = commit.task
+    return {"kind": commit.kind, "node": task.node if task else None, "task_id": task.id if task else None}
+
+
+def _outcome(commit: Commit) -> dict[str, Any]:
+    return {
+        "branch": branch_name(commit.branch),
+        "address": address_of(commit.task) if commit.task is not None else None,
+        "level": commit.level,
+        "chosen": commit.chosen,
+        "status": commit.status,
+        "actor": commit.actor,
+        "opened": [{"task_id": task.id, "node": task.node, "index": task.index} for task in commit.opened],
+        "closed": list(commit.closed),
+    }
+
+
+def _run(commit: Commit, run_id: str) -> dict[str, Any]:
+    failed = commit.error is not None and commit.kind is Kind.FAILURE
+    return {
+        "run_id": run_id,
+        "status": commit.status,
+        "error": commit.error.as_json() if failed and commit.error is not None else None,
+        **_when(commit.seq, commit.at),
+    }
+
+
+def _started(commit: Commit) -> _Slot:
+    task = commit.task
+    if task is None or commit.kind is Kind.RESUME or commit.started_at is not None:
+        return None
+    status = TaskStatus.INTERRUPTED if commit.kind is Kind.INTERRUPT else TaskStatus.RUNNING
+    return "task", _task(commit, task, "NODE_STARTED", status)
+
+
+def _ended(commit: Commit) -> _Slot:
+    task = commit.task
+    if task is None or not (finishes_task(commit) or commit.kind is Kind.FAILURE):
+        return None
+    status = commit.task_status or TaskStatus.COMPLETED
+    kind = {TaskStatus.FAILED: "NODE_FAILED", TaskStatus.SKIPPED: "NODE_SKIPPED"}.get(status, "NODE_COMPLETED")
+    error = {"error": commit.error.as_json()} if commit.error is not None else {}
+    return "task", {**_task(commit, task, kind, status), **error}
+
+
+def _task(commit: Commit, task: Task, kind: str, status: str) -> dict[str, Any]:
+    return {
+        "task_id": task.id,
+        "node": task.node,
+        "index": task.index,
+        "kind": kind,
+        "status": status,
+        "attempt": commit.attempt,
+        "worker": commit.worker,
+        **_when(commit.seq, commit.at),
+    }
+
+
+def reported(answer: Any) -> tuple[Mapping[str, Any], ...]:
+    """The events in a recorded answer."""
+    if not isinstance(answer, dict) or not answer.get("events"):
+        return ()
+    try:
+        return parse_answer(answer).events
+    except AnswerInvalid:
+        return ()
+
+
+def _custom(task: Task | None, event: Mapping[str, Any], seq: int, at: int) -> dict[str, Any]:
+    return {
+        "task_id": task.id if task else None,
+        "node": task.node if task else None,
+        "index": task.index if task else None,
+        **{name: event.get(name) for name in CUSTOM},
+        **_when(seq, at),
+    }
+
+
+# ---- events between commits
+
+
+def parts_between(event: EventRow, run_id: str) -> list[Part]:
+    """The parts of an event that stands between commits."""
+    if event.kind == "run":
+        data = {"run_id": run_id, "status": event.body["status"], "error": event.body.get("error")}
+        return [Part(1, "run", {**data, **_when(event.seq, event.at)})]
+    if event.kind == "progress":
+        return [Part(1, "custom", {**_place(event), **{name: event.body.get(name) for name in CUSTOM}})]
+    found = []
+    if event.kind in TASK_EVENTS:
+        kind, status = TASK_EVENTS[event.kind]
+        worker = event.body.get("worker")
+        more = {name: event.body[name] for name in ("reason", "error") if name in event.body}
+        found.append(Part(1, "task", {**_place(event), "kind": kind, "status": status, "worker": worker, **more}))
+    if event.kind in _DISPATCH:
+        found.append(Part(2, "dispatch", {**_place(event), "status": _DISPATCH[event.kind], **_said(event)}))
+    elif event.kind == "retry":
+        found.append(Part(2, "retry", {**_place(event), **_said(event)}))
+        found.append(Part(3, "error", {**_place(event), "error": event.body.get("error")}))
+    return found
+
+
+def _place(event: EventRow) -> dict[str, Any]:
+    body = event.body
+    return {
+        "task_id": event.task_id,
+        "node": body.get("node"),
+        "index": body.get("index"),
+        "attempt": body.get("attempt"),
+        **_when(event.seq, event.at),
+    }
+
+
+def _said(event: EventRow) -> dict[str, Any]:
+    found = {name: event.body[name] for name in _BODY if name in event.body}
+    return {name: rfc3339(value) if name in _TIMES else value for name, value in found.items()}
