@@ -84,8 +84,15 @@ def held_back(run: Run) -> list[Wave]:
     return [wave for wave, count in recount(run.graph.topology, run.frontier).items() if count == 0]
 
 
+COST_TOLERANCE = 1 + 1e-9
+"""Costs are sums of floating numbers: one that is a limit to the last digit but few has not crossed it."""
+
+
 def limit_error(run: Run) -> ErrorInfo | None:
-    """The limit that holds back a wave of the run."""
+    """The limit that the run has crossed, or that holds back a wave of it."""
+    if run.max_cost is not None and run.usage.cost > run.max_cost * COST_TOLERANCE:
+        message = f"the run has cost {run.usage.cost:g}, more than {run.max_cost:g}; raise config.max_cost"
+        return ErrorInfo(code="run.cost_limit", message=message, retryable=False)
     if not (held := held_back(run)):
         return None
     node = held[-1].node

@@ -69,6 +69,12 @@ def _failure(run: Run, task: Task, error: ErrorInfo, now: int, usage: Usage = NO
     return Step(replace(commit, status=status_after(run, (task.id,), 0, failing=True)), None, run.frontier.blockers)
 
 
+def timed_out(run: Run, now: int) -> Step:
+    """The commit of a run that has taken longer than it may."""
+    message = f"the run was not done within {run.timeout_ms} ms; raise config.timeout_ms"
+    return fail_run(run, ErrorInfo(code="run.timeout", message=message, retryable=False), now)
+
+
 def fail_run(run: Run, error: ErrorInfo, now: int) -> Step:
     """The commit of a failure that is no task's: a limit, or an output that cannot be made."""
     commit = Commit(

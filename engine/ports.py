@@ -236,6 +236,8 @@ class Store(Claims, Protocol):
         """Newest first."""
 
     async def timers(self, run_key: int) -> list[TimerRow]: ...
+    async def resting_timers(self) -> list[TimerRow]:
+        """The timers of all runs that are interrupted: nothing else tells when these go on."""
 
     # workflows
 

@@ -89,6 +89,7 @@ class Run:
     status: RunStatus = RunStatus.RUNNING
     error: ErrorInfo | None = None
     limit: ErrorInfo | None = None
+    timeout_at: int | None = None
     usage: Usage = NO_USAGE
     task_count: int = 0
     events: int = 0
@@ -130,11 +131,26 @@ class Run:
 
     @property
     def max_steps(self) -> int:
-        return int(self.limits.get("max_steps", self.config.get("max_steps", DEFAULT_MAX_STEPS)))
+        return int(self._limit("max_steps", DEFAULT_MAX_STEPS))
 
     @property
     def max_tasks(self) -> int:
-        return int(self.limits.get("max_tasks", self.config.get("max_tasks", DEFAULT_MAX_TASKS)))
+        return int(self._limit("max_tasks", DEFAULT_MAX_TASKS))
+
+    @property
+    def timeout_ms(self) -> int | None:
+        """How long the run may take from its start, or from the fork, replay, checkout or retry that came last."""
+        found = self._limit("timeout_ms", None)
+        return None if found is None else int(found)
+
+    @property
+    def max_cost(self) -> float | None:
+        found = self._limit("max_cost", None)
+        return None if found is None else float(found)
+
+    def _limit(self, name: str, default: float | None) -> Any:
+        found = self.limits[name] if name in self.limits else self.config.get(name)
+        return default if found is None else found
 
     def order_of(self, commit: Commit) -> Order:
         """Where a commit with a level stands in canonical order, but for ties (language 3.1)."""

@@ -175,6 +175,16 @@ TIMERS = named(
     .order_by(timers.c.task_id, timers.c.kind)
 )
 
+_place = tuple_(timers.c.run_key, timers.c.task_id, timers.c.kind)
+RESTING_TIMERS = named(
+    first_rows(
+        select(*picked(timers, rows.TIMER))
+        .join_from(timers, runs, timers.c.run_key == runs.c.key)
+        .where(_place > tuple_(*(bindparam(f"after_{i}") for i in range(3))), runs.c.status == number("'interrupted'"))
+        .order_by(timers.c.run_key, timers.c.task_id, timers.c.kind)
+    )
+)
+
 # ---- workflows, workers, the server
 
 WORKFLOW_COLUMNS = [

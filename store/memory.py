@@ -232,6 +232,10 @@ class MemoryStore:
         kinds = run.timers.values() if run else ()
         return sorted((timer for of in kinds for timer in of.values()), key=attrgetter("task_id", "kind"))
 
+    async def resting_timers(self) -> list[TimerRow]:
+        resting = (key for key in sorted(self._runs) if self._runs[key].head.status is RunStatus.INTERRUPTED)
+        return [timer for key in resting for timer in await self.timers(key)]
+
     # ---- workflows
 
     async def put_workflow(self, row: WorkflowRow, claim: Claim | None = None) -> None:

@@ -237,6 +237,14 @@ class SqliteStore:
     async def timers(self, run_key: int) -> list[TimerRow]:
         return [rows.timer_row(row) for row in self._read(sql.TIMERS, run_key=run_key)]
 
+    async def resting_timers(self) -> list[TimerRow]:
+        def read(number: int, last: TimerRow | None) -> list[TimerRow]:
+            after = (last.run_key, last.task_id, last.kind) if last else (0, "", "")
+            given = {**{f"after_{i}": part for i, part in enumerate(after)}, "limit": number}
+            return [rows.timer_row(row) for row in self._read(sql.RESTING_TIMERS, **given)]
+
+        return await in_slices(sys.maxsize, read)
+
     # ---- workflows
 
     async def put_workflow(self, row: WorkflowRow, claim: Claim | None = None) -> None:

@@ -10,7 +10,8 @@ from engine.checks import future
 from engine.checks.problem import Findings, shown
 from engine.checks.values import check_value
 from engine.codec import CodecError, dumps
-from engine.nodes._common import COUNT, OBJECT, SCHEMA, STRINGS, Field, pointer
+from engine.errors import Invalid
+from engine.nodes._common import COUNT, MILLISECONDS, OBJECT, SCHEMA, STRINGS, Field, pointer
 
 MAX_DEPTH = 64
 NOTE = {"type": ["string", "null"]}
@@ -38,6 +39,10 @@ FIELDS: dict[str, Field] = {
 CONFIG: dict[str, Field] = {
     "max_steps": Field(COUNT, "the deepest level that a task may have"),
     "max_tasks": Field(COUNT, "the most tasks of a run"),
+    "timeout_ms": Field(
+        {**MILLISECONDS, "type": ["integer", "null"]}, "most milliseconds that a run may take (default: no limit)"
+    ),
+    "max_cost": Field({"type": ["number", "null"], "minimum": 0}, "the most that a run may cost (default: no limit)"),
 }
 
 OLD_NAME, STATE = "schema", "state_schema"
@@ -107,7 +112,14 @@ def _check_id(top: Mapping[str, Any], findings: Findings) -> None:
 
 def _check_config(config: Mapping[str, Any], findings: Findings) -> None:
     for name, value in config.items():
-        if name in future.CONFIG:
-            findings.error("document.field", f"/config/{name}", future.not_yet(f"`config.{name}`"))
-        elif name in CONFIG:
+        if name in CONFIG:
             check_value(value, CONFIG[name].schema, f"/config/{name}", findings)
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Raise Invalid (`config.invalid`) where the config of a run has a limit that is none."""
+    findings = Findings()
+    _check_config(config, findings)
+    if problems := [problem.as_json() for problem in findings.problems()]:
+        first = problems[0]
+        raise Invalid(f"{first['path'].lstrip('/')}: {first['message']}", "config.invalid", problems)

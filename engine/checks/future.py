@@ -26,8 +26,6 @@ HANDLES: Mapping[str, frozenset[str]] = {
     "interrupt": frozenset({"expired"}),
 }
 
-CONFIG = frozenset({"timeout_ms", "max_cost"})
-
 
 def not_yet(what: str) -> str:
     """The message of all these refusals."""

@@ -10,6 +10,7 @@ from engine.commits import Step
 from engine.driver.loop import Loop
 from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
+from engine.driver.waits import Waits
 from engine.errors import Invalid, NodeFailure
 from engine.model import TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
@@ -28,6 +29,7 @@ class Delivery:
     ) -> None:
         self.loop, self.outbox, self.secret_of, self.chance = loop, outbox, secret_of, chance
         self.timers = Timers(loop.clock, self._timer_due)
+        self.waits = Waits(self)
         loop.carrier = self
         outbox.listen(self)
 
@@ -37,6 +39,7 @@ class Delivery:
         """Take up a planned commit; the workers of what it closed are released once it is durable."""
         was_failing = live.run.failing
         commit = turn.take(live, planned)
+        self.waits.follow(turn, live, commit)
         if pending := injection.due(live.run, commit):
             self._inject(turn, live, commit.opened, pending)
         over = (commit.task.id,) if commit.kind is Kind.FAILURE and commit.task is not None else commit.closed
@@ -76,6 +79,7 @@ class Delivery:
                 live.run.unready(task_id)
                 live.run.set_status(task_id, TaskStatus.RUNNING)
                 turn.effects.append(self._await_answer(live, task_id, progress.worker, progress.deadline))
+        self.waits.go_on(turn, live)
         self._fail_if_idle(turn, live)
 
     def let_go(self, live: Live) -> None:
@@ -265,12 +269,15 @@ class Delivery:
     # ---- timers
 
     def _timer_due(self, key: int, task_id: TaskId, kind: str) -> None:
+        """The time of a timer has come; a run that is not in memory finds that out when it is taken up."""
         if (live := self.loop.lives.get(key)) is not None:
             self.loop.ask(live, lambda turn, found: self._due(turn, found, task_id, kind))
+        else:
+            self.loop.wake(key)
 
     def _due(self, turn: Turn, live: Live, task_id: TaskId, kind: str) -> None:
         run, progress = live.run, live.run.progress.get(task_id)
-        if progress is None or run.status in TERMINAL:
+        if self.waits.due(turn, live, kind) or progress is None or run.status in TERMINAL:
             return
         if kind == "retry" and progress.status is TaskStatus.RETRYING and not run.failing:
             run.set_status(task_id, TaskStatus.PENDING)

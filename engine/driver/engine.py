@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine import control, travel
+from engine.checks.document import check_config
 from engine.claims import Claim
 from engine.commits import Step
 from engine.driver.delivery import Delivery
@@ -63,6 +64,8 @@ class Engine:
         """Take up every run that was under way, then work until `close`."""
         self._next_key = await self.store.next_run_key()
         await self.loop.open()
+        for timer in await self.store.resting_timers():
+            self.delivery.timers.set(timer.due_at, timer.run_key, timer.task_id, timer.kind)
 
     async def close(self) -> None:
         """Stop; what is planned already is committed. Close the outbox first, so that nothing new comes in."""
@@ -73,6 +76,7 @@ class Engine:
 
     async def start_run(self, request: StartRequest, actor: str = "api", claim: Claim | None = None) -> RunId:
         """Start a run; returns its id once the start is durable, with the key it was asked with. Raises Invalid."""
+        check_config(request.config)
         graph = await self.graph(request.workflow_id, request.version)
         now, key, run_id = self.clock(), self._take_key(), RunId(self.new_id())
         head = RunHead(
@@ -103,6 +107,7 @@ class Engine:
         claim: Claim | None = None,
     ) -> RunId:
         """Fork a run from its commit `seq`; returns the new run's id. Raises NotFound, Conflict or Invalid."""
+        check_config(config)
         parent = await self.store.run(run_id)
         if parent is None:
             raise NotFound(f"there is no run '{run_id}'")

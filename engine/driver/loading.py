@@ -9,7 +9,7 @@ from engine.control import deep_merge
 from engine.errors import NotFound
 from engine.graph import Graph
 from engine.lines import Segment, line_to
-from engine.model import Commit, RunHead, run_key_of, seq_of
+from engine.model import Commit, RunHead, TaskId, run_key_of, seq_of
 from engine.ports import CommitRow, EventRow, Store
 from engine.rebuild import RUN_NOTES, replay, restore_notes, restore_progress, settle_totals, wanted_refs
 from engine.record import decode
@@ -34,7 +34,9 @@ class Loader:
         run.events = await self.store.last_event(run.key)
         restore_progress(run, await self._events(run))
         restore_notes(run, await self.store.task_events(run.key, RUN_NOTES))
-        run.timed = {timer.task_id for timer in await self.store.timers(run.key)}
+        timers = await self.store.timers(run.key)
+        run.timed = {timer.task_id for timer in timers}
+        run.timeout_at = next((timer.due_at for timer in timers if timer.task_id == TaskId(run.id)), None)
         return run
 
     async def at(self, head: RunHead, seq: int) -> Run:

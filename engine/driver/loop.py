@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
@@ -102,6 +102,18 @@ class Loop:
         turn.failures.append(lambda error: None if done.done() else done.set_result(None))
         self._rows.set()
         await done
+
+    def wake(self, key: int) -> None:
+        """Take up a run that is not in memory: the time of one of its timers has come."""
+        self._start(self._wake_up(key))
+
+    async def _wake_up(self, key: int) -> None:
+        try:
+            await self.revive(key)
+        except StoreUnavailable:
+            asyncio.get_running_loop().call_later(self.options.retry_store_ms / 1000, self.wake, key)
+        except Exception:  # the root of a run's revival: one that cannot be read must not keep the others down
+            log.exception("run.revival_failed", run_key=key)
 
     async def revive(self, key: int) -> None:
         """Take up a run that was under way."""
@@ -230,7 +242,10 @@ class Loop:
         asyncio.get_running_loop().call_later(self.options.retry_store_ms / 1000, self._revive_soon, keys)
 
     def _revive_soon(self, keys: set[int]) -> None:
-        task = asyncio.create_task(self._revive_all(keys))
+        self._start(self._revive_all(keys))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

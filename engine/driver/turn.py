@@ -79,7 +79,7 @@ class Turn:
         if run.limit is None:
             run.limit = limit_error(run)
         self.batch.commits.append(self._row(run, commit))
-        self._timers(run, commit.closed)
+        self._clear(run, set(run.timed) if commit.status in TERMINAL else run.timed.intersection(commit.closed))
         self._interrupts(run, commit, known_interrupts)
         return commit
 
@@ -109,8 +109,8 @@ class Turn:
             snapshot=data,
         )
 
-    def _timers(self, run: Run, closed: tuple[TaskId, ...]) -> None:
-        over = run.timed.intersection(closed)
+    def _clear(self, run: Run, over: set[TaskId]) -> None:
+        """The durable timers of what is over go: of a run that is, all of them; a retry sets anew what it needs."""
         if over:
             run.timed -= over
             self.batch.timers_cleared += [(run.key, task_id) for task_id in over]
@@ -118,7 +118,7 @@ class Turn:
 
     def clear_timers(self, live: Live) -> None:
         """Have none of a run's durable timers left."""
-        self._timers(live.run, tuple(live.run.timed))
+        self._clear(live.run, set(live.run.timed))
 
     def _interrupts(self, run: Run, commit: Commit, open_before: tuple[str, ...]) -> None:
         if (asked := commit.interrupt) is not None:

@@ -347,3 +347,10 @@ async def test_an_interrupt_ends_with_a_status_and_a_time(store: Store) -> None:
     told = interrupt("i1", actions=[{"name": "ok"}], expires_at=NOW + 5, status="resolved", resolved_at=NOW + 3)
     assert await store.interrupt("i1") == told
     assert (await store.interrupts("open", None, 9, None)).items == (interrupt("i2"),)
+
+
+async def test_the_timers_of_all_runs_that_rest_are_told(store: Store) -> None:
+    statuses = (RunStatus.INTERRUPTED, RunStatus.RUNNING, RunStatus.INTERRUPTED, RunStatus.FAILED)
+    await store.commit(created(*(run(key, status=status) for key, status in enumerate(statuses, 1))))
+    await store.commit(Batch(timers=[timer(key, name) for key in range(1, 5) for name in ("b", "a")]))
+    assert await store.resting_timers() == [timer(1, "a"), timer(1, "b"), timer(3, "a"), timer(3, "b")]

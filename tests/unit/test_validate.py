@@ -212,9 +212,11 @@ def test_the_handle_of_expiry_is_refused_by_name():
     assert "not supported yet" in found(wrong, "edge.handle")[0].message
 
 
-@pytest.mark.parametrize("name", ["timeout_ms", "max_cost"])
-def test_limits_of_runs_of_later_versions_are_refused_by_name(name):
-    assert "not supported yet" in only(with_(config={name: 5})).message
+@pytest.mark.parametrize("config", [{"timeout_ms": 1.5}, {"max_cost": -1}, {"max_steps": "9"}])
+def test_a_limit_of_runs_is_a_number_that_can_be_one(config):
+    problem = only(with_(config=config))
+
+    assert (problem.code, problem.path) == ("document.type", f"/config/{next(iter(config))}")
 
 
 # ---- nodes
