@@ -11,6 +11,7 @@ from api.workflows import Workflows
 from engine.claims import Claim
 from engine.driver import Engine, StartRequest
 from engine.driver.reader import Reader, parse_checkpoint_id
+from engine.driver.travel import Asked
 from engine.errors import NotFound
 from engine.model import RunId
 from engine.ports import WorkflowRow
@@ -56,11 +57,13 @@ class Runs:
             return RunId(claim.made)
         named, _ = parse_checkpoint_id(asked.checkpoint_id)
         seq = _seq_in(run_id or named, asked.checkpoint_id)
-        return await self.engine.fork(named, seq, asked.updates, asked.config, claim=claim)
+        wish = await self.engine.travel.wish(named, seq, _wanted(asked))
+        return await self.engine.fork(named, seq, wish, asked.config, claim=claim)
 
     async def replay(self, run_id: str, asked: Replay) -> None:
         """Begin a new branch at a checkpoint of the run. Raises NotFound, Conflict or Invalid."""
-        await self.engine.travel.replay(RunId(run_id), _seq_in(run_id, asked.checkpoint_id), asked.updates)
+        seq, travel = _seq_in(run_id, asked.checkpoint_id), self.engine.travel
+        await travel.replay(RunId(run_id), seq, await travel.wish(RunId(run_id), seq, _wanted(asked)))
 
     async def checkout(self, run_id: str, branch: str) -> None:
         """Go on with another branch. Raises NotFound or Conflict."""
@@ -82,6 +85,12 @@ class Runs:
         """Wait until the run is terminal or interrupted, at most for that long, and not beyond the server's end."""
         if seconds:
             await before(self.closing, self.engine.wait(run_id, seconds))
+
+
+def _wanted(asked: Fork | Replay) -> Asked:
+    return Asked(
+        updates=asked.updates, reuse=asked.reuse is not None, reuse_interrupts=asked.reuse_interrupts
+    )  # fmt: skip
 
 
 def _seq_in(run_id: str, checkpoint: str) -> int:

@@ -98,8 +98,10 @@ class Fork(Asked):
     config: Object = Field(default_factory=dict, description="Laid over the run's config.")
     goto: NotYet = None
     workflow_version: NotYet = None
-    reuse: NotYet = None
-    reuse_interrupts: NotYet = None
+    reuse: Literal["unchanged"] | None = Field(
+        default=None, description="`unchanged`: takes over recorded answers to tasks whose input is the same."
+    )
+    reuse_interrupts: bool = Field(default=False, description="With reuse: takes over the answers of humans too.")
 
 
 class Replay(Asked):
@@ -109,8 +111,10 @@ class Replay(Asked):
     updates: Object = Field(default_factory=dict, description="State updates, through the reducers.")
     goto: NotYet = None
     workflow_version: NotYet = None
-    reuse: NotYet = None
-    reuse_interrupts: NotYet = None
+    reuse: Literal["unchanged"] | None = Field(
+        default=None, description="`unchanged`: takes over recorded answers to tasks whose input is the same."
+    )
+    reuse_interrupts: bool = Field(default=False, description="With reuse: takes over the answers of humans too.")
 
 
 class InjectState(Asked):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.answer import Answer, AnswerInvalid, parse_answer
@@ -11,6 +11,7 @@ from engine.errors import NodeFailure
 from engine.failure import error_of, fail
 from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, RunStatus, Task, TaskId, TaskStatus, Usage
+from engine.recall import Recorded
 from engine.retry import next_delay_ms
 from engine.run import Run
 
@@ -77,15 +78,35 @@ def _check_supported(answer: Answer) -> None:
             raise NodeFailure("answer.unsupported", f"'{name}' in an answer is not supported by this version")
 
 
-def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int) -> Step:
+def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: int) -> Step | None:
+    """Apply an answer that was given on another line to the same input; None where it does not count any more, since
+    the node wants another output by now. Raises NodeFailure where the state does not take it."""
+    answer = replace(parse_answer(recorded.answer), usage=NO_USAGE)
+    try:
+        _check_output(run, task, answer)
+    except NodeFailure:
+        return None
+    return _apply(run, task, answer, recorded.worker, now, reused=input_hash)
+
+
+def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int, reused: str | None = None) -> Step:
+    _check_output(run, task, answer)
+    spec = run.graph.nodes[task.node].spec
+    updates = answer.updates if task.call is not None else (*answer.updates, *spec.output.updates(answer.output))
+    result = Result(
+        updates=updates, answer=answer.raw, usage=answer.usage, worker=worker, reused=reused is not None,
+        input_hash=reused,
+    )  # fmt: skip
+    return finish(run, task, result, now)
+
+
+def _check_output(run: Run, task: Task, answer: Answer) -> None:
     spec = run.graph.nodes[task.node].spec
     if spec.output_schema is not None:
         output = None if answer.output is MISSING else answer.output
         if problems := spec.output_schema.problems(output):
             message = f"the output does not satisfy output_schema: {problems[0].path or '/'}: {problems[0].message}"
             raise NodeFailure("output.invalid", message, retryable=True)
-    updates = answer.updates if task.call is not None else (*answer.updates, *spec.output.updates(answer.output))
-    return finish(run, task, Result(updates=updates, answer=answer.raw, usage=answer.usage, worker=worker), now)
 
 
 def attempt_failed(

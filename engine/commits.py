@@ -52,6 +52,9 @@ class Result:
     usage: Usage = NO_USAGE
     worker: str | None = None
     status: TaskStatus = TaskStatus.COMPLETED
+    reused: bool = False
+    """Whether the answer was taken over from another line; `input_hash` is that of its input."""
+    input_hash: str | None = None
     actor: str = "engine"
 
 
@@ -143,7 +146,8 @@ def record(
         worker=result.worker,
         created_at=progress.created_at,
         started_at=progress.started_at,
-        input_hash=progress.input_hash,
+        input_hash=result.input_hash or progress.input_hash,
+        reused=result.reused,
         status=status_after(run, delta.get("closed", ()), len(delta.get("opened", ()))),
         task_status=result.status,
         actor=result.actor,

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.address import interrupt_id_of
+from engine.answers import take_over
 from engine.commits import Result, Step, finish, next_ref, status_after
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail, fail_run
+from engine.graph import DEFAULT_MAX_STEPS
 from engine.missing import MISSING
 from engine.model import Commit, InterruptOpened, Kind, RunStatus, Task, TaskStatus
 from engine.output import check_output
@@ -60,13 +62,32 @@ def enter(run: Run, task: Task, now: int) -> Step | Dispatch:
             case Chosen():
                 return finish(run, task, Result(handles=outcome.handles, chosen=outcome.handles), now)
             case Pause():
-                return _pause(run, task, outcome, now)
+                return _known_value(run, task, outcome, now) or _pause(run, task, outcome, now)
             case FanOut():
                 return fan_out(run, task, outcome, now)
             case _:
-                return Dispatch(task, outcome)
+                return _known_answer(run, task, outcome, now) or Dispatch(task, outcome)
     except NodeFailure as failure:
         return fail(run, task, error_of(failure, task), now)
+
+
+def _known_answer(run: Run, task: Task, ask: Ask, now: int) -> Step | None:
+    """The commit of a task whose answer is known from the line that the run came from."""
+    if run.recall is None:
+        return None
+    _, input_hash = run.encoder.take(ask.request)
+    recorded = run.recall.answer_to(run, task, input_hash)
+    return None if recorded is None else take_over(run, task, input_hash, recorded, now)
+
+
+def _known_value(run: Run, task: Task, pause: Pause, now: int) -> Step | None:
+    """The commit of an interrupt whose value is known from the line that the run came from."""
+    recorded = run.recall.value_for(run, task, pause.message, pause.schema) if run.recall is not None else None
+    if recorded is None:
+        return None
+    value = recorded.answer["output"]
+    updates = run.graph.nodes[task.node].spec.output.updates(value)
+    return finish(run, task, Result(updates=updates, answer=recorded.answer, reused=True), now)
 
 
 def ask_of(run: Run, task: Task) -> Ask | None:
@@ -87,7 +108,7 @@ def view_of(run: Run, task: Task) -> View:
         state=state,
         input=run.input,
         config=run.config,
-        meta=meta_of(run.id, run.graph, run.max_steps, task),
+        meta=meta_of(run.id, run.graph, int(run.config.get("max_steps", DEFAULT_MAX_STEPS)), task),
         item=MISSING if task.call is None else _item(run, task),
         index=task.index,
         errors=errors,

@@ -160,7 +160,7 @@ def done_task_json(commit: Commit) -> dict[str, Any]:
         "error": None if commit.error is None else commit.error.as_json(),
         "usage": commit.usage.as_json(),
         "cached": False,
-        "reused": False,
+        "reused": commit.reused,
         "dispatch_id": None,
         "pending_ack": False,
         "ack_deadline": None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.answer import parse_answer
 from engine.encoding import Encoder
@@ -35,6 +35,9 @@ from engine.model import (
 from engine.plugins import node_types
 from engine.state import State, initial
 from engine.view import View
+
+if TYPE_CHECKING:
+    from engine.recall import Recall
 
 RECENT_TASKS = 100
 """How many ended tasks a run is shown with."""
@@ -108,6 +111,8 @@ class Run:
     """How often the head has moved to another line."""
     limits: Mapping[str, int | float] = field(default_factory=dict)
     """The limits that retries have raised, over those of the config."""
+    recall: Recall | None = None
+    """The answers that the run may take over from the line that it came from."""
     injections: dict[str, Injection] = field(default_factory=dict)
     """State that is to be injected after a node's next commit, by id, oldest first."""
     cut_at: Ref | None = None

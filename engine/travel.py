@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.activation import activate, held_back
@@ -16,25 +16,31 @@ from engine.model import Call, Commit, Kind, Ref, Reuse, RunStatus, Task, TaskId
 from engine.run import Run
 
 
-def fork(run: Run, updates: Mapping[str, Any], now: int, actor: str, reuse: Reuse | None = None) -> Step:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a fork or replay is to be: an edit, and which recorded answers it may take over (None: none)."""
+
+    updates: Mapping[str, Any] = field(default_factory=dict)
+    reuse: Reuse | None = None
+
+
+def fork(run: Run, wish: Wish, now: int, actor: str) -> Step:
     """The first commit of a fork. `run` is the new run, rebuilt at the chosen checkpoint of its parent and detached:
     what was in flight there is activated anew, after the edit (language 3.4). Raises Conflict or Invalid."""
-    return _begin_anew(run, Kind.FORK, updates, now, actor, reuse)
+    return _begin_anew(run, Kind.FORK, wish, now, actor)
 
 
-def replay(run: Run, updates: Mapping[str, Any], now: int, actor: str, reuse: Reuse | None = None) -> Step:
+def replay(run: Run, wish: Wish, now: int, actor: str) -> Step:
     """The first commit of a new branch. `run` is the run as it was at the chosen checkpoint, `moved` to the branch:
     what was in flight there is activated anew, after the edit (language 3.4). Raises Conflict or Invalid."""
-    return _begin_anew(run, Kind.REPLAY, updates, now, actor, reuse)
+    return _begin_anew(run, Kind.REPLAY, wish, now, actor)
 
 
-def _begin_anew(
-    run: Run, kind: Kind, updates: Mapping[str, Any], now: int, actor: str, reuse: Reuse | None = None
-) -> Step:
+def _begin_anew(run: Run, kind: Kind, wish: Wish, now: int, actor: str) -> Step:
     if run.frontier.empty:
         raise Conflict("nothing was left to run at this checkpoint; choose an earlier one", "fork.nothing_left")
-    writes = check_edit(run, updates, next_ref(run))
-    return Step(_anew(run, kind, writes, now, actor, reuse), None, run.frontier.blockers)
+    writes = check_edit(run, wish.updates, next_ref(run))
+    return Step(_anew(run, kind, writes, now, actor, wish.reuse), None, run.frontier.blockers)
 
 
 def moved(run: Run, to: Run, branch: int) -> Run:

@@ -20,6 +20,7 @@ from engine.graph import Graph
 from engine.model import TERMINAL, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
 from engine.outbox import Outbox
 from engine.ports import Store
+from engine.travel import Wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ class Engine:
         self,
         run_id: RunId,
         seq: int,
-        updates: Mapping[str, Any],
+        wish: Wish,
         config: Mapping[str, Any],
         actor: str = "api",
         claim: Claim | None = None,
@@ -131,7 +132,9 @@ class Engine:
             parent_id=parent.id,
         )
         live = Live(run=await self.loader.forked(head, parent, seq), head=head)
-        return await self._begin(live, travel.fork(live.run, updates, now, actor), claim)
+        if wish.reuse is not None:
+            live.run.recall = await self.loader.recalled(parent, seq, wish.reuse)
+        return await self._begin(live, travel.fork(live.run, wish, now, actor), claim)
 
     async def _begin(self, live: Live, first: Step, claim: Claim | None) -> RunId:
         def begin(turn: Turn, found: Live) -> RunId:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from engine.control import deep_merge
 from engine.errors import NotFound
 from engine.graph import Graph
-from engine.lines import Segment, line_to
-from engine.model import Commit, RunHead, TaskId, run_key_of, seq_of
+from engine.lines import Segment, branch_at, branches_of, jumps_of, line_to
+from engine.model import Commit, Reuse, RunHead, TaskId, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, EventRow, Store
 from engine.rebuild import RUN_NOTES, replay, restore_notes, restore_progress, settle_totals, wanted_refs
+from engine.recall import Recall
 from engine.record import decode
 from engine.run import Run
 
 MANY_TASKS = 50
+SLICE = 50
 PAGE = 2000
 
 
@@ -56,6 +59,43 @@ class Loader:
         run = replay(new_run(head, await self.graph(head.workflow_id, head.workflow_version)), rows, others)
         run.detach()
         return run
+
+    async def recall(self, run: Run, head: RunHead) -> None:
+        """Read what a run that was forked or replayed may take over from the line that it came from."""
+        begun = await self._begun_by(run, head)
+        if begun is None or begun.reuse is None or begun.parent is None:
+            return
+        source = await self.store.run_by_key(run_key_of(begun.parent))
+        if source is not None:
+            run.recall = await self.recalled(source, seq_of(begun.parent), begun.reuse)
+
+    async def _begun_by(self, run: Run, head: RunHead) -> Commit | None:
+        """The fork or replay that the line of a run began with."""
+        jumps = jumps_of(await self.turns(head.key))
+        if jumps:
+            return jumps[-1]
+        rows = await self.store.commits(head.key, 1, 1) if head.parent is not None else []
+        return decode(rows[0]) if rows else None
+
+    async def recalled(self, source: RunHead, seq: int, reuse: Reuse) -> Recall:
+        """The answers on the line of a run that goes on after commit `seq`."""
+        run, found = await self.at(source, seq), Recall(interrupts=reuse.interrupts)
+        line = line_to(await self.turns(source.key), seq_of(reuse.until))
+        for count, row in enumerate(await self.rows_of(source.key, line, seq + 1)):
+            commit = decode(row)
+            found.note(run, commit)
+            run.take(commit)
+            if count % SLICE == 0:
+                await asyncio.sleep(0)
+        return found
+
+    async def reusable(self, head: RunHead, seq: int, *, interrupts: bool) -> Reuse:
+        """What may be reused from a checkpoint on: the current line where it lies on it, else that of its branch."""
+        turns, newest = await self.turns(head.key), seq_of(head.head)
+        on_it = any(part.first <= seq <= part.last for part in line_to(turns, newest))
+        heads = {branch.number: branch.head for branch in branches_of(turns, newest)}
+        until = newest if on_it else heads[branch_at(turns, seq)]
+        return Reuse(until=make_ref(head.key, until), interrupts=interrupts)
 
     async def turns(self, run_key: int) -> list[Commit]:
         """The commits at which a run turned, in order."""

@@ -335,6 +335,7 @@ class Loop:
             if newest is None:
                 return None
             live = Live(run=await self.loader.at_head(newest), head=newest)
+            await self.loader.recall(live.run, newest)
             self.adopt(live)
             self.ask(live, self.carrier.go_on)
         self._loading.pop(head.id, None)

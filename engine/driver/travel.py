@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,8 +18,16 @@ from engine.lines import branches_of, jumps_of
 from engine.model import RunHead, RunId, RunStatus, seq_of
 from engine.rebuild import RUN_NOTES
 from engine.run import Injection, Run
+from engine.travel import Wish
 
-Begin = Callable[[Run, int], Step]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What people ask of a fork or replay."""
+
+    updates: Mapping[str, Any] = field(default_factory=dict)
+    reuse: bool = False
+    reuse_interrupts: bool = False
 
 
 class Travel:
@@ -28,15 +37,24 @@ class Travel:
         self.loop, self.loader, self.delivery, self.new_id = loop, loader, delivery, new_id
         self.store = loader.store
 
-    async def replay(self, run_id: RunId, seq: int, updates: Mapping[str, Any], actor: str = "api") -> None:
+    async def wish(self, run_id: RunId, seq: int, asked: Asked) -> Wish:
+        """What is asked of a fork or replay at commit `seq`, with the line that it comes from. Raises NotFound."""
+        reuse = None
+        if asked.reuse:
+            reuse = await self.loader.reusable(await self._head(run_id), seq, interrupts=asked.reuse_interrupts)
+        return Wish(updates=asked.updates, reuse=reuse)
+
+    async def replay(self, run_id: RunId, seq: int, wish: Wish, actor: str = "api") -> None:
         """Begin a new branch at commit `seq` of a run. Raises NotFound, Conflict or Invalid."""
         head = await self._head(run_id)
         past = await self.loader.at(head, seq)
+        recall = None if wish.reuse is None else await self.loader.recalled(head, seq, wish.reuse)
 
         def act(turn: Turn, live: Live) -> None:
             _check_not_cancelled(live)
             to = travel.moved(live.run, past, live.run.last_branch + 1)
-            self._move(turn, live, to, travel.replay(to, updates, turn.now, actor))
+            to.recall = recall
+            self._move(turn, live, to, travel.replay(to, wish, turn.now, actor))
 
         await self.loop.on_run(run_id, act)
 

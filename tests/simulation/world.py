@@ -135,7 +135,7 @@ class World:
             config=control.deep_merge(parent.config, config or {}),
         )
         run = ready(self.loader.forked(head, parent, seq))
-        first = travel.fork(run, updates or {}, self.now, "test")
+        first = travel.fork(run, travel.Wish(updates=updates or {}), self.now, "test")
         self._begin(Live(run=run, head=head), first)
 
     def _begin(self, live: Live, first: Step) -> None:
