@@ -46,6 +46,13 @@ class Empty(Asked):
     """An object without fields."""
 
 
+class Duplicate(Asked):
+    """Copies a workflow."""
+
+    id: Id | None = Field(default=None, description="Of the copy; `{id}-copy` where absent.")
+    name: str | None = Field(default=None, description="Of the copy; the same where absent.")
+
+
 class RunFields(Asked):
     """What a run is started with."""
 

@@ -10,3 +10,10 @@ class DiffQuery(BaseModel):
 
     from_: str = Field(alias="from", description="The id of a checkpoint.")
     to: str = Field(description="The id of a checkpoint, of the same run or of another.")
+
+
+class CompareQuery(BaseModel):
+    """Two runs, or two checkpoints, by their ids; a run stands for its newest checkpoint."""
+
+    a: str = Field(description="The id of a run or of a checkpoint.")
+    b: str = Field(description="The id of a run or of a checkpoint.")

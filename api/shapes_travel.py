@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from api.shapes import ErrorObject, Shape, Usage
-from engine.model import TaskStatus
+from engine.model import Kind, TaskStatus
 
 
 class Operation(Shape):
@@ -39,7 +39,6 @@ class TaskPair(Shape):
     address: str
     node: str
     index: int | None
-    change: Literal["same", "changed", "added", "removed"]
     same_input: bool | None = Field(description="null where it is not known.")
     same_output: bool | None
 
@@ -47,6 +46,7 @@ class TaskPair(Shape):
 class TaskChange(TaskPair):
     """A task that differs between two checkpoints."""
 
+    change: Literal["changed", "added", "removed"]
     from_: Side | None = Field(alias="from")
     to: Side | None
 
@@ -58,3 +58,64 @@ class Diff(Shape):
     to: str
     patch: list[Operation] = Field(description="Makes the state shown at `to` of the one shown at `from`.")
     tasks: list[TaskChange] = Field(description="Ended tasks that only one has, or that took or gave something else.")
+
+
+class ComparedTask(TaskPair):
+    """A task on either line."""
+
+    change: Literal["same", "changed", "only_a", "only_b"]
+    a: Side | None
+    b: Side | None
+
+
+class ComparedEnd(Shape):
+    """What is compared."""
+
+    run_id: str
+    checkpoint_id: str
+    workflow_id: str
+    workflow_version: int
+
+
+class FirstCommit(Shape):
+    """The first commit that only one line has."""
+
+    checkpoint_id: str
+    kind: Kind
+    node: str | None
+
+
+class Divergence(Shape):
+    """Where two lines part."""
+
+    a: FirstCommit | None
+    b: FirstCommit | None
+    address: str | None = Field(description="The first task, by level, that differs.")
+
+
+class UsageDelta(Shape):
+    """What each line used since the common ancestor, and how much more `b` did."""
+
+    a: Usage
+    b: Usage
+    delta: Usage
+
+
+class Comparison(Shape):
+    """Two runs or checkpoints side by side."""
+
+    a: ComparedEnd
+    b: ComparedEnd
+    common_ancestor: str | None = Field(description="The last checkpoint that both come from.")
+    first_divergence: Divergence | None = Field(description="null where both are one checkpoint.")
+    tasks: list[ComparedTask] = Field(description="What has ended since the common ancestor, by address.")
+    patch: list[Operation] = Field(description="Makes the state of `b` of the state of `a`.")
+    usage: UsageDelta
+
+
+class VersionDiff(Shape):
+    """What changes in a workflow's document."""
+
+    from_: int = Field(alias="from")
+    to: int
+    patch: list[Operation]

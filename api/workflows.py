@@ -17,6 +17,7 @@ from engine.errors import Conflict, Invalid, NotFound
 from engine.graph import Graph
 from engine.mermaid import mermaid
 from engine.parse import load, parse, stored_form
+from engine.patch import make_patch
 from engine.ports import Page, Store, WorkflowRow
 from engine.validate import Limits, validate
 
@@ -61,6 +62,11 @@ class Workflows:
         await self.get(workflow_id)
         rows = await self.store.workflow_versions(workflow_id)
         return page_of(rows, lambda row: f"{10**MAX_VERSION_DIGITS - row.version}", query.limit, query.cursor)
+
+    async def diff(self, workflow_id: str, before: str, after: str) -> dict[str, Any]:
+        """What changes in the document from one version to another. Raises NotFound."""
+        one, other = [await self.numbered(workflow_id, version) for version in (before, after)]
+        return {"from": one.version, "to": other.version, "patch": make_patch(one.document, other.document)}
 
     async def graph(self, workflow_id: str, version: int) -> Graph:
         """A version, parsed; of archived workflows too. Raises NotFound."""
@@ -137,6 +143,30 @@ class Workflows:
             await self.get(workflow_id)
             self._require_ours(workflow_id)
             await self.store.set_workflow_status(workflow_id, "archived", self.clock())
+
+    async def set_status(self, workflow_id: str, status: str) -> WorkflowRow:
+        """Make a workflow active or paused: what schedules and triggers go by. Raises NotFound."""
+        async with self._saving:
+            row = await self.get(workflow_id)
+            if row.status != status:
+                await self.store.set_workflow_status(workflow_id, status, self.clock())
+            return await self.get(workflow_id)
+
+    async def duplicate(
+        self, workflow_id: str, new_id: str | None, name: str | None, claim: Claim | None = None
+    ) -> WorkflowRow:
+        """Save a copy of the newest version as a workflow of its own, under an id that is free where none is given.
+        Raises NotFound, Invalid, or Conflict when the id is taken."""
+        row = await self.get(workflow_id)
+        copy = {**row.document, "id": new_id or await self._free_id(f"{row.id}-copy")}
+        return await self.create({**copy, "name": name} if name is not None else copy, claim)
+
+    async def _free_id(self, wanted: str) -> str:
+        found, number = wanted, 1
+        while found in self.files or await self.store.workflow(found) is not None:
+            number += 1
+            found = f"{wanted}-{number}"
+        return found
 
     # ---- files, which are the owners of what they say
 

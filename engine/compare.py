@@ -138,3 +138,8 @@ def usage_of(commits: Iterable[Commit]) -> Usage:
     for commit in commits:
         total = total.plus(commit.usage)
     return total
+
+
+def first_difference(pairs: Iterable[Pair]) -> Pair | None:
+    """The task on the lowest level that is not the same on both lines."""
+    return min((pair for pair in pairs if pair.change != "same"), key=lambda pair: pair.task.level, default=None)

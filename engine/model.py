@@ -133,6 +133,13 @@ class Usage:
             cost=self.cost + other.cost,
         )
 
+    def minus(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens - other.input_tokens,
+            output_tokens=self.output_tokens - other.output_tokens,
+            cost=self.cost - other.cost,
+        )
+
     def as_json(self) -> dict[str, Json]:
         return {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens, "cost": self.cost}
 

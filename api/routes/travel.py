@@ -12,7 +12,7 @@ from api.deps import Serving
 from api.describe import problems
 from api.render import answer
 from api.requests import StrictRoute
-from api.schemas_travel import DiffQuery
+from api.schemas_travel import CompareQuery, DiffQuery
 
 router = APIRouter(tags=["runs"], route_class=StrictRoute)
 
@@ -21,3 +21,9 @@ router = APIRouter(tags=["runs"], route_class=StrictRoute)
 async def diff_checkpoints(server: Serving, query: Annotated[DiffQuery, Query()]) -> Response:
     """Tell what changes from one checkpoint to another, of one run or of two."""
     return answer(await server.comparison.diff(query.from_, query.to))
+
+
+@router.get("/compare", response_model=shapes.Comparison, responses=problems(404))
+async def compare_runs(server: Serving, query: Annotated[CompareQuery, Query()]) -> Response:
+    """Set two runs, or two checkpoints, side by side."""
+    return answer(await server.comparison.compare(query.a, query.b))

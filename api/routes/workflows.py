@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Header, Query
 from starlette.responses import PlainTextResponse, Response
 
-from api import shapes
+from api import shapes, shapes_travel
 from api.catalogue import workflow_json
 from api.deps import Serving
 from api.describe import body_problems, problems
 from api.keys import Claimed
 from api.render import answer, location, nothing, page
 from api.requests import StrictRoute
-from api.schemas import Document, Paged, WorkflowsQuery
+from api.schemas import Document, Duplicate, Empty, Paged, WorkflowsQuery
 from api.wiring import Wired
 from api.workflows import etag
 from engine.ports import Page, WorkflowRow
@@ -86,6 +86,41 @@ async def list_versions(server: Serving, workflow_id: str, query: Annotated[Page
 async def get_version(server: Serving, workflow_id: str, version: str) -> Response:
     """Get one version of a workflow."""
     return _shown(server, await server.workflows.numbered(workflow_id, version))
+
+
+@router.get(
+    "/workflows/{workflow_id}/versions/{a}/diff/{b}", response_model=shapes_travel.VersionDiff, responses=problems(404)
+)
+async def diff_versions(server: Serving, workflow_id: str, a: str, b: str) -> Response:
+    """Tell what changes in the document from one version to another."""
+    return answer(await server.workflows.diff(workflow_id, a, b))
+
+
+@router.post(
+    "/workflows/{workflow_id}/duplicate",
+    status_code=201,
+    response_model=shapes.Workflow,
+    responses=body_problems(404, 409),
+)
+async def duplicate_workflow(
+    server: Serving, workflow_id: str, claim: Claimed, body: Duplicate | None = None
+) -> Response:
+    """Save a copy of the newest version as a workflow of its own."""
+    asked = body or Duplicate()
+    row = await server.workflows.duplicate(workflow_id, asked.id, asked.name, claim)
+    return _shown(server, row, 201, {"Location": location("workflows", row.id)})
+
+
+@router.post("/workflows/{workflow_id}/activate", response_model=shapes.Workflow, responses=body_problems(404))
+async def activate_workflow(server: Serving, workflow_id: str, body: Empty | None = None) -> Response:
+    """Let schedules and triggers start runs of a workflow."""
+    return _shown(server, await server.workflows.set_status(workflow_id, "active"))
+
+
+@router.post("/workflows/{workflow_id}/pause", response_model=shapes.Workflow, responses=body_problems(404))
+async def pause_workflow(server: Serving, workflow_id: str, body: Empty | None = None) -> Response:
+    """Keep schedules and triggers from starting runs of a workflow; other starts are not touched."""
+    return _shown(server, await server.workflows.set_status(workflow_id, "paused"))
 
 
 @router.post("/workflows/{workflow_id}/validate", response_model=shapes.Report, responses=problems(404))

@@ -117,3 +117,82 @@ async def test_a_diff_needs_two_checkpoints(server: Server) -> None:
     problem = await server.refused("GET", "/diff", 422, params={"from": f"{run}.1"})
     assert problem["errors"][0]["path"] == "/to"
     await server.refused("GET", "/diff", 422, params={"from": f"{run}.1", "to": f"{run}.1", "x": "1"})
+
+
+# ---- compare
+
+
+async def compare(server: Server, a: str, b: str) -> Any:
+    return await server.get("/compare", params={"a": a, "b": b})
+
+
+async def test_a_fork_is_compared_from_the_checkpoint_that_both_come_from(server: Server) -> None:
+    run = await run_of(server, "counting")
+    fork = await fork_of(server, f"{run}.2", updates={"n": 10})
+    found = await compare(server, run, fork)
+    assert found["common_ancestor"] == f"{run}.2"
+    assert found["first_divergence"] == {
+        "a": {"checkpoint_id": f"{run}.3", "kind": "node", "node": "two"},
+        "b": {"checkpoint_id": f"{fork}.1", "kind": "fork", "node": None},
+        "address": "two",
+    }
+    assert [(task["address"], task["change"]) for task in found["tasks"]] == [("two", "changed"), ("same", "same")]
+    assert found["patch"] == [{"op": "replace", "path": "/n", "value": 11}]
+    assert found["usage"]["delta"] == {"input_tokens": 0, "output_tokens": 0, "cost": 0.0}
+
+
+async def test_two_forks_have_their_common_ancestor_in_the_run_they_come_from(server: Server) -> None:
+    run = await run_of(server, "counting")
+    one, other = await fork_of(server, f"{run}.3"), await fork_of(server, f"{run}.2")
+    again = await fork_of(server, f"{one}.1")
+    assert (await compare(server, one, other))["common_ancestor"] == f"{run}.2"
+    assert (await compare(server, again, other))["common_ancestor"] == f"{run}.2"
+    assert (await compare(server, again, one))["common_ancestor"] == f"{one}.1"
+
+
+async def test_runs_of_one_workflow_are_compared_whole(server: Server) -> None:
+    one, other = await run_of(server, "counting"), await run_of(server, "counting", input={"n": 5})
+    found = await compare(server, one, other)
+    assert found["common_ancestor"] is None
+    assert [(task["address"], task["change"]) for task in found["tasks"]] == [
+        ("one", "changed"), ("two", "changed"), ("same", "same"),
+    ]  # fmt: skip
+
+
+async def test_a_run_does_not_differ_from_itself(server: Server) -> None:
+    run = await run_of(server, "counting")
+    found = await compare(server, run, run)
+    assert (found["first_divergence"], found["tasks"], found["patch"]) == (None, [], [])
+    earlier = await compare(server, f"{run}.3", run)
+    assert [(task["address"], task["change"]) for task in earlier["tasks"]] == [("same", "only_b")]
+    await server.refused("GET", "/compare", 404, params={"a": run, "b": "ghost"})
+
+
+# ---- workflows
+
+
+async def test_versions_of_a_workflow_are_compared(server: Server) -> None:
+    await server.call("PUT", "/workflows/straight", json=straight(name="new"))
+    found = await server.get("/workflows/straight/versions/1/diff/2")
+    assert found == {"from": 1, "to": 2, "patch": [{"op": "add", "path": "/name", "value": "new"}]}
+    await server.refused("GET", "/workflows/straight/versions/1/diff/3", 404)
+    await server.refused("GET", "/workflows/straight/versions/x/diff/1", 404)
+
+
+async def test_a_workflow_is_duplicated_under_a_free_id(server: Server) -> None:
+    first = await server.post("/workflows/straight/duplicate", None, 201)
+    second = await server.post("/workflows/straight/duplicate", {}, 201)
+    named = await server.post("/workflows/straight/duplicate", {"id": "mine", "name": "Mine"}, 201)
+    assert [first["id"], second["id"], named["id"]] == ["straight-copy", "straight-copy-2", "mine"]
+    assert (named["version"], named["name"], named["definition"]["id"]) == (1, "Mine", "mine")
+    assert first["definition"] == {**(await server.get("/workflows/straight"))["definition"], "id": "straight-copy"}
+    taken = await server.refused("POST", "/workflows/straight/duplicate", 409, json={"id": "mine"})
+    assert taken["code"] == "workflow.exists"
+    await server.refused("POST", "/workflows/ghost/duplicate", 404)
+
+
+async def test_a_workflow_is_paused_and_made_active_again(server: Server) -> None:
+    assert (await server.post("/workflows/straight/pause"))["status"] == "paused"
+    assert [found["id"] for found in (await server.get("/workflows?status=paused"))["items"]] == ["straight"]
+    assert (await server.post("/workflows/straight/activate"))["status"] == "active"
+    await server.refused("POST", "/workflows/ghost/pause", 404)
