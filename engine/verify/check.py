@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from engine import control, model, plugins, record
 from engine.encoding import request_hash
 from engine.errors import NodeFailure, NotFound
 from engine.graph import Graph
-from engine.model import Arrival, Commit, Kind, RunHead, Task, Wave, run_key_of, seq_of
+from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, Wave, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.state import State, applied, changed, initial
 from engine.verify.line import Line
@@ -28,14 +28,27 @@ class Report(NamedTuple):
 
 
 async def verify_run(store: Store, run_id: model.RunId, graph_of: Callable[[str, int], Awaitable[Graph]]) -> Report:
-    """Check a run, on the line of the runs that it was forked from. Raises NotFound."""
+    """Check all branches of a run, on the lines of the runs that it was forked from. Raises NotFound."""
     if (head := await store.run(run_id)) is None:
         raise NotFound(f"there is no run '{run_id}'")
-    rows, above = await store.commits(head.key, 1, seq_of(head.head)), head.parent
+    own = await store.commits(head.key, 1, seq_of(head.head))
+    rows, above = {make_ref(row.run_key, row.seq): row for row in own}, head.parent
     while above is not None:
-        rows = [*await store.commits(run_key_of(above), 1, seq_of(above)), *rows]
+        rows.update({make_ref(r.run_key, r.seq): r for r in await store.commits(run_key_of(above), 1, seq_of(above))})
         above = parent.parent if (parent := await store.run_by_key(run_key_of(above))) is not None else None
-    return verify_rows(head, await graph_of(head.workflow_id, head.workflow_version), rows)
+    graph, problems = await graph_of(head.workflow_id, head.workflow_version), list[str]()
+    for branch in sorted({row.branch for row in own}, key=lambda number: number == head.branch):
+        report = verify_rows(head, graph, line_of(rows, [row for row in own if row.branch == branch][-1]))
+        problems += [problem for problem in report.problems if problem not in problems]
+    return report._replace(commits=len(own), tasks=report.tasks, problems=problems)
+
+
+def line_of(rows: Mapping[Ref, CommitRow], last: CommitRow) -> list[CommitRow]:
+    """The rows that lead to one of them, by their parents alone, oldest first."""
+    found = [last]
+    while (parent := found[-1].parent) is not None:
+        found.append(rows[parent])
+    return found[::-1]
 
 
 def verify_rows(head: RunHead, graph: Graph, rows: Sequence[CommitRow]) -> Report:
@@ -68,7 +81,9 @@ class _Check:
         line, task = self.line, commit.task
         last = line.commits[-1] if line.commits else None
         seq = last.seq + 1 if last is not None and run_key_of(last.ref) == row.run_key else 1
-        self.say(commit, "it leaves a gap", (row.seq, row.version, row.parent) != (seq, seq - 1, last and last.ref))
+        follows = (row.version, row.parent) == (row.seq - 1, last and last.ref)
+        follows &= row.seq >= seq if commit.kind in JUMPS else row.seq == seq
+        self.say(commit, "it leaves a gap, or follows another commit than it says", not follows)
         self.say(
             commit, "its epoch is older than the one before", seq > 1 and last is not None and commit.epoch < last.epoch
         )
@@ -133,7 +148,7 @@ class _Check:
         """What waits after a commit: every arrival is activated once or waits, and every wave is activated once."""
         line, shape = self.line, self.line.graph.topology
         leaves = commit.kind in (Kind.START, Kind.NODE) and commit.task_status is not model.TaskStatus.SKIPPED
-        left, forks = list(self.waiting), commit.kind is Kind.FORK
+        left, forks = list(self.waiting), commit.kind in EDITS
         for handle in ((commit.handle,) if commit.handle else commit.chosen or (None,)) if leaves else ():
             for edge in shape.edges_from(wave.node, handle):
                 target = replace(wave, node=edge.target, rounds=shape.rounds_over(edge.index, wave.rounds))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from typing import Any
 
 from engine import control, travel
@@ -24,6 +23,7 @@ from engine.planner import Dispatch, step
 from engine.ports import CommitRow
 from engine.record import decode
 from engine.run import Run
+from engine.verify import line_of
 from tests.fakes import HeldOutbox, HeldTimers, RowStore, ready
 
 START_OF_TIME = 1_000_000
@@ -59,7 +59,7 @@ class World:
     idle: bool = True
     seen: list[Work] = field(default_factory=list)
     """Every attempt that was sent."""
-    read: dict[int, list[Commit]] = field(default_factory=dict)
+    read: dict[int, dict[int, Commit]] = field(default_factory=dict)
     """Commits that were decoded, by run."""
 
     def __post_init__(self) -> None:
@@ -98,21 +98,17 @@ class World:
 
     def rows(self) -> list[CommitRow]:
         """The rows of the run's whole line, those of the runs that it was forked from first."""
-        found, head = list(self.store.rows[self.head.key]), self.head
-        while head.parent is not None:
-            above = self.store.heads[head.parent >> 32]
-            found = [*self.store.rows[above.key][: head.parent & 0xFFFFFFFF], *found]
-            head = above
-        return found
+        stored = {make_ref(row.run_key, row.seq): row for rows in self.store.rows.values() for row in rows}
+        return line_of(stored, self.store.rows[self.head.key][-1])
 
     def commits(self) -> list[Commit]:
         """The commits of the run's whole line, from its rows."""
         found: list[Commit] = []
-        for key, rows in groupby(self.rows(), lambda row: row.run_key):
-            known = self.read.setdefault(key, [])
-            some = list(rows)
-            known += [decode(row) for row in some[len(known) :]]
-            found += known[: len(some)]
+        for row in self.rows():
+            known = self.read.setdefault(row.run_key, {})
+            if row.seq not in known:
+                known[row.seq] = decode(row)
+            found.append(known[row.seq])
         return found
 
     def start(self, given: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None) -> None:
