@@ -39,7 +39,7 @@ class Streams:
         at = Position.parse(after) if after is not None else Position()
         if from_now and after is None:
             at = Position(seq_of(head.head), await self.store.last_event(head.key))
-        states = States(self.reader, head)
+        states, said = States(self.reader, head), at
         while True:
             changes = self.loop.changes(head.key)
             page = await self.logs.page(head, at)
@@ -49,12 +49,13 @@ class Streams:
                 told = await self._told(page, modes, states)
                 ends = next((place for place, event in enumerate(told, 1) if _is_last(event, until)), None)
                 yield told[:ends]
+                said = Position.parse(told[-1].id) if told else said
                 if ends is not None:
                     return
                 at = page.end
             elif page.status in TERMINAL:
                 if not at.is_end:
-                    yield [_end(head, at, page.status)]
+                    yield [_end(head, said, page.status)]
                 return
             else:
                 await self.loop.next_change(head.key, changes, IDLE_S)
@@ -81,5 +82,6 @@ def _is_last(event: StreamEvent, until: str | None) -> bool:
 
 
 def _end(head: RunHead, at: Position, status: str) -> StreamEvent:
-    """The last event of a stream. Should the run go on later, a stream goes on after it."""
+    """The last event of a stream, whose place is that of the last that was told: what came late and was not told in
+    these modes does not move it. Should the run go on later, a stream goes on after it."""
     return StreamEvent(str(replace(at, part=END_PART, piece=0)), "end", {"run_id": head.id, "status": status})

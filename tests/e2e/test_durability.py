@@ -259,8 +259,8 @@ async def test_a_stream_tells_nothing_that_is_not_durable(gated: Gated) -> None:
     async def listen() -> None:
         modes = frozenset({"updates", "values", "tasks"})
         stream = gated.wired.streams.stream(run["id"], modes=modes, after=None, from_now=True, until=None)
-        async for event in stream:
-            told.append(event.event)
+        async for events in stream:
+            told.extend(event.event for event in events)
 
     listening = asyncio.ensure_future(listen())
     gated.store.shut()

@@ -231,9 +231,9 @@ async def test_a_fork_that_cannot_be_is_refused(server: Server) -> None:
         await server.refused("POST", path, 404, json={"checkpoint_id": checkpoint})
     await server.refused("POST", "/runs/fork", 404, json={"checkpoint_id": "nothing.1"})
     start = {"checkpoint_id": f"{run['id']}.1"}
-    for field in ("goto", "workflow_version", "reuse", "reuse_interrupts"):
+    for field in ("reuse", "reuse_interrupts"):
         problem = await server.refused("POST", path, 422, json={**start, field: "x"})
-        assert (problem["code"], problem["errors"][0]["path"]) == ("request.unsupported", f"/{field}")
+        assert (problem["code"], problem["errors"][0]["path"]) == ("request.invalid", f"/{field}")
     assert (await server.refused("POST", path, 422, json={**start, "updates": {"m": 1}}))["code"] == "state.unknown_key"
     end = {"checkpoint_id": run["latest_checkpoint_id"]}
     assert (await server.refused("POST", path, 409, json=end))["code"] == "fork.nothing_left"
