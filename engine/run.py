@@ -17,6 +17,7 @@ from engine.model import (
     CAUSAL,
     JUMPS,
     NO_USAGE,
+    TERMINAL,
     Commit,
     ErrorInfo,
     InterruptId,
@@ -316,7 +317,7 @@ class Run:
                 progress.first_attempt, progress.since = progress.attempt, commit.seq
             elif progress.status not in (TaskStatus.PENDING, TaskStatus.WAITING):
                 continue
-            progress.reason = None
+            progress.reason, progress.accepted, progress.deadline = None, False, None
             self.set_status(task_id, TaskStatus.PENDING)
             if task_id not in again:
                 self.ready.append(task_id)
@@ -346,8 +347,15 @@ class Run:
         self.usage, self.seq = NO_USAGE, 0
 
     def _jump(self, commit: Commit) -> None:
-        """Forget what went on where the line came from: a commit follows that begins or takes up a branch."""
-        self._leave_line()
+        """Forget what went on where the line came from: a commit follows that begins or takes up a branch. A line that
+        had ended keeps what it had left, for a retry; what its workers held is lost to them."""
+        if commit.status in TERMINAL:
+            self.injections.clear()
+            self.in_flight, self.task_count = 0, 0
+            for progress in self.progress.values():
+                progress.since = commit.seq
+        else:
+            self._leave_line()
         if not self.inherited:
             self.jumps += 1
             self.last_branch = max(self.last_branch, commit.branch)

@@ -15,14 +15,16 @@ T = TypeVar("T")
 
 
 def ready(work: Coroutine[Any, Any, T]) -> T:
-    """The value of a coroutine that never waits."""
-    try:
-        work.send(None)
-    except StopIteration as done:
-        value: T = done.value
-        return value
-    work.close()
-    raise AssertionError("the coroutine waits")
+    """The value of a coroutine that never waits; it may let others through."""
+    while True:
+        try:
+            waits_for = work.send(None)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+        if waits_for is not None:
+            work.close()
+            raise AssertionError("the coroutine waits")
 
 
 @dataclass(slots=True)

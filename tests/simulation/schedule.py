@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
 from engine.errors import Invalid
@@ -39,6 +39,13 @@ class Faults:
     spare_failing: bool = False
 
 
+class Visitor(Protocol):
+    """Somebody who looks at a run now and then and may change it."""
+
+    def visit(self, world: World, *, rests: bool = False) -> bool:
+        """Whether something was done; `rests` says that nothing else is left to happen."""
+
+
 IN_ORDER = Faults(accept=0.0)
 CALM = Faults(slice=0.2, late=0.05)
 ROUGH = Faults(slice=0.3, lose=0.08, crash=0.1, late=0.15)
@@ -49,7 +56,7 @@ class Schedule:
     """Chooses events for a world until nothing can happen any more.
 
     `order` decides what comes next; `mishaps` what goes wrong, so that the same order can be played with and without.
-    `resumes` False leaves interrupts open.
+    `resumes` False leaves interrupts open; `visitor` is who travels in time.
     """
 
     world: World
@@ -58,6 +65,7 @@ class Schedule:
     mishaps: Random
     faults: Faults
     resumes: bool = True
+    visitor: Visitor | None = None
     accepted: set[tuple[TaskId, int]] = field(default_factory=set)
     crashes: int = 0
     edits: int = 0
@@ -66,12 +74,26 @@ class Schedule:
         """Go on until nothing is left to happen, or `most` events have. Raises Violation for a run that hangs."""
         for _ in range(MOST_EVENTS if most is None else most):
             self._mishap()
+            self._visited()
             events = self._events()
             if not events:
-                return self._rest()
+                self._rest()
+                if not self._visited(rests=True):
+                    return
+                continue
             self._happen(events[0] if self.order is None else self.order.choice(events))
         if most is None:
             raise Violation(f"the run has not come to rest after {MOST_EVENTS} events")
+
+    def _visited(self, rests: bool = False) -> bool:
+        """Let the visitor act; what workers had accepted on a line that was left is sent anew should it come back."""
+        if self.visitor is None or not self.visitor.visit(self.world, rests=rests):
+            return False
+        works = self.world.outbox.works
+        self.accepted = {
+            (name, attempt) for name, attempt in self.accepted if name in works and self.world.outbox.holds(works[name])
+        }
+        return True
 
     def _rest(self) -> None:
         run = self.world.run

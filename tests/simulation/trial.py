@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 from random import Random
@@ -13,15 +13,18 @@ from types import MappingProxyType
 from typing import Any
 
 from engine import rebuild
-from engine.codec import canonical
 from engine.errors import EngineError
 from engine.graph import Graph
 from engine.model import Commit, Kind, RunStatus, run_key_of
 from engine.parse import parse
+from engine.record import decode
 from engine.verify import verify_rows
+from tests.simulation import journeys
 from tests.simulation.documents import generate
-from tests.simulation.schedule import CALM, IN_ORDER, RESTING, ROUGH, Faults, Schedule
-from tests.simulation.workers import TASK_ID, Script
+from tests.simulation.ends import End, check_message_names, facts, nameless, same, timeless
+from tests.simulation.schedule import CALM, IN_ORDER, RESTING, ROUGH, Faults, Schedule, Visitor
+from tests.simulation.travels import Traveller, check_all_lines
+from tests.simulation.workers import Script
 from tests.simulation.world import Violation, World
 
 NONE: Mapping[str, Any] = MappingProxyType({})
@@ -47,17 +50,6 @@ class Case:
 def case_of(seed: int) -> Case:
     """The case of a seed."""
     return Case(seed, *generate(seed))
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """Where a run has come to rest: its status, the state shown, and what each task was asked and did."""
-
-    status: RunStatus
-    state: dict[str, Any]
-    facts: dict[Any, Any]
-    commits: list[Commit]
-    """Its own commits in order."""
 
 
 @contextmanager
@@ -102,10 +94,10 @@ class Trial:
     def _check(self) -> None:
         seed, chance = self.case.seed, Random(f"trial {self.case.seed}")
         script = Script(self.case.graph, seed)
-        base = self._play(self._begun(), script, None, IN_ORDER)
-        world = self._begun()
-        self._agree(base, self._play(world, script, Random(f"one {seed}"), CALM), "in another order")
-        self._agree(base, self._play(self._begun(), script, Random(f"two {seed}"), ROUGH), "with crashes")
+        base = self.play(self.begun(), script, None, IN_ORDER)
+        world = self.begun()
+        self._agree(base, self.play(world, script, Random(f"one {seed}"), CALM), "in another order")
+        self._agree(base, self.play(self.begun(), script, Random(f"two {seed}"), ROUGH), "with crashes")
         if chance.random() < 0.5:
             self._crash_and_go_on(script, STEADY, CRASHING)
         if chance.random() < 0.7:
@@ -115,21 +107,38 @@ class Trial:
             self._answer_later(base, script)
         if chance.random() < 0.15:
             self._cancel(script, chance)
+        if chance.random() < 0.5:
+            journeys.check(self, base, script, chance)
+        if chance.random() < 0.6:
+            self._travel(script)
 
     # ---- playing
 
-    def _begun(self) -> World:
+    def begun(self, config: Mapping[str, Any] | None = None) -> World:
+        """A run that has started, with the case's input if that is valid."""
         world = self.world = World(self.case.graph)
         try:
-            world.start(self.case.given)
+            world.start(self.case.given, config)
         except EngineError:
             world = self.world = World(self.case.graph)
-            world.start()
+            world.start(config=config)
         return world
 
-    def _play(self, world: World, script: Script, order: Random | None, faults: Faults, *, resumes: bool = True) -> End:
+    def play(
+        self,
+        world: World,
+        script: Script,
+        order: Random | None,
+        faults: Faults,
+        *,
+        resumes: bool = True,
+        visitor: Visitor | None = None,
+    ) -> End:
+        """Play a run to its rest."""
         self.world = world
-        schedule = Schedule(world, script, order, Random(f"mishaps {self.case.seed} {self.runs}"), faults, resumes)
+        schedule = Schedule(
+            world, script, order, Random(f"mishaps {self.case.seed} {self.runs}"), faults, resumes, visitor
+        )
         self.runs += 1
         schedule.play()
         self._note(schedule)
@@ -143,9 +152,9 @@ class Trial:
             raise Violation(f"the state shown is {shown}, folded anew it is {report.state}")
         self.features |= {"snapshots"} if any(row.snapshot is not None for row in rows) else set()
         self._features(commits := world.commits())
-        _check_message_names(commits)
+        check_message_names(commits)
         own = [commit for commit in commits if run_key_of(commit.ref) == world.head.key]
-        return End(world.head.status, shown, _facts(commits, world.head.key), own)
+        return End(world.head.status, shown, facts(commits, world.head.key), own)
 
     # ---- what must agree
 
@@ -157,29 +166,42 @@ class Trial:
             if one.facts[name] != other.facts[name]:
                 raise Violation(f"task {name} is {one.facts[name]} in one order, {other.facts[name]} {how}")
         if one.status is not RunStatus.FAILED:
-            _same("tasks", sorted(one.facts), sorted(other.facts), how)
-            _same("state", one.state, other.state, how)
+            same("tasks", sorted(one.facts), sorted(other.facts), how)
+            same("state", one.state, other.state, how)
 
     def _crash_and_go_on(self, script: Script, without: Faults, with_crashes: Faults) -> None:
         """The same order with and without crashes makes the same commits, byte for byte."""
         order = f"same {self.case.seed}"
-        calm = self._play(self._begun(), script, Random(order), without)
-        crashed = self._play(self._begun(), script, Random(order), with_crashes)
+        calm = self.play(self.begun(), script, Random(order), without)
+        crashed = self.play(self.begun(), script, Random(order), with_crashes)
         for one, other in zip_longest(calm.commits, crashed.commits):
-            _same("commit", one and _timeless(one), other and _timeless(other), "with crashes in the same order")
-        _same("status", calm.status, crashed.status, "with crashes in the same order")
+            same("commit", one and timeless(one), other and timeless(other), "with crashes in the same order")
+        same("status", calm.status, crashed.status, "with crashes in the same order")
+
+    def _travel(self, script: Script) -> None:
+        """Replays, checkouts, edits and retries at any time: what they make is right on every line, and crashes play no
+        part in it."""
+        ends = []
+        for faults in (STEADY, CRASHING, ROUGH):
+            world, traveller = self.begun(), Traveller(self.case.seed, script)
+            self.play(world, script, Random(f"travel {self.case.seed}"), faults, visitor=traveller)
+            check_all_lines(world)
+            ends.append([timeless(decode(row)) for row in world.store.rows[world.head.key]])
+            self.features.update(f"{act} at random" for act in traveller.acts)
+        for one, other in zip_longest(ends[0], ends[1]):
+            same("commit", one, other, "with crashes in the same order")
 
     def _answer_later(self, base: End, script: Script) -> None:
         """Everything goes on beside an open interrupt; a run that waits for nothing else is interrupted."""
-        world = self._begun()
-        self._play(world, script, Random(f"later {self.case.seed}"), CALM, resumes=False)
+        world = self.begun()
+        self.play(world, script, Random(f"later {self.case.seed}"), CALM, resumes=False)
         self.world = world
         world.open(world.head.id)
-        self._agree(base, self._play(world, script, Random(f"then {self.case.seed}"), ROUGH), "after a long wait")
+        self._agree(base, self.play(world, script, Random(f"then {self.case.seed}"), ROUGH), "after a long wait")
 
     def _cancel(self, script: Script, chance: Random) -> None:
         """After a cancellation nothing changes any more, whatever comes."""
-        world = self._begun()
+        world = self.begun()
         schedule = Schedule(world, script, Random(f"cancel {self.case.seed}"), Random(0), CALM)
         schedule.play(chance.randrange(8))
         if world.status in RESTING:
@@ -201,10 +223,10 @@ class Trial:
             config = {"max_steps": 60, "max_tasks": 300} if base.status is RunStatus.FAILED else {}
             if not self._forked(world, seq, {}, config):
                 continue
-            end = self._play(world, script, Random(chance.random()), chance.choice((CALM, ROUGH)))
+            end = self.play(world, script, Random(chance.random()), chance.choice((CALM, ROUGH)))
             if base.status is RunStatus.COMPLETED:
-                _same("status", base.status, end.status, f"in a fork from {seq}")
-                _same("state", _nameless(base.state), _nameless(end.state), f"in a fork from {seq}")
+                same("status", base.status, end.status, f"in a fork from {seq}")
+                same("state", nameless(base.state), nameless(end.state), f"in a fork from {seq}")
             if chance.random() < 0.5:
                 self._edited_fork(world, script, chance)
             if not world.lives or chance.random() < 0.6:
@@ -220,7 +242,7 @@ class Trial:
             if not self._forked(world, seq, updates):
                 return
             self.features.add("edits" if updates else "forks")
-            ends.append(self._play(world, script, Random(f"{seq} {number}"), (CALM, ROUGH)[number]))
+            ends.append(self.play(world, script, Random(f"{seq} {number}"), (CALM, ROUGH)[number]))
             world.forget()
         self._agree(ends[0], ends[1], f"in a second fork from {seq} with {updates}")
 
@@ -257,47 +279,3 @@ class Trial:
                 "failures": commit.kind is Kind.FAILURE,
             }
             self.features |= {name for name, occurred in found.items() if occurred}
-
-
-def _same(what: str, one: Any, other: Any, how: str) -> None:
-    if one != other:
-        raise Violation(f"{what}: {one} in one way, {other} {how}")
-
-
-def _check_message_names(commits: list[Commit]) -> None:
-    """Two tasks never give their messages the same id."""
-    seen: dict[str, Commit] = {}
-    for commit in commits:
-        for name, update in commit.writes:
-            for message in update if name == "msgs" and isinstance(update, list) else [update]:
-                known = message.get("id", "") if name == "msgs" and isinstance(message, dict) else ""
-                if known.startswith("msg_") and seen.setdefault(known, commit) is not commit:
-                    raise Violation(f"commits {seen[known].seq} and {commit.seq} both made a message {known}")
-
-
-def _nameless(state: Mapping[str, Any]) -> bytes:
-    """A state without the names of tasks, which are others in a fork."""
-    return TASK_ID.sub(b"", canonical(state))
-
-
-def _timeless(commit: Commit) -> Commit:
-    return replace(commit, at=0, created_at=None, started_at=None)
-
-
-def _facts(commits: list[Commit], key: int) -> dict[Any, Any]:
-    """Per task that a run has ended: where it stood, what it was asked, what came of it."""
-    names = {commit.ref: commit.task.id if commit.task else str(commit.kind) for commit in commits}
-    found: dict[Any, Any] = {}
-    for commit in commits:
-        if (
-            commit.task is not None
-            and commit.kind in (Kind.NODE, Kind.ITEM, Kind.SEND)
-            and run_key_of(commit.ref) == key
-        ):
-            causes = tuple(names[ref] for ref in commit.causes)
-            error = commit.error.code if commit.error is not None else None
-            found[commit.task.id, commit.kind] = (
-                commit.task.wave, commit.level, commit.task.index, causes, canonical(commit.writes), commit.chosen,
-                commit.handle, error, commit.input_hash,
-            )  # fmt: skip
-    return found

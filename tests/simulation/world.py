@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 
 from engine import control, travel
 from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
+from engine.driver.travel import Travel
 from engine.driver.turn import Live, Turn
 from engine.graph import Graph
 from engine.joins import recount
@@ -29,6 +31,7 @@ from tests.fakes import HeldOutbox, HeldTimers, RowStore, ready
 START_OF_TIME = 1_000_000
 WORKER = "worker"
 MANY = 1_000_000
+T = TypeVar("T")
 
 Act = Callable[[Turn, Live], Any]
 
@@ -66,6 +69,8 @@ class World:
         self.loader = Loader(self.store, self._graph)  # type: ignore[arg-type]  # the part of a store that it reads
         self.delivery = Delivery(self, self.outbox, lambda run, task: "", lambda: 0.5)  # type: ignore[arg-type]
         self.delivery.timers = self.timers  # type: ignore[assignment]
+        names = map(str, count(1))
+        self.travel = Travel(self, self.loader, self.delivery, lambda: next(names))  # type: ignore[arg-type]
 
     async def _graph(self, workflow_id: str, version: int) -> Graph:
         return self.graph
@@ -80,6 +85,12 @@ class World:
 
     def ask(self, live: Live, act: Act) -> None:
         self.turn(act)
+
+    async def on_run(self, run_id: RunId, act: Callable[[Turn, Live], T]) -> T:
+        """Have something done with the run in memory, durably."""
+        found: list[T] = []
+        self.turn(lambda turn, live: found.append(act(turn, live)), kept=True)
+        return found[0]
 
     # ---- the run in memory
 
@@ -153,6 +164,7 @@ class World:
         head = self.store.heads[self.store.keys[run_id]]
         self._forget()
         self.lives = {head.key: Live(run=ready(self.loader.at_head(head)), head=head)}
+        ready(self.loader.recall(self.run, head))
         self.idle = False
         self.turn(self.delivery.go_on, kept=True, steps=0)
 
@@ -227,9 +239,9 @@ class World:
             self.outbox.release(work.task_id)
         self.delivery.replied(work, WORKER, reply)
 
-    def post(self, task_id: TaskId, body: Any) -> None:
+    def post(self, task_id: TaskId, body: Any, steps: int | None = None) -> None:
         """A worker answers at the address it was given."""
-        self.turn(lambda turn, live: self.delivery.answer(turn, live, task_id, None, body, None))
+        self.turn(lambda turn, live: self.delivery.answer(turn, live, task_id, None, body, None), steps=steps)
 
     def fire(self, task_id: TaskId, kind: str) -> None:
         """The time of a timer has come."""
