@@ -1,14 +1,17 @@
-"""Results that workers post: whose they are, and whether they may be posted."""
+"""What workers post about their tasks: whose it is, and whether it may be posted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from api.errors import Refused
 from dispatch._secrets import secret_matches, task_secret
 from engine.driver import Engine
+from engine.driver.reports import Report
 from engine.errors import Conflict, NotFound
 from engine.model import RunId, TaskId
+from engine.run import Progress
 
 
 def task_token(key: bytes, run_id: RunId, task_id: TaskId) -> str:
@@ -39,9 +42,20 @@ class Answers:
 
         Raises NotFound, Refused, or Conflict (`task.late`) when it changes nothing; it is recorded then too.
         """
-        run_id = self._holder(task_id) if token is None else run_of_token(self.key, task_id, token)
+        run_id = self._run(task_id, token)
         if not await self.engine.result(run_id, task_id, body):
             raise Conflict("the result came too late; it was recorded and changes nothing", "task.late")
+
+    async def report(self, task_id: TaskId, token: str | None, reports: Sequence[Report]) -> Progress:
+        """Note what a worker reports; durable on return. Raises NotFound, Refused, or Conflict (`task.over`)."""
+        return await self.engine.reports.progress(self._run(task_id, token), task_id, reports)
+
+    async def heartbeat(self, task_id: TaskId, token: str | None) -> Progress:
+        """Note that a worker is at it. Raises NotFound, Refused, or Conflict (`task.over`)."""
+        return await self.engine.reports.heartbeat(self._run(task_id, token), task_id)
+
+    def _run(self, task_id: TaskId, token: str | None) -> RunId:
+        return self._holder(task_id) if token is None else run_of_token(self.key, task_id, token)
 
     def _holder(self, task_id: TaskId) -> RunId:
         """The run in which a task is open: while a worker is asked, the engine holds it in memory."""

@@ -13,14 +13,14 @@ from api.errors import Refused, of_engine
 
 BASE = "/v1"
 OPEN = frozenset({f"{BASE}/health"})
-_RESULT = re.compile(rf"{BASE}/tasks/[^/]+/result")
+_TASK = re.compile(rf"{BASE}/tasks/[^/]+/(result|progress|heartbeat)")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="clew"'}
 
 
 class BearerAuth:
     """Middleware that asks for the token. Without one, everybody is let through.
 
-    The path at which workers answer is let through too: its handler also takes the token of a task alone.
+    The paths at which workers answer and report are let through too: their handlers also take the token of a task.
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
@@ -37,7 +37,7 @@ class BearerAuth:
 
 
 def _is_guarded(path: str) -> bool:
-    return (path == BASE or path.startswith(f"{BASE}/")) and path not in OPEN and not _RESULT.fullmatch(path)
+    return (path == BASE or path.startswith(f"{BASE}/")) and path not in OPEN and not _TASK.fullmatch(path)
 
 
 def bears(headers: Headers, token: str | None) -> bool:

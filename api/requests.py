@@ -80,8 +80,8 @@ def summary_of(endpoint: Callable[..., Any]) -> str | None:
 
 
 def query_names(dependant: Dependant) -> frozenset[str]:
-    """The names of the query parameters of a handler, those of its query model included."""
-    names: set[str] = set()
+    """The names of the query parameters of a handler, those of its query model and of what it depends on included."""
+    names: set[str] = {name for inner in dependant.dependencies for name in query_names(inner)}
     for field in dependant.query_params:
         model = field.field_info.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):

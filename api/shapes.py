@@ -147,6 +147,8 @@ class Task(Shape):
     output: Any
     error: ErrorObject | None
     usage: Usage | None
+    progress: dict[str, Any] | None = Field(description="What the worker of an open task reported last.")
+    heard_at: datetime | None = Field(description="When it reported last, or sent a heartbeat.")
     cached: bool
     reused: bool
     created_at: datetime
@@ -250,6 +252,22 @@ class RegisteredWorker(Worker):
     """A worker just registered, with its signing secret: this is the only time that it is shown."""
 
     secret: str
+
+
+class TaskRecord(Task):
+    """A task with what its worker was asked, how its attempts went, and what was reported meanwhile."""
+
+    input: Any
+    attempts: list[dict[str, Any]]
+    log: list[dict[str, Any]] = Field(description="The last 1000 lines, oldest first.")
+
+
+class Heard(Shape):
+    """The answer to a worker that reports."""
+
+    accepted: Literal[True]
+    attempt: int
+    deadline: datetime | None
 
 
 class Accepted(Shape):

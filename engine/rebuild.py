@@ -107,6 +107,10 @@ def due_snapshot(run: Run, commit: Commit) -> bytes | None:
     return data if run.weight >= OUTWEIGH * len(data) else None
 
 
+REPORTS = frozenset({"progress", "heartbeat"})
+"""The events that workers tell of their tasks."""
+
+
 def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
     """Take up what happened to open tasks between commits: dispatches, acceptances, retries."""
     for event in events:
@@ -114,22 +118,31 @@ def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
         progress = run.progress.get(task_id) if task_id is not None else None
         if task_id is None or progress is None or progress.status is TaskStatus.FAILED or event.seq < progress.since:
             continue
-        match event.kind:
-            case "dispatch":
-                progress.attempt, progress.worker = body["attempt"], body["worker"]
-                progress.started_at, progress.deadline = progress.started_at or event.at, body["deadline"]
-                progress.accepted = False
-                progress.reason = None
-                run.set_status(task_id, TaskStatus.RUNNING)
-            case "accepted":
-                progress.accepted = True
-            case "waiting":
-                progress.reason = body["reason"]
-                run.set_status(task_id, TaskStatus.WAITING)
-            case "retry":
-                progress.attempt, progress.due_at = body["attempt"], body["due_at"]
-                progress.accepted = False
-                run.set_status(task_id, TaskStatus.RETRYING)
+        if event.kind in REPORTS:
+            progress.heard_at = event.at
+            progress.report = body if event.kind == "progress" else progress.report
+        else:
+            _restore_attempt(run, task_id, progress, event)
+
+
+def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: EventRow) -> None:
+    body = event.body
+    match event.kind:
+        case "dispatch":
+            progress.attempt, progress.worker = body["attempt"], body["worker"]
+            progress.started_at, progress.deadline = progress.started_at or event.at, body["deadline"]
+            progress.accepted = False
+            progress.reason = None
+            run.set_status(task_id, TaskStatus.RUNNING)
+        case "accepted":
+            progress.accepted = True
+        case "waiting":
+            progress.reason = body["reason"]
+            run.set_status(task_id, TaskStatus.WAITING)
+        case "retry":
+            progress.attempt, progress.due_at = body["attempt"], body["due_at"]
+            progress.accepted = False
+            run.set_status(task_id, TaskStatus.RETRYING)
 
 
 def restore_notes(run: Run, events: Iterable[EventRow]) -> None:

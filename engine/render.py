@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -139,6 +139,8 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
         "pending_ack": held and not progress.accepted,
         "ack_deadline": rfc3339(progress.deadline) if held else None,
         "next_attempt_at": rfc3339(progress.due_at) if status is TaskStatus.RETRYING else None,
+        "progress": progress_json(progress.report),
+        "heard_at": rfc3339(progress.heard_at),
         "created_at": rfc3339(progress.created_at),
         "started_at": rfc3339(progress.started_at),
         "finished_at": None,
@@ -165,10 +167,17 @@ def done_task_json(commit: Commit) -> dict[str, Any]:
         "pending_ack": False,
         "ack_deadline": None,
         "next_attempt_at": None,
+        "progress": None,
+        "heard_at": None,
         "created_at": rfc3339(commit.created_at or commit.at),
         "started_at": rfc3339(commit.started_at or commit.at),
         "finished_at": rfc3339(commit.at),
     }
+
+
+def progress_json(report: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """How far a worker says that it is."""
+    return None if report is None else {name: report.get(name) for name in ("stage", "progress", "message")}
 
 
 def _place(task: Task) -> dict[str, Any]:

@@ -63,6 +63,9 @@ class Progress:
     accepted: bool = False
     input_hash: str | None = None
     error: ErrorInfo | None = None
+    report: Mapping[str, Any] | None = None
+    """What its worker reported last."""
+    heard_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

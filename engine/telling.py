@@ -6,13 +6,14 @@ can go on after any of them, whatever modes it has.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.answer import AnswerInvalid, parse_answer
 from engine.model import CAUSAL, TURNS, Commit, Kind, Task, TaskStatus
 from engine.ports import EventRow
+from engine.rebuild import REPORTS
 from engine.render import (
     address_of,
     branch_name,
@@ -226,3 +227,32 @@ def _place(event: EventRow) -> dict[str, Any]:
 def _said(event: EventRow) -> dict[str, Any]:
     found = {name: event.body[name] for name in _BODY if name in event.body}
     return {name: rfc3339(value) if name in _TIMES else value for name, value in found.items()}
+
+
+# ---- the record of a task
+
+LOG_LINES = 1000
+"""A task is shown with so many of its last log lines."""
+
+
+def attempts_json(events: Sequence[EventRow]) -> list[dict[str, Any]]:
+    """How the attempts of a task went."""
+    return [
+        {"kind": event.kind, "at": rfc3339(event.at), **(event.body if isinstance(event.body, dict) else {})}
+        for event in events
+        if event.kind not in REPORTS
+    ]
+
+
+def log_json(events: Sequence[EventRow], end: Commit | None = None) -> list[dict[str, Any]]:
+    """What workers reported of a task, oldest first; `end` is the commit of its answer."""
+    lines = [_line(event.body, event.at, event.body) for event in events if event.kind == "progress"]
+    if end is not None:
+        place = {"attempt": end.attempt, "worker": end.worker}
+        lines += [_line(place, end.at, report) for report in reported(end.answer)]
+    return lines[-LOG_LINES:]
+
+
+def _line(place: Mapping[str, Any], at: int, report: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: report.get(name) for name in CUSTOM}
+    return {"at": rfc3339(at), "attempt": place.get("attempt"), "worker": place.get("worker"), **told}

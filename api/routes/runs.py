@@ -104,9 +104,9 @@ async def list_tasks(server: Serving, run_id: str, query: Annotated[Paged, Query
     return page(await server.reader.tasks(run_id, query.limit, query.cursor))
 
 
-@router.get("/runs/{run_id}/tasks/{task_id}", response_model=shapes.Task, responses=problems(404))
+@router.get("/runs/{run_id}/tasks/{task_id}", response_model=shapes.TaskRecord, responses=problems(404))
 async def get_task(server: Serving, run_id: str, task_id: str) -> Response:
-    """Get a task with input, output and attempts."""
+    """Get a task with input, output, attempts and log lines."""
     return answer(await server.reader.task(run_id, task_id))
 
 

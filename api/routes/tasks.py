@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Query, Request
+from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from api import shapes
@@ -13,24 +13,48 @@ from api.deps import Serving
 from api.describe import body_problems
 from api.render import answer
 from api.requests import StrictRoute
-from api.schemas import ResultQuery
+from api.schemas import Empty, Reported, ResultQuery
 from engine.model import TaskId
+from engine.render import rfc3339
+from engine.run import Progress
 
 router = APIRouter(tags=["workers"], route_class=StrictRoute)
 
+XToken = Annotated[str | None, Header(description="The token of the task, instead of `token`.")]
 
-@router.post("/tasks/{task_id}/result", response_model=shapes.Accepted, responses=body_problems(403, 404, 409))
-async def post_result(
-    server: Serving,
-    request: Request,
-    task_id: str,
-    body: Annotated[Any, Body()],
-    query: Annotated[ResultQuery, Query()],
-    x_clew_token: Annotated[str | None, Header(description="The token of the task, instead of `token`.")] = None,
-) -> Response:
-    """Answer a task. The token in `reply_to` allows it, or the server's own."""
+
+async def _token(
+    server: Serving, request: Request, query: Annotated[ResultQuery, Query()], x_clew_token: XToken = None
+) -> str | None:
+    """The token of the task; None for who may speak of all tasks. Raises Refused (401)."""
     token, own = query.token or x_clew_token, server.settings.token
     if token is None and not bears(request.headers, own.get_secret_value() if own else None):
         raise refused(request.headers)
+    return token
+
+
+Token = Annotated[str | None, Depends(_token)]
+
+
+@router.post("/tasks/{task_id}/result", response_model=shapes.Accepted, responses=body_problems(403, 404, 409))
+async def post_result(server: Serving, task_id: str, token: Token, body: Annotated[Any, Body()]) -> Response:
+    """Answer a task. The token in `reply_to` allows it, or the server's own."""
     await server.answers.take(TaskId(task_id), token, body)
     return answer({"accepted": True})
+
+
+@router.post("/tasks/{task_id}/progress", response_model=shapes.Heard, responses=body_problems(403, 404, 409))
+async def post_progress(server: Serving, task_id: str, token: Token, body: Reported) -> Response:
+    """Report how far a task is, or anything else that is worth a line in its log."""
+    return _heard(await server.answers.report(TaskId(task_id), token, body.reports()))
+
+
+@router.post("/tasks/{task_id}/heartbeat", response_model=shapes.Heard, responses=body_problems(403, 404, 409))
+async def post_heartbeat(server: Serving, task_id: str, token: Token, body: Empty | None = None) -> Response:
+    """Say that a task is still being worked at; 409 says that nobody wants it any more."""
+    return _heard(await server.answers.heartbeat(TaskId(task_id), token))
+
+
+def _heard(progress: Progress) -> Response:
+    deadline = rfc3339(progress.deadline)
+    return answer({"accepted": True, "attempt": progress.attempt, "deadline": deadline})

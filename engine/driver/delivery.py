@@ -8,6 +8,7 @@ from typing import Any
 from engine import answers, injection
 from engine.commits import Step
 from engine.driver.loop import Loop
+from engine.driver.reports import note
 from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
 from engine.driver.waits import Waits
@@ -17,6 +18,7 @@ from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachabl
 from engine.planner import Dispatch, ask_of
 from engine.rebuild import RUN_NOTES
 from engine.run import Injection
+from engine.telling import reported
 
 Found = Step | answers.Retry | answers.Late
 
@@ -188,6 +190,9 @@ class Delivery:
         if progress is not None and progress.input_hash is None:
             self._remember_input(live, task_id)
         found = answers.answered(live.run, task_id, attempt, body, worker, turn.now, self.chance())
+        if isinstance(found, answers.Retry) or (isinstance(found, Step) and found.commit.answer is None):
+            for report in reported(body):  # an answer that is not kept
+                note(turn, live, task_id, report)
         return self._follow(turn, live, found, body)
 
     @staticmethod

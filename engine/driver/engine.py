@@ -13,6 +13,7 @@ from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
 from engine.driver.loop import EngineOptions, Loop
+from engine.driver.reports import Reports
 from engine.driver.travel import Travel
 from engine.driver.turn import Live, Turn, is_resting
 from engine.errors import Conflict, NotFound
@@ -58,6 +59,7 @@ class Engine:
         self.loader = Loader(store, graph)
         self.loop = Loop(store, self.loader, clock, options or EngineOptions())
         self.delivery = Delivery(self.loop, outbox, secret_of, chance)
+        self.reports = Reports(self.loop)
         self.travel = Travel(self.loop, self.loader, self.delivery, new_id)
         self._next_key = 1
 

@@ -214,7 +214,7 @@ class Loop:
             log.exception("commit.broken")
             self._undo(turn, StoreUnavailable(f"the store failed: {type(error).__name__}"))
             return
-        for effect in turn.effects:
+        for effect in (*turn.effects, *turn.patient):
             self._carry_out(effect)
         for live in turn.touched.values():
             live.undurable -= 1
@@ -348,7 +348,7 @@ class Loop:
         live.inbox.append(lambda turn: act(turn, live))
         self.schedule(live)
 
-    async def on_run(self, run_id: RunId, act: Callable[[Turn, Live], T]) -> T:
+    async def on_run(self, run_id: RunId, act: Callable[[Turn, Live], T], *, patient: bool = False) -> T:
         """Have something done with a run; returns once it is durable. Raises NotFound, and what `act` raises."""
         live = self.live(run_id)
         if live is None:
@@ -356,10 +356,11 @@ class Loop:
             live = await self.load(head) if head is not None else None
         if live is None:
             raise NotFound(f"there is no run '{run_id}'")
-        return await self.do(live, act)
+        return await self.do(live, act, patient=patient)
 
-    async def do(self, live: Live, act: Callable[[Turn, Live], T]) -> T:
-        """Have something done in the next turn; returns once it is durable, raises what it raised."""
+    async def do(self, live: Live, act: Callable[[Turn, Live], T], *, patient: bool = False) -> T:
+        """Have something done in the next turn; returns once it is durable, raises what it raised. Who is `patient`
+        waits a little for company, so that many who note something share a transaction."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def attempt(turn: Turn, found: Live) -> None:
@@ -369,7 +370,8 @@ class Loop:
             except EngineError as error:
                 _fail(done, error)
                 return
-            turn.effects.append(lambda: None if done.done() else done.set_result(value))
+            effects = turn.patient if patient else turn.effects
+            effects.append(lambda: None if done.done() else done.set_result(value))
             turn.failures.append(lambda error: _fail(done, error))
 
         self.ask(live, attempt)

@@ -19,6 +19,7 @@ from engine.ports import CommitRow, Page, RunFilter, Store
 from engine.record import decode
 from engine.render import parse_checkpoint_id
 from engine.run import RECENT_TASKS, Run
+from engine.telling import attempts_json, log_json
 
 CHUNK = 1000
 
@@ -142,22 +143,19 @@ class Reader:
         return shape
 
     async def task(self, run_id: str, task_id: str) -> dict[str, Any]:
-        """One task with input, output and attempts. Raises NotFound."""
+        """One task with input, output, attempts and log lines. Raises NotFound."""
         head = await self.head(run_id)
         run = await self.at_head(head)
         events = await self.store.task_events(head.key, TaskId(task_id))
-        attempts = [
-            {"kind": event.kind, "at": render.rfc3339(event.at), **(event.body if isinstance(event.body, dict) else {})}
-            for event in events
-        ]
+        record = {"attempts": attempts_json(events), "log": log_json(events)}
         if (task := run.open_task(TaskId(task_id))) is not None:
-            return {**self._with_input(run, render.open_task_json(run, task), task.id), "attempts": attempts}
+            return {**self._with_input(run, render.open_task_json(run, task), task.id), **record}
         before = seq_of(head.head) + 1
         while rows := await self.store.commits_before(head.key, before, CHUNK, None):
             before = rows[-1].seq
             for ended in (row for row in rows if row.task_id == task_id and row.kind in (Kind.NODE, Kind.ITEM)):
                 for _, shape in await self._done(await self.line(head, ended.seq), [ended]):
-                    return {**shape, "attempts": attempts}
+                    return {**shape, "attempts": record["attempts"], "log": log_json(events, decode(ended))}
         raise NotFound(f"run '{run_id}' has no task '{task_id[:80]}'")
 
     # ---- checkpoints

@@ -47,6 +47,8 @@ class Turn:
     now: int
     batch: Batch = field(default_factory=Batch)
     effects: list[Effect] = field(default_factory=list)
+    patient: list[Effect] = field(default_factory=list)
+    """What may follow later: it does not make the turn urgent."""
     failures: list[Callable[[BaseException], None]] = field(default_factory=list)
     touched: dict[int, Live] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)

@@ -8,7 +8,7 @@ import pytest
 
 from engine.model import Commit, ErrorInfo, InterruptId, Kind, RunStatus, Task, TaskId, TaskStatus, Wave, make_ref
 from engine.ports import EventRow
-from engine.telling import is_told, parts_between, parts_of
+from engine.telling import LOG_LINES, attempts_json, is_told, log_json, parts_between, parts_of
 
 TASK = Task(id=TaskId("t1"), wave=Wave("a"), causes=(make_ref(1, 1),), level=1)
 
@@ -97,3 +97,21 @@ def test_events_between_commits_are_told_by_their_kind(event: EventRow, found: l
 def test_a_task_that_waits_says_for_what() -> None:
     dispatch = parts_between(an_event("waiting", attempt=1, reason="no_worker"), "r")[-1].data
     assert (dispatch["status"], dispatch["reason"]) == ("waiting", "no_worker")
+
+
+def test_reports_are_the_log_of_a_task_and_no_attempts() -> None:
+    rows = [
+        an_event("dispatch", attempt=1, worker="w", deadline=5),
+        an_event("progress", attempt=1, worker="w", stage="read"),
+        an_event("heartbeat", attempt=1),
+    ]
+    assert [row["kind"] for row in attempts_json(rows)] == ["dispatch"]
+    end = a_commit(answer={"events": [{"message": "done"}]}, worker="w", attempt=2)
+    log = [(line["attempt"], line["worker"], line["stage"], line["message"]) for line in log_json(rows, end)]
+    assert log == [(1, "w", "read", None), (2, "w", None, "done")]
+
+
+def test_a_log_shows_its_last_lines() -> None:
+    rows = [an_event("progress", attempt=1, progress=number) for number in range(LOG_LINES + 5)]
+    found = log_json(rows)
+    assert (len(found), found[-1]["progress"]) == (LOG_LINES, LOG_LINES + 4)

@@ -1,0 +1,67 @@
+"""What workers report while they work: progress and log lines, and that they are still at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.driver.loop import Loop
+from engine.driver.turn import Live, Turn
+from engine.errors import Conflict
+from engine.model import TERMINAL, RunId, TaskId
+from engine.run import Progress
+from engine.telling import CUSTOM
+
+HEARTBEAT_MS = 5000
+"""Of the heartbeats of a task one is written down in so many milliseconds."""
+
+Report = Mapping[str, Any]
+
+
+class Reports:
+    """Writes reports down. They are acknowledged once they are durable, and share their transactions: who reports
+    waits a few milliseconds for company."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+
+    async def progress(self, run_id: RunId, task_id: TaskId, reports: Sequence[Report]) -> Progress:
+        """Note what a worker reports of a task. Raises NotFound, or Conflict when it is over."""
+
+        def act(turn: Turn, live: Live) -> Progress:
+            progress = _open(live, task_id)
+            for report in reports:
+                note(turn, live, task_id, report)
+            return progress
+
+        return await self.loop.on_run(run_id, act, patient=True)
+
+    async def heartbeat(self, run_id: RunId, task_id: TaskId) -> Progress:
+        """Note that a worker is at a task. Raises NotFound, or Conflict when it is over."""
+
+        def act(turn: Turn, live: Live) -> Progress:
+            progress = _open(live, task_id)
+            if progress.heard_at is None or turn.now - progress.heard_at >= HEARTBEAT_MS:
+                progress.heard_at = turn.now
+                turn.note(live, "heartbeat", task_id, {"attempt": progress.attempt})
+            return progress
+
+        return await self.loop.on_run(run_id, act, patient=True)
+
+
+def note(turn: Turn, live: Live, task_id: TaskId, report: Report) -> None:
+    """Note one report of a task that is open."""
+    progress, task = live.run.progress[task_id], live.run.frontier.tasks[task_id]
+    progress.heard_at = turn.now
+    progress.report = {name: report[name] for name in CUSTOM if report.get(name) is not None}
+    body = {"attempt": progress.attempt, "node": task.node, "worker": progress.worker, **progress.report}
+    if task.index is not None:
+        body["index"] = task.index
+    turn.note(live, "progress", task_id, body)
+
+
+def _open(live: Live, task_id: TaskId) -> Progress:
+    progress = live.run.progress.get(task_id)
+    if progress is None or live.run.status in TERMINAL:
+        raise Conflict("the task is over, or is not wanted any more: nobody waits for its answer", "task.over")
+    return progress

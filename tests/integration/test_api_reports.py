@@ -1,0 +1,120 @@
+"""What workers report while they work: kept, shown, told in streams, and refused once nobody waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.test_api_streams import streamed
+from tests.integration.test_api_workers import W, accepted
+from tests.unit.api.serving import Server, a_server, working
+from tests.unit.dispatch.builders import HttpWorker, answer, http_worker
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with a_server(tmp_path) as found:
+        await found.post("/workflows", working(), 201)
+        yield found
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[HttpWorker]:
+    async with http_worker() as found:
+        yield found
+
+
+async def test_a_report_is_shown_logged_and_told(server: Server, worker: HttpWorker) -> None:
+    run_id, task_id, path = await accepted(server, worker)
+    report = {"stage": "read", "progress": 0.4, "message": "page 4", "data": {"page": 4}}
+    heard = await server.post(path.replace("/result", "/progress"), report)
+    assert (heard["accepted"], heard["attempt"]) == (True, 1)
+    shown = await server.get(f"/runs/{run_id}/tasks/{task_id}")
+    assert shown["progress"] == {"stage": "read", "progress": 0.4, "message": "page 4"}
+    assert shown["heard_at"] is not None
+    await server.post(path, {"output": 1, "events": [{"message": "done"}]})
+    await server.settled(run_id)
+    log = (await server.get(f"/runs/{run_id}/tasks/{task_id}"))["log"]
+    assert [(line["message"], line["data"], line["worker"]) for line in log] == [
+        ("page 4", {"page": 4}, "w1"),
+        ("done", None, "w1"),
+    ]
+    told = await streamed(server, f"/runs/{run_id}/stream?mode=custom")
+    assert [event["data"]["message"] for event in told if event["event"] == "custom"] == ["page 4", "done"]
+
+
+async def test_several_reports_may_come_at_once(server: Server, worker: HttpWorker) -> None:
+    run_id, task_id, path = await accepted(server, worker)
+    chunks = [{"channel": "text", "text": "Once"}]
+    await server.post(path.replace("/result", "/progress"), {"events": [{"chunks": chunks}, {"stage": "b"}]})
+    log = (await server.get(f"/runs/{run_id}/tasks/{task_id}"))["log"]
+    assert [(line["chunks"], line["stage"]) for line in log] == [(chunks, None), (None, "b")]
+
+
+async def test_reports_outlast_a_restart(tmp_path: Path, worker: HttpWorker) -> None:
+    async with a_server(tmp_path) as server:
+        await server.post("/workflows", working(), 201)
+        run_id, task_id, path = await accepted(server, worker)
+        await server.post(path.replace("/result", "/progress"), {"stage": "half"})
+        before = await server.get(f"/runs/{run_id}/tasks/{task_id}")
+    async with a_server(tmp_path) as server:
+        after = await server.get(f"/runs/{run_id}/tasks/{task_id}")
+        assert [after[name] for name in ("progress", "heard_at", "log")] == [
+            before[name] for name in ("progress", "heard_at", "log")
+        ]
+
+
+async def test_a_heartbeat_is_heard_and_says_until_when_there_is_time(server: Server, worker: HttpWorker) -> None:
+    run_id, task_id, path = await accepted(server, worker)
+    heard = await server.post(path.replace("/result", "/heartbeat"))
+    shown = await server.get(f"/runs/{run_id}/tasks/{task_id}")
+    assert shown["heard_at"] is not None
+    assert heard == {"accepted": True, "attempt": 1, "deadline": shown["ack_deadline"]}
+    assert shown["log"] == []
+
+
+@pytest.mark.parametrize("verb", ["progress", "heartbeat"])
+async def test_nobody_hears_of_a_task_that_is_not_wanted_any_more(
+    server: Server, worker: HttpWorker, verb: str
+) -> None:
+    run_id, _, path = await accepted(server, worker)
+    await server.post(f"/runs/{run_id}/cancel")
+    problem = await server.refused("POST", path.replace("/result", f"/{verb}"), 409, json={})
+    assert problem["code"] == "task.over"
+
+
+@pytest.mark.parametrize("verb", ["progress", "heartbeat"])
+async def test_reports_need_the_token_of_the_task_or_the_servers(tmp_path: Path, worker: HttpWorker, verb: str) -> None:
+    async with a_server(tmp_path, token="s") as server:
+        server.http.headers["Authorization"] = "Bearer s"
+        await server.post("/workflows", working(), 201)
+        _, task_id, path = await accepted(server, worker)
+        await server.post(f"/tasks/{task_id}/{verb}", {})
+        del server.http.headers["Authorization"]
+        await server.refused("POST", f"/tasks/{task_id}/{verb}", 401, json={})
+        await server.refused("POST", f"/tasks/{task_id}/{verb}?token=x.y", 403, json={})
+        await server.post(path.replace("/result", f"/{verb}"), {})
+
+
+@pytest.mark.parametrize(
+    "body", [{"stage": 1}, {"progress": -1}, {"progress": "half"}, {"colour": "red"}, {"chunks": [{"text": "x"}]}, []]
+)
+async def test_a_report_that_is_none_is_refused(server: Server, worker: HttpWorker, body: Any) -> None:
+    _, _, path = await accepted(server, worker)
+    await server.refused("POST", path.replace("/result", "/progress"), 422, json=body)
+
+
+async def test_what_a_failed_attempt_reported_is_kept(server: Server, worker: HttpWorker) -> None:
+    document = working("twice")
+    document["nodes"]["job"]["retry"] = {"max_attempts": 2, "initial_interval_ms": 1}
+    await server.post("/workflows", document, 201)
+    failed = {"error": {"code": "busy", "message": "no", "retryable": True}, "events": [{"message": "tried"}]}
+    worker.script = [answer(failed), answer({"output": 1})]
+    await server.post("/workers", {**W, "url": worker.url}, 201)
+    run = await server.post("/workflows/twice/runs?wait=10", {}, 201)
+    assert run["status"] == "completed"
+    task = await server.get(f"/runs/{run['id']}/tasks/{run['tasks'][0]['id']}")
+    assert [(line["attempt"], line["message"]) for line in task["log"]] == [(1, "tried")]
