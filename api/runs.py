@@ -89,7 +89,8 @@ class Runs:
 
 def _wanted(asked: Fork | Replay) -> Asked:
     return Asked(
-        updates=asked.updates, reuse=asked.reuse is not None, reuse_interrupts=asked.reuse_interrupts
+        updates=asked.updates, reuse=asked.reuse is not None, reuse_interrupts=asked.reuse_interrupts,
+        version=asked.workflow_version,
     )  # fmt: skip
 
 

@@ -104,7 +104,9 @@ class Fork(Asked):
     updates: Object = Field(default_factory=dict, description="State updates, through the reducers.")
     config: Object = Field(default_factory=dict, description="Laid over the run's config.")
     goto: NotYet = None
-    workflow_version: NotYet = None
+    workflow_version: int | None = Field(
+        default=None, ge=1, description="Goes on with this version of the workflow; what has no place in it is dropped."
+    )
     reuse: Literal["unchanged"] | None = Field(
         default=None, description="`unchanged`: takes over recorded answers to tasks whose input is the same."
     )
@@ -117,7 +119,9 @@ class Replay(Asked):
     checkpoint_id: str
     updates: Object = Field(default_factory=dict, description="State updates, through the reducers.")
     goto: NotYet = None
-    workflow_version: NotYet = None
+    workflow_version: int | None = Field(
+        default=None, ge=1, description="Goes on with this version of the workflow; what has no place in it is dropped."
+    )
     reuse: Literal["unchanged"] | None = Field(
         default=None, description="`unchanged`: takes over recorded answers to tasks whose input is the same."
     )

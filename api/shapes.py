@@ -196,6 +196,14 @@ class Run(RunSummary):
     branches: list[dict[str, Any]]
 
 
+class BegunRun(Run):
+    """A run on the line that a fork or replay has begun."""
+
+    dropped: list[str] = Field(
+        description="The addresses of what was left to run and has no place in the version that it went on with."
+    )
+
+
 class PendingInjection(Shape):
     """State that is written right after the next commit of a node."""
 
@@ -227,6 +235,7 @@ class Checkpoint(Shape):
     next: list[str]
     interrupts: list[Interrupt]
     workflow_version: int
+    dropped: list[str] = Field(description="What had no place in the version that this commit changed to.")
     usage: Usage
     created_at: datetime
     state: dict[str, Any] | None = Field(default=None, description="In a list with state=true only.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from engine.model import InterruptId, Task, TaskId, Wave
+from engine.model import ERA, InterruptId, Task, TaskId, Wave
 from engine.run import Run
 
 
@@ -18,8 +18,17 @@ def task_id_of(run: Run, wave: Wave, causes: Iterable[str], edges: Iterable[int]
 
 def origin_of(run: Run, task: Task) -> str:
     """What a task's messages are named after: the run they first belonged to and the task's address (2.1)."""
+    return _digest(run, task, task.wave.generation)
+
+
+def recalled_as(run: Run, task: Task) -> str:
+    """What a task's answer is remembered by: its address, whatever versions came since."""
+    return _digest(run, task, task.wave.generation.partition(ERA)[0])
+
+
+def _digest(run: Run, task: Task, generation: str) -> str:
     wave = task.wave
-    text = f"{run.origin_id}|{wave.frame}|{wave.node}|{wave.rounds}|{wave.generation}|{task.index}"
+    text = f"{run.origin_id}|{wave.frame}|{wave.node}|{wave.rounds}|{generation}|{task.index}"
     if task.call is not None:  # several sends, or one send several times, may run a node for one index
         text = f"{text}|{run.frontier.tasks[task.call].node}|{task.slot}"
     return hashlib.sha256(text.encode()).hexdigest()[:24]

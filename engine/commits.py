@@ -90,7 +90,16 @@ def commit_task(
     """The `node` commit with which a task ends, and everything it activates."""
     closed = (task.id,) if task.id not in run.frontier.calls else _with_items(run, task)
     order = (level, run.graph.nodes[task.node].position, -1)
-    coming = Entry(next_ref(run), run.history.clock + 1, order, {}, causes=causes, edges=task.edges, task_id=task.id)
+    coming = Entry(
+        next_ref(run),
+        run.history.clock + 1,
+        order,
+        {},
+        causes=causes,
+        edges=task.edges,
+        task_id=task.id,
+        node=task.node,
+    )
     after = follow(run, task, coming, result.handles)
     commit = record(
         run, task, result, writes, level, causes, Kind.NODE, now,

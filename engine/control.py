@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.activation import follow
@@ -26,16 +26,6 @@ from engine.model import (
 )
 from engine.run import Run
 from engine.state import changed, initial, normalised
-
-
-def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`, objects key by key: how a run's config joins its workflow's."""
-    merged = dict(base)
-    for key, value in over.items():
-        current = merged.get(key)
-        merged[key] = deep_merge(current, value) if isinstance(current, dict) and isinstance(value, dict) else value
-    return merged
-
 
 # ---- start
 
@@ -151,10 +141,11 @@ def answer_interrupt(run: Run, opened: InterruptOpened, value: Any, now: int, ac
         return fail(run, task, error_of(failure, task), now)
 
 
-def check_edit(run: Run, updates: Mapping[str, Any], ref: Ref) -> Updates:
+def check_edit(run: Run, updates: Mapping[str, Any] | Sequence[tuple[str, Any]], ref: Ref) -> Updates:
     """The writes of an edit, checked against the state shown. Raises Invalid."""
+    pairs = updates.items() if isinstance(updates, Mapping) else updates
     try:
-        writes = normalised(run.graph, tuple(updates.items()), f"{run.origin_id}|edit|{run.id}|{ref & 0xFFFFFFFF}")
+        writes = normalised(run.graph, tuple(pairs), f"{run.origin_id}|edit|{run.id}|{ref & 0xFFFFFFFF}")
         changed(run.graph, run.history.shown(), writes)
     except NodeFailure as failure:
         raise Invalid(failure.message, failure.node_code) from None

@@ -15,7 +15,7 @@ from itertools import pairwise
 from engine.errors import StateInvalid
 from engine.graph import ERROR_HANDLE, Graph
 from engine.model import EDITS, Commit, ErrorInfo, Ref, Task, TaskId, Updates
-from engine.state import State, check_merged, durable, fleeting, reduced
+from engine.state import State, check_merged, durable, fleeting, initial, reduced
 from reducers._errors import UpdateError
 from reducers._overwrite import is_overwrite
 
@@ -38,6 +38,7 @@ class Entry:
     depth: int = 0
     error: ErrorInfo | None = None
     task_id: str = ""
+    node: str = ""
 
 
 @dataclass(slots=True)
@@ -160,6 +161,8 @@ class History:
         while one is not other:
             if one.order != other.order:
                 return -1 if one.order < other.order else 1
+            if one.node != other.node:  # which stand at one position in different versions of the workflow
+                return -1 if one.node < other.node else 1
             above = zip(one.causes, other.causes, strict=False)
             apart = next(((a, b) for a, b in above if a != b and a in self.entries and b in self.entries), None)
             if apart is None:
@@ -193,7 +196,7 @@ class History:
         state = self._after(task, causes, writes, fresh if not passing else None)
         entry = Entry(
             commit.ref, self.clock, order, state, writes, passing, causes, task.ways, meet.ref, meet.depth + 1,
-            commit.error if commit.handle == ERROR_HANDLE else None, task.id,
+            commit.error if commit.handle == ERROR_HANDLE else None, task.id, task.node,
         )  # fmt: skip
         self.entries[commit.ref] = entry
         self.tips.difference_update(causes)
@@ -248,6 +251,25 @@ class History:
                         found.clear()
                     if not found or found[-1] != ref:
                         found.append(ref)
+
+    def adopt(self, graph: Graph, kept: frozenset[str]) -> None:
+        """Go on with another version of the workflow: of what was written only these keys count, others begin anew."""
+        fresh = initial(graph)
+
+        def moved(state: State) -> State:
+            return {**fresh, **{name: value for name, value in state.items() if name in kept}}
+
+        def of(writes: Updates) -> Updates:
+            return tuple(write for write in writes if write[0] in kept)
+
+        for entry in self.entries.values():
+            entry.state, entry.writes, entry.fleeting = moved(entry.state), of(entry.writes), of(entry.fleeting)
+        for edit in self.edits:
+            edit.writes, edit.fleeting = of(edit.writes), of(edit.fleeting)
+        self.base_shown, self.last = moved(self.base_shown), of(self.last)
+        self.sources = {name: refs for name, refs in self.sources.items() if name in kept}
+        self.views.clear()
+        self.graph = graph
 
     # ---- what is shown
 

@@ -62,3 +62,18 @@ def branches_of(turns: Sequence[Commit], newest: int) -> list[Branch]:
 def branch_at(turns: Sequence[Commit], seq: int) -> int:
     """The branch that commit `seq` was made on."""
     return next((jump.branch for jump in reversed(jumps_of(turns)) if jump.seq <= seq), 1)
+
+
+def version_at(turns: Sequence[Commit], seq: int, newest: int) -> int:
+    """The version of the workflow after commit `seq` of a run; `newest` is that of the run as it stands."""
+    changes = [turn for turn in jumps_of(turns) if turn.versions is not None]
+    if not changes:
+        return newest
+    first = changes[0].versions
+    assert first is not None
+    found = first[0]
+    begun = {segment.first for segment in line_to(turns, seq)}
+    for turn in changes:
+        if turn.seq in begun and turn.versions is not None:
+            found = turn.versions[1]
+    return found

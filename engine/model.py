@@ -147,6 +147,10 @@ class Usage:
 NO_USAGE = Usage()
 
 
+ERA = "@"
+"""What a wave's generation says after a version with other loops: behind it stands the commit that changed to it."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Wave:
     """A node with one value for each of its rounds, in one frame and generation (language 3.2)."""

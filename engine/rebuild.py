@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine.activation import limit_error
+from engine.graph import Graph
 from engine.history import Entry
 from engine.lines import jumps_of
-from engine.model import Commit, Ref, RunHead, TaskId, TaskStatus, make_ref
+from engine.migration import adopt
+from engine.model import Commit, Kind, Ref, RunHead, TaskId, TaskStatus, make_ref
 from engine.ports import CommitRow, EventRow
 from engine.record import decode, read_snapshot, snapshot
 from engine.run import Injection, Progress, Run
@@ -28,9 +30,18 @@ def wanted_refs(rows: Sequence[CommitRow]) -> tuple[Ref, ...]:
     return tuple(ref for ref in refs if ref not in given)
 
 
-def replay(run: Run, rows: Sequence[CommitRow], others: Iterable[CommitRow] = ()) -> Run:
+def versions_in(rows: Sequence[CommitRow]) -> list[int]:
+    """The versions of the workflow that commits among these rows change to."""
+    changing = (decode(row).versions for row in rows if row.kind in (Kind.FORK, Kind.REPLAY))
+    return [versions[1] for versions in changing if versions is not None]
+
+
+def replay(
+    run: Run, rows: Sequence[CommitRow], others: Iterable[CommitRow] = (), graphs: Mapping[int, Graph] | None = None
+) -> Run:
     """Take up the rows of a line, oldest first. The first one starts the run or has a snapshot; `others` are the rows
-    that the snapshot refers to. Rows of runs that this one was forked from come before its own."""
+    that the snapshot refers to. Rows of runs that this one was forked from come before its own. `graphs` are the
+    versions of the workflow that the line changes to."""
     run.inherited = bool(rows) and rows[0].run_key != run.key
     rest: Sequence[CommitRow] = rows
     if rows and rows[0].snapshot is not None:
@@ -40,7 +51,10 @@ def replay(run: Run, rows: Sequence[CommitRow], others: Iterable[CommitRow] = ()
     for row in rest:
         if run.inherited and row.run_key == run.key:
             run.detach()
-        run.take(decode(row))
+        commit = decode(row)
+        if graphs and commit.versions is not None:
+            adopt(run, graphs[commit.versions[1]])
+        run.take(commit)
         run.weight += len(row.body)
         run.base = row.base
     return run

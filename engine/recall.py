@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.address import origin_of
+from engine.address import recalled_as
 from engine.model import Commit, Kind, Task, TaskId
 from engine.run import Run
 
@@ -48,21 +48,21 @@ class Recall:
             if self.interrupts:
                 self._note_human(run, task, commit)
         elif commit.input_hash is not None:
-            self.answers[origin_of(run, task)] = Recorded(commit.input_hash, commit.answer, commit.worker)
+            self.answers[recalled_as(run, task)] = Recorded(commit.input_hash, commit.answer, commit.worker)
 
     def _note_human(self, run: Run, task: Task, commit: Commit) -> None:
         """A human had a part in this answer: it is what an interrupt got, or what a worker said after its question."""
         if commit.input_hash is None:
-            self.values[origin_of(run, task)] = RecordedValue(*self._asked[task.id], commit.answer)
+            self.values[recalled_as(run, task)] = RecordedValue(*self._asked[task.id], commit.answer)
         else:
-            self.answers[origin_of(run, task)] = Recorded(commit.input_hash, commit.answer, commit.worker)
+            self.answers[recalled_as(run, task)] = Recorded(commit.input_hash, commit.answer, commit.worker)
 
     def answer_to(self, run: Run, task: Task, input_hash: str) -> Recorded | None:
         """The answer that was given to the same input at the same address."""
-        found = self.answers.get(origin_of(run, task))
+        found = self.answers.get(recalled_as(run, task))
         return found if found is not None and found.input_hash == input_hash else None
 
     def value_for(self, run: Run, task: Task, message: str, schema: Any) -> RecordedValue | None:
         """What was answered to the same question at the same address."""
-        found = self.values.get(origin_of(run, task))
+        found = self.values.get(recalled_as(run, task))
         return found if found is not None and (found.message, found.schema) == (message, schema) else None

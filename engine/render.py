@@ -258,6 +258,7 @@ def checkpoint_json(run: Run, run_id: str, commit: Commit, name_of: NameOf, *, s
         "next": next_nodes(run),
         "interrupts": [opened_json(run, run_id, opened) for opened in run.interrupts.values()],
         "workflow_version": run.graph.version,
+        "dropped": list(commit.dropped),
         "usage": commit.usage.as_json(),
         "created_at": rfc3339(commit.at),
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from engine.answer import parse_answer
 from engine.encoding import Encoder
 from engine.frontier import Frontier
-from engine.graph import DEFAULT_MAX_STEPS, DEFAULT_MAX_TASKS, Graph
+from engine.graph import DEFAULT_MAX_STEPS, DEFAULT_MAX_TASKS, Graph, deep_merge
 from engine.history import Entry, History, Order
 from engine.missing import MISSING
 from engine.model import (
@@ -88,6 +88,8 @@ class Run:
     origin_id: str
     input: Mapping[str, Any]
     config: Mapping[str, Any]
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """What the run's config lays over that of its workflow, whatever version of it."""
     created_at: int
     branch: int = 1
     epoch: int = 0
@@ -166,6 +168,10 @@ class Run:
         task = commit.task
         assert task is not None and commit.level is not None
         return commit.level, self.graph.nodes[task.node].position, -1 if task.index is None else task.index
+
+    def adopt(self, graph: Graph) -> None:
+        """Take another version of the workflow for what comes next."""
+        self.graph, self.config = graph, deep_merge(graph.config, self.overrides)
 
     # ---- evolution: the same for a commit just planned and for one read from the store
 

@@ -11,17 +11,22 @@ from engine.address import task_id_of
 from engine.commits import Step, next_ref
 from engine.control import check_edit
 from engine.errors import Conflict, Invalid
+from engine.graph import Graph
 from engine.history import Entry
+from engine.migration import carried, migrate
 from engine.model import Call, Commit, Kind, Ref, Reuse, RunStatus, Task, TaskId, Updates, seq_of
 from engine.run import Run
+from reducers._overwrite import is_overwrite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a fork or replay is to be: an edit, and which recorded answers it may take over (None: none)."""
+    """What a fork or replay is to be: an edit, which recorded answers it may take over (None: none), and the version of
+    the workflow that it goes on with (None: the same)."""
 
     updates: Mapping[str, Any] = field(default_factory=dict)
     reuse: Reuse | None = None
+    graph: Graph | None = None
 
 
 def fork(run: Run, wish: Wish, now: int, actor: str) -> Step:
@@ -39,8 +44,34 @@ def replay(run: Run, wish: Wish, now: int, actor: str) -> Step:
 def _begin_anew(run: Run, kind: Kind, wish: Wish, now: int, actor: str) -> Step:
     if run.frontier.empty:
         raise Conflict("nothing was left to run at this checkpoint; choose an earlier one", "fork.nothing_left")
+    if wish.graph is not None and wish.graph.version != run.graph.version:
+        return _begin_on(run, wish.graph, kind, wish, now, actor)
     writes = check_edit(run, wish.updates, next_ref(run))
     return Step(_anew(run, kind, writes, now, actor, wish.reuse), None, run.frontier.blockers)
+
+
+def _begin_on(run: Run, graph: Graph, kind: Kind, wish: Wish, now: int, actor: str) -> Step:
+    """A fork or replay onto another version: the commit says how all that is active stands in that one."""
+    versions, before, carry = (run.graph.version, graph.version), run.frontier, carried(run, graph)
+    dropped = migrate(run, graph)
+    if run.frontier.empty:
+        gone = ", ".join(dropped[:10])
+        raise Conflict(f"version {graph.version} has nothing of what was left to run ({gone})", "fork.nothing_left")
+    writes = check_edit(run, _laid_over(carry, wish.updates), next_ref(run))
+    commit = _anew(run, kind, writes, now, actor, wish.reuse)
+    left = [one for wave, some in run.frontier.waves.items() if wave not in commit.joined for one in some]
+    joined = tuple(dict.fromkeys((*before.waves, *commit.joined)))
+    commit = replace(
+        commit, versions=versions, dropped=dropped, closed=tuple(before.tasks), joined=joined, waiting=tuple(left)
+    )
+    run.frontier = before  # the commit says all that changes in it
+    return Step(commit, None, None)
+
+
+def _laid_over(carry: Mapping[str, Any], updates: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The values that are carried over, but for those that are overwritten anyway, then the edit."""
+    kept = [write for write in carry.items() if not is_overwrite(updates.get(write[0]))]
+    return [*kept, *updates.items()]
 
 
 def moved(run: Run, to: Run, branch: int) -> Run:

@@ -31,8 +31,8 @@ RUN = (
 )  # fmt: skip
 INPUT = ("run_key", "tags", "metadata", "config", "input")
 MOVED = (
-    "head", "version", "branch", "epoch", "error", "input_tokens", "output_tokens", "cost", "task_count",
-    "updated_at", "finished_at",
+    "workflow_version", "head", "version", "branch", "epoch", "error", "input_tokens", "output_tokens", "cost",
+    "task_count", "updated_at", "finished_at",
 )  # fmt: skip
 """The columns of `runs` that change while a run goes on, and not its status."""
 
@@ -61,8 +61,9 @@ def moved_values(head: RunHead, version: int) -> Row:
     """The values of the columns MOVED, then the run's key."""
     usage = head.usage
     return (
-        head.head, version, head.branch, head.epoch, _error_text(head.error), usage.input_tokens,
-        usage.output_tokens, usage.cost, head.task_count, head.updated_at, head.finished_at, head.key,
+        head.workflow_version, head.head, version, head.branch, head.epoch, _error_text(head.error), usage.input_tokens,
+        usage.output_tokens, usage.cost, head.task_count, head.updated_at, head.finished_at,
+        head.key,
     )  # fmt: skip
 
 

@@ -16,11 +16,11 @@ from engine.model import RunId
 router = APIRouter(tags=["runs"], route_class=StrictRoute)
 
 
-@router.post("/runs/{run_id}/replay", response_model=shapes.Run, responses=body_problems(404, 409))
+@router.post("/runs/{run_id}/replay", response_model=shapes.BegunRun, responses=body_problems(404, 409))
 async def replay_run(server: Serving, run_id: str, body: Replay) -> Response:
     """Begin a new branch of a run at one of its checkpoints."""
     await server.runs.replay(run_id, body)
-    return answer(await server.reader.run(run_id))
+    return answer(await server.reader.begun(run_id))
 
 
 @router.post("/runs/{run_id}/branches/{branch}/checkout", response_model=shapes.Run, responses=body_problems(404, 409))

@@ -118,16 +118,16 @@ async def resume_run(server: Serving, run_id: str, body: Resume | None = None) -
     return answer(await server.reader.run(run_id))
 
 
-@router.post("/runs/{run_id}/fork", status_code=201, response_model=shapes.Run, responses=body_problems(404, 409))
+@router.post("/runs/{run_id}/fork", status_code=201, response_model=shapes.BegunRun, responses=body_problems(404, 409))
 async def fork_run(server: Serving, run_id: str, body: Fork, claim: Claimed) -> Response:
     """Start a new run from a checkpoint of this one."""
-    return created(await server.reader.run(await server.runs.fork(body, run_id, claim)), "runs")
+    return created(await server.reader.begun(await server.runs.fork(body, run_id, claim)), "runs")
 
 
-@router.post("/runs/fork", status_code=201, response_model=shapes.Run, responses=body_problems(404, 409))
+@router.post("/runs/fork", status_code=201, response_model=shapes.BegunRun, responses=body_problems(404, 409))
 async def fork_checkpoint(server: Serving, body: Fork, claim: Claimed) -> Response:
     """Start a new run from a checkpoint of any run."""
-    return created(await server.reader.run(await server.runs.fork(body, claim=claim)), "runs")
+    return created(await server.reader.begun(await server.runs.fork(body, claim=claim)), "runs")
 
 
 @router.post("/runs/{run_id}/cancel", response_model=shapes.Run, responses=body_problems(404, 409))

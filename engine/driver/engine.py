@@ -17,7 +17,7 @@ from engine.driver.reports import Reports
 from engine.driver.travel import Travel
 from engine.driver.turn import Live, Turn, is_resting
 from engine.errors import Conflict, NotFound
-from engine.graph import Graph
+from engine.graph import Graph, deep_merge
 from engine.model import TERMINAL, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
 from engine.outbox import Outbox
 from engine.ports import Store
@@ -126,7 +126,7 @@ class Engine:
             created_at=now,
             updated_at=now,
             input=parent.input,
-            config=control.deep_merge(parent.config, config),
+            config=deep_merge(parent.config, config),
             origin_id=parent.origin_id,
             metadata=parent.metadata,
             tags=parent.tags,

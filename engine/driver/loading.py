@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from engine.control import deep_merge
 from engine.errors import NotFound
-from engine.graph import Graph
-from engine.lines import Segment, branch_at, branches_of, jumps_of, line_to
+from engine.graph import Graph, deep_merge
+from engine.lines import Segment, branch_at, branches_of, jumps_of, line_to, version_at
+from engine.migration import adopt
 from engine.model import Commit, Reuse, RunHead, TaskId, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, EventRow, Store
-from engine.rebuild import RUN_NOTES, replay, restore_notes, restore_progress, settle_totals, wanted_refs
+from engine.rebuild import RUN_NOTES, replay, restore_notes, restore_progress, settle_totals, versions_in, wanted_refs
 from engine.recall import Recall
 from engine.record import decode
 from engine.run import Run
@@ -47,29 +47,37 @@ class Loader:
         return await self._at(head, seq, await self.turns(head.key))
 
     async def _at(self, head: RunHead, seq: int, turns: Sequence[Commit]) -> Run:
-        rows = await self._line(head, seq, turns)
-        others = await self.store.commits_at(refs) if (refs := wanted_refs(rows)) else []
-        run = new_run(head, await self.graph(head.workflow_id, head.workflow_version))
-        return replay(run, rows, others)
+        return await self._replayed(head, *await self._line(head, seq, turns))
 
     async def forked(self, head: RunHead, parent: RunHead, seq: int) -> Run:
         """The working set of a fork: its parent's line up to a commit, as its own. Raises NotFound."""
-        rows = await self.line(parent, seq)
-        others = await self.store.commits_at(refs) if (refs := wanted_refs(rows)) else []
-        run = replay(new_run(head, await self.graph(head.workflow_id, head.workflow_version)), rows, others)
+        run = await self._replayed(head, *await self._line(parent, seq, await self.turns(parent.key)))
         run.detach()
         return run
 
+    async def _replayed(self, head: RunHead, rows: Sequence[CommitRow], version: int) -> Run:
+        """A run from the rows of a line, which begins with this version of its workflow."""
+        others = await self.store.commits_at(refs) if (refs := wanted_refs(rows)) else []
+        run = new_run(head, await self.graph(head.workflow_id, version))
+        graphs = {to: await self.graph(head.workflow_id, to) for to in versions_in(rows)}
+        return replay(run, rows, others, graphs)
+
+    async def follow(self, run: Run, commit: Commit) -> None:
+        """Have a run that is read commit by commit take up the next one of its line."""
+        if commit.versions is not None and commit.versions[1] != run.graph.version:
+            adopt(run, await self.graph(run.graph.workflow_id, commit.versions[1]))
+        run.take(commit)
+
     async def recall(self, run: Run, head: RunHead) -> None:
         """Read what a run that was forked or replayed may take over from the line that it came from."""
-        begun = await self._begun_by(run, head)
+        begun = await self.begun_by(head)
         if begun is None or begun.reuse is None or begun.parent is None:
             return
         source = await self.store.run_by_key(run_key_of(begun.parent))
         if source is not None:
             run.recall = await self.recalled(source, seq_of(begun.parent), begun.reuse)
 
-    async def _begun_by(self, run: Run, head: RunHead) -> Commit | None:
+    async def begun_by(self, head: RunHead) -> Commit | None:
         """The fork or replay that the line of a run began with."""
         jumps = jumps_of(await self.turns(head.key))
         if jumps:
@@ -84,7 +92,7 @@ class Loader:
         for count, row in enumerate(await self.rows_of(source.key, line, seq + 1)):
             commit = decode(row)
             found.note(run, commit)
-            run.take(commit)
+            await self.follow(run, commit)
             if count % SLICE == 0:
                 await asyncio.sleep(0)
         return found
@@ -103,16 +111,17 @@ class Loader:
 
     async def line(self, head: RunHead, seq: int) -> list[CommitRow]:
         """The rows that lead to a commit, from the last snapshot on, oldest first. Raises NotFound."""
-        return await self._line(head, seq, await self.turns(head.key))
+        return (await self._line(head, seq, await self.turns(head.key)))[0]
 
-    async def _line(self, head: RunHead, seq: int, turns: Sequence[Commit]) -> list[CommitRow]:
+    async def _line(self, head: RunHead, seq: int, turns: Sequence[Commit]) -> tuple[list[CommitRow], int]:
+        """The rows that lead to a commit, and the version of the workflow that they begin with."""
         base = (await self._row(head, seq)).base
         found: list[CommitRow] = []
         while True:
             own = seq_of(base) if base is not None and run_key_of(base) == head.key else None
             found = [*await self.rows_of(head.key, line_to(turns, seq), own or 1), *found]
             if own is not None or head.parent is None:
-                return found
+                return found, version_at(turns, own or 1, head.workflow_version)
             above, seq = await self.store.run_by_key(run_key_of(head.parent)), seq_of(head.parent)
             if above is None:
                 raise NotFound(f"the run that '{head.id}' was forked from is gone")
@@ -151,6 +160,7 @@ def new_run(head: RunHead, graph: Graph) -> Run:
         origin_id=head.origin_id or head.id,
         input=head.input,
         config=deep_merge(graph.config, head.config),
+        overrides=head.config,
         created_at=head.created_at,
         branch=head.branch,
         epoch=head.epoch,

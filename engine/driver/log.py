@@ -147,7 +147,7 @@ class States:
         if self.run is None or not follows or commit.kind in JUMPS or commit.kind is Kind.FORK:
             self.run = await self.reader.loader.at(self.head, commit.seq)
         else:
-            self.run.take(commit)
+            await self.reader.loader.follow(self.run, commit)
         return self.run.history.shown()
 
 

@@ -49,6 +49,11 @@ class Reader:
 
     # ---- runs
 
+    async def begun(self, run_id: str) -> dict[str, Any]:
+        """A run, and what the fork or replay that its line began with has dropped. Raises NotFound."""
+        first = await self.loader.begun_by(await self.head(run_id))
+        return {**await self.run(run_id), "dropped": list(first.dropped) if first is not None else []}
+
     async def run(self, run_id: str) -> dict[str, Any]:
         """A run with its state, open and recent tasks, and open interrupts. Raises NotFound."""
         head = await self.head(run_id)
@@ -126,7 +131,7 @@ class Reader:
                 found.append((row.seq, self._with_input(run, render.done_task_json(commit), commit.task.id)))
             if commit.kind is Kind.FORK:
                 run.detach()
-            run.take(commit)
+            await self.loader.follow(run, commit)
         return found
 
     def _with_input(self, run: Run, shape: dict[str, Any], task_id: TaskId) -> dict[str, Any]:
@@ -197,7 +202,7 @@ class Reader:
         for row in rest:
             commit = decode(row)
             if row.seq != rows[-1].seq:
-                run.take(commit)
+                await self.loader.follow(run, commit)
             if row.seq in wanted:
                 names = await self._name_refs(commit)
                 found.append(render.checkpoint_json(run, head.id, commit, names.__getitem__, state=state))

@@ -28,6 +28,7 @@ class Asked:
     updates: Mapping[str, Any] = field(default_factory=dict)
     reuse: bool = False
     reuse_interrupts: bool = False
+    version: int | None = None
 
 
 class Travel:
@@ -39,10 +40,12 @@ class Travel:
 
     async def wish(self, run_id: RunId, seq: int, asked: Asked) -> Wish:
         """What is asked of a fork or replay at commit `seq`, with the line that it comes from. Raises NotFound."""
-        reuse = None
+        head, reuse, graph = await self._head(run_id), None, None
         if asked.reuse:
-            reuse = await self.loader.reusable(await self._head(run_id), seq, interrupts=asked.reuse_interrupts)
-        return Wish(updates=asked.updates, reuse=reuse)
+            reuse = await self.loader.reusable(head, seq, interrupts=asked.reuse_interrupts)
+        if asked.version is not None:
+            graph = await self.loader.graph(head.workflow_id, asked.version)
+        return Wish(updates=asked.updates, reuse=reuse, graph=graph)
 
     async def replay(self, run_id: RunId, seq: int, wish: Wish, actor: str = "api") -> None:
         """Begin a new branch at commit `seq` of a run. Raises NotFound, Conflict or Invalid."""

@@ -178,6 +178,7 @@ def head_of(live: Live, now: int) -> RunHead:
     assert run.head is not None
     return replace(
         live.head,
+        workflow_version=run.graph.version,
         status=run.status,
         head=run.head,
         branch=run.branch,

@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from engine import control, model, plugins, record
+from engine import model, plugins, record
 from engine.encoding import request_hash
 from engine.errors import NodeFailure, NotFound
-from engine.graph import Graph
+from engine.graph import Graph, deep_merge
 from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, Wave, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.state import State, applied, changed, initial
 from engine.verify.line import Line
+from engine.verify.versions import Change, begins_with, versions_of
 from engine.view import Ask, Chosen, Done, FanOut, View
 
 
@@ -32,13 +33,17 @@ async def verify_run(store: Store, run_id: model.RunId, graph_of: Callable[[str,
     if (head := await store.run(run_id)) is None:
         raise NotFound(f"there is no run '{run_id}'")
     own = await store.commits(head.key, 1, seq_of(head.head))
-    rows, above = {make_ref(row.run_key, row.seq): row for row in own}, head.parent
+    rows, above, origin = {make_ref(row.run_key, row.seq): row for row in own}, head.parent, head
     while above is not None:
         rows.update({make_ref(r.run_key, r.seq): r for r in await store.commits(run_key_of(above), 1, seq_of(above))})
-        above = parent.parent if (parent := await store.run_by_key(run_key_of(above))) is not None else None
-    graph, problems = await graph_of(head.workflow_id, head.workflow_version), list[str]()
+        if (parent := await store.run_by_key(run_key_of(above))) is not None:
+            origin = parent
+        above = parent.parent if parent is not None else None
+    version = begins_with(await store.turns(origin.key), origin.workflow_version)
+    graphs = {one: await graph_of(head.workflow_id, one) for one in {version, *versions_of(rows.values())}}
+    problems = list[str]()
     for branch in sorted({row.branch for row in own}, key=lambda number: number == head.branch):
-        report = verify_rows(head, graph, line_of(rows, [row for row in own if row.branch == branch][-1]))
+        report = verify_rows(head, graphs, version, line_of(rows, [row for row in own if row.branch == branch][-1]))
         problems += [problem for problem in report.problems if problem not in problems]
     return report._replace(commits=len(own), tasks=report.tasks, problems=problems)
 
@@ -51,9 +56,11 @@ def line_of(rows: Mapping[Ref, CommitRow], last: CommitRow) -> list[CommitRow]:
     return found[::-1]
 
 
-def verify_rows(head: RunHead, graph: Graph, rows: Sequence[CommitRow]) -> Report:
-    """Check the rows of a line, oldest first; those of the runs that it was forked from are taken as they are."""
-    check = _Check(Line(head, graph, control.deep_merge(graph.config, head.config)))
+def verify_rows(head: RunHead, graphs: Mapping[int, Graph], version: int, rows: Sequence[CommitRow]) -> Report:
+    """Check the rows of a line, oldest first; those of the runs that it was forked from are taken as they are. The line
+    begins with a `version` of its workflow; `graphs` are all that it changes to."""
+    graph = graphs[version]
+    check = _Check(Line(head, graph, deep_merge(graph.config, head.config)), graphs)
     for row in rows:
         check.row(row, record.decode(row), row.run_key == head.key)
     commits = check.line.commits
@@ -69,6 +76,10 @@ class _Check:
     """The commits so far, and what is active after the last of them."""
 
     line: Line
+    graphs: Mapping[int, Graph]
+    changed_at: int = 0
+    once: bool = True
+    """Whether a wave is active once: work of another version may have been where it would have waited in this one."""
     problems: list[str] = field(default_factory=list)
     open: dict[str, Task] = field(default_factory=dict)
     waiting: list[Arrival] = field(default_factory=list)
@@ -89,6 +100,8 @@ class _Check:
         )
         if any(ref not in line.at for ref in commit.causes):
             return self.say(commit, "a cause does not precede it", True)
+        if commit.versions is not None:
+            self._change(commit, Change(line.graph, self.graphs[commit.versions[1]], commit.seq))
         again = [opened for opened in commit.opened if opened.id in line.since]
         level = line.add(commit)
         self.say(commit, f"its level is {commit.level} and not {level}", level is not None and commit.level != level)
@@ -100,6 +113,16 @@ class _Check:
         self.say(commit, f"it opens '{again and again[0].node}' twice", bool(again))
         if own and row.snapshot is not None:
             self._check_snapshot(row, commit)
+
+    def _change(self, commit: Commit, change: Change) -> None:
+        """Have everything so far stand in another version."""
+        line = self.line
+        was = commit.versions and commit.versions[0]
+        self.say(commit, f"it changes version {was}, and the line has {line.graph.version}", was != line.graph.version)
+        line.commits, self.changed_at = change.writes(line.commits), len(line.commits)
+        line.graph, line.config = change.new, deep_merge(change.new.config, line.head.config)
+        self.once &= change.old.edges == change.new.edges
+        self.open, self.waiting = change.open(self.open), change.waiting(self.waiting)
 
     # ---- a task and what it did
 
@@ -154,7 +177,8 @@ class _Check:
                 target = replace(wave, node=edge.target, rounds=shape.rounds_over(edge.index, wave.rounds))
                 left += [Arrival(edge.index, commit.ref, target)] if edge.target != model.END else []
         again = {old.wave for old in self.open.values()} if forks else set()
-        fired = {task.wave for one in line.commits[:-1] for task in one.opened if task.call is None}
+        since = line.commits[self.changed_at : -1] if self.once else ()
+        fired = {task.wave for one in since for task in one.opened if task.call is None}
         for opened in (one for one in commit.opened if one.call is None and one.wave not in again):
             mine = [one for one in left if one.wave == opened.wave]
             mine.sort(key=lambda one: (line.sorted.index(one.cause), one.edge))
@@ -163,7 +187,7 @@ class _Check:
             wrong |= opened.wave in fired
             self.say(commit, f"'{opened.node}' has other causes than what arrived, or was active before", wrong)
             left = [one for one in left if one.wave != opened.wave]
-        came = Counter(one for one in left if one.cause == commit.ref)
+        came = Counter(one for one in left if one.cause == commit.ref or commit.versions)
         wrong = came != Counter(commit.waiting) or any(one.wave in fired for one in came)
         self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong)
         return left

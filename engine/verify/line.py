@@ -47,8 +47,8 @@ class Line:
         order, rank, causes = self.order, self.sorted.index, [ref for ref in commit.causes if ref in self.order]
         level: int = max((order[ref][0] for ref in causes), default=-1) + 1
         place = (self.graph.nodes[task.node].position, -1 if task.index is None else task.index) if task else (-1, -1)
-        order[commit.ref] = (level, *place, causes, task.ways if task else ())
-        insort(self.sorted, commit.ref, key=lambda r: (order[r][:3], [rank(c) for c in order[r][3]], order[r][4]))
+        order[commit.ref] = (level, *place, task.node if task else "", causes, task.ways if task else ())
+        insort(self.sorted, commit.ref, key=lambda r: (order[r][:4], [rank(c) for c in order[r][4]], order[r][5]))
         self.past[commit.ref] = reduce(int.__or__, (self.past[ref] for ref in causes), 1 << self.at[commit.ref])
         return level
 

@@ -19,13 +19,16 @@ from tests.simulation.travels import RAISED, check_all_lines, checkout, replay
 from tests.simulation.workers import Fault, Part, Script
 from tests.simulation.world import Violation, World
 
+TWIN, OTHER = 2, 3
+"""The version of a workflow that says the same as the first, and one that does not."""
+
 
 class Player(Protocol):
     """Who starts and plays runs of a case."""
 
     features: set[str]
 
-    def begun(self, config: Mapping[str, Any] | None = None) -> World:
+    def begun(self, config: Mapping[str, Any] | None = None, version: int = 1) -> World:
         """A run that has started."""
 
     def play(self, world: World, script: Script, order: Random | None, faults: Faults) -> End:
@@ -37,6 +40,7 @@ def check(player: Player, base: End, script: Script, chance: Random) -> None:
     if base.status is RunStatus.COMPLETED:
         _there_and_back(player, base, script, chance)
         _reuse(player, base, script, chance)
+    _onto_other_versions(player, base, script, chance)
     _fail_and_retry(player, script, chance)
     _out_of_bounds(player, script, chance)
 
@@ -46,7 +50,7 @@ def _there_and_back(player: Player, base: End, script: Script, chance: Random) -
     world = player.begun()
     Schedule(world, script, Random(chance.random()), Random(0), CALM).play(chance.randrange(1, 25))
     try:
-        replay(world, chance.randrange(1, world.run.seq + 1), Asked())
+        replay(world, chance.randrange(1, world.run.seq + 1), Asked(version=chance.choice((None, TWIN))))
     except EngineError:
         return
     player.features.add("replays")
@@ -84,8 +88,9 @@ def _reuse(player: Player, base: End, script: Script, chance: Random) -> None:
         ends = []
         for reuse in (True, False):
             sent = len(world.seen)
+            asked = Asked(updates=updates, reuse=reuse, reuse_interrupts=True, version=chance.choice((None, TWIN)))
             try:
-                replay(world, seq, Asked(updates=updates, reuse=reuse, reuse_interrupts=True))
+                replay(world, seq, asked)
             except EngineError:
                 return
             ends.append(player.play(world, script, Random(chance.random()), (CALM, ROUGH)[chance.randrange(2)]))
@@ -132,6 +137,29 @@ def _answers(line: Sequence[Commit]) -> dict[int, Any]:
             slot = task.slot if task.call is not None else None
             found[commit.seq] = (task.wave, task.index, caller, slot, commit.input_hash)
     return found
+
+
+# ---- other versions
+
+
+def _onto_other_versions(player: Player, base: End, script: Script, chance: Random) -> None:
+    """Forks and replays onto a version that says the same end alike; onto another one they are what that says."""
+    began, to = chance.choice(((1, TWIN), (1, OTHER), (OTHER, 1)))
+    world = player.begun(version=began)
+    Schedule(world, script, Random(chance.random()), Random(0), CALM).play(chance.randrange(1, 25))
+    seq = chance.randrange(1, world.run.seq + 1)
+    try:
+        if chance.random() < 0.5:
+            world.fork(seq, version=to)
+        else:
+            replay(world, seq, Asked(version=to))
+    except EngineError:
+        return
+    player.features.add("versions")
+    end = player.play(world, script, Random(chance.random()), ROUGH)
+    if to == TWIN and base.status is RunStatus.COMPLETED:
+        _ends_alike(base, end, "on a version that says the same")
+    check_all_lines(world)
 
 
 # ---- failures that are made good

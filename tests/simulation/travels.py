@@ -24,7 +24,7 @@ def check_all_lines(world: World) -> None:
     """Every branch of a run, also those that were left, is what the language says."""
 
     async def graph(workflow_id: str, version: int) -> Any:
-        return world.graph
+        return world.graphs[version]
 
     report = ready(verify_run(world.store, world.head.id, graph))  # type: ignore[arg-type]  # what it reads of a store
     if report.problems:
@@ -97,7 +97,9 @@ class Traveller:
 def _replay(world: World, script: Script, chance: Random) -> bool:
     seq = chance.randrange(1, world.run.seq + 1)
     updates = script.updates(chance) if chance.random() < 0.4 else {}
-    replay(world, seq, Asked(updates=updates, reuse=chance.random() < 0.5, reuse_interrupts=chance.random() < 0.5))
+    version = chance.choice([*world.graphs]) if chance.random() < 0.4 else None
+    reuse, humans = chance.random() < 0.5, chance.random() < 0.5
+    replay(world, seq, Asked(updates=updates, reuse=reuse, reuse_interrupts=humans, version=version))
     return True
 
 
@@ -115,7 +117,7 @@ def _inject(world: World, script: Script, chance: Random) -> bool:
 
 
 def _inject_after(world: World, script: Script, chance: Random) -> bool:
-    node = chance.choice([*world.graph.nodes])
+    node = chance.choice([*world.run.graph.nodes])
     ready(world.travel.inject_after(world.head.id, node, script.updates(chance), "test"))
     return True
 

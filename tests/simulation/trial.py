@@ -24,6 +24,7 @@ from tests.simulation.documents import generate
 from tests.simulation.ends import End, check_message_names, facts, nameless, same, timeless
 from tests.simulation.schedule import CALM, IN_ORDER, RESTING, ROUGH, Faults, Schedule, Visitor
 from tests.simulation.travels import Traveller, check_all_lines
+from tests.simulation.variants import other_version
 from tests.simulation.workers import Script
 from tests.simulation.world import Violation, World
 
@@ -45,6 +46,12 @@ class Case:
     @cached_property
     def graph(self) -> Graph:
         return parse(self.document, "simulated", 1)
+
+    @cached_property
+    def others(self) -> dict[int, Graph]:
+        """Other versions of the workflow: one that says the same, and one that does not."""
+        other = other_version(self.document, Random(f"version {self.seed}"))
+        return {2: parse(self.document, "simulated", 2), 3: parse(other, "simulated", 3)}
 
 
 def case_of(seed: int) -> Case:
@@ -114,13 +121,13 @@ class Trial:
 
     # ---- playing
 
-    def begun(self, config: Mapping[str, Any] | None = None) -> World:
+    def begun(self, config: Mapping[str, Any] | None = None, version: int = 1) -> World:
         """A run that has started, with the case's input if that is valid."""
-        world = self.world = World(self.case.graph)
+        world = self.world = World(self.case.graph, self.case.others, version)
         try:
             world.start(self.case.given, config)
         except EngineError:
-            world = self.world = World(self.case.graph)
+            world = self.world = World(self.case.graph, self.case.others, version)
             world.start(config=config)
         return world
 
@@ -145,14 +152,15 @@ class Trial:
         return self._ended(world)
 
     def _ended(self, world: World) -> End:
-        report = verify_rows(world.head, self.case.graph, rows := world.rows())
+        report = verify_rows(world.head, world.graphs, world.first_version, rows := world.rows())
         if report.problems:
             raise Violation("verify: " + "; ".join(report.problems))
         if (shown := world.state) != report.state:
             raise Violation(f"the state shown is {shown}, folded anew it is {report.state}")
         self.features |= {"snapshots"} if any(row.snapshot is not None for row in rows) else set()
         self._features(commits := world.commits())
-        check_message_names(commits)
+        if not any(commit.versions for commit in commits):  # a send that begins anew has its items asked again
+            check_message_names(commits)
         own = [commit for commit in commits if run_key_of(commit.ref) == world.head.key]
         return End(world.head.status, shown, facts(commits, world.head.key), own)
 

@@ -17,7 +17,7 @@ from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
 from engine.driver.travel import Travel
 from engine.driver.turn import Live, Turn
-from engine.graph import Graph
+from engine.graph import Graph, deep_merge
 from engine.joins import recount
 from engine.model import Commit, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
 from engine.outbox import Accepted, Answered, Reply, Work
@@ -53,6 +53,10 @@ class World:
     """Runs of one graph in one store; one of them is in memory at a time."""
 
     graph: Graph
+    others: Mapping[int, Graph] = field(default_factory=dict)
+    """The other versions of the workflow."""
+    first_version: int = 1
+    """The version that runs begin with."""
     store: RowStore = field(default_factory=RowStore)
     outbox: HeldOutbox = field(default_factory=HeldOutbox)
     timers: HeldTimers = field(default_factory=HeldTimers)
@@ -73,7 +77,12 @@ class World:
         self.travel = Travel(self, self.loader, self.delivery, lambda: next(names))  # type: ignore[arg-type]
 
     async def _graph(self, workflow_id: str, version: int) -> Graph:
-        return self.graph
+        return self.graphs[version]
+
+    @property
+    def graphs(self) -> dict[int, Graph]:
+        """All versions of the workflow."""
+        return {self.graph.version: self.graph, **self.others}
 
     # ---- what the delivery takes for the loop
 
@@ -126,10 +135,17 @@ class World:
         """Start a run; it is planned as far as `fate` says."""
         key = len(self.store.heads) + 1
         head = _head(key, self.now, RunId(f"run-{key}"), input=dict(given or {}), config=dict(config or {}))
-        run = new_run(head, self.graph)
+        head = replace(head, workflow_version=self.first_version)
+        run = new_run(head, self.graphs[self.first_version])
         self._begin(Live(run=run, head=head), control.start(run, self.now, "test"))
 
-    def fork(self, seq: int, updates: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None) -> None:
+    def fork(
+        self,
+        seq: int,
+        updates: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        version: int | None = None,
+    ) -> None:
         """Fork the run in memory from one of its commits; the fork is in memory from then on."""
         parent, key = self.head, len(self.store.heads) + 1
         at = make_ref(parent.key, seq)
@@ -139,10 +155,12 @@ class World:
             parent=at,
             parent_id=parent.id,
             origin_id=parent.origin_id,
-            config=control.deep_merge(parent.config, config or {}),
+            config=deep_merge(parent.config, config or {}),
         )
         run = ready(self.loader.forked(head, parent, seq))
-        first = travel.fork(run, travel.Wish(updates=updates or {}), self.now, "test")
+        first = travel.fork(
+            run, travel.Wish(updates=updates or {}, graph=self.graphs[version] if version else None), self.now, "test"
+        )
         self._begin(Live(run=run, head=head), first)
 
     def _begin(self, live: Live, first: Step) -> None:
@@ -221,7 +239,7 @@ class World:
     def check(self, run: Run) -> None:
         """The counts that are kept up to date are those that counting anew gives."""
         kept = run.frontier.blockers
-        if kept is not None and kept != recount(self.graph.topology, run.frontier):
+        if kept is not None and kept != recount(run.graph.topology, run.frontier):
             raise Violation(f"the counts of waiting waves are {kept} after commit {run.seq}")
 
     # ---- what happens outside

@@ -34,7 +34,7 @@ def problems(change: Callable[[Commit], Commit], seq: int, columns: dict[str, An
     """What is found when one commit of the completed run says something else."""
     world = completed()
     rows = [changed(row, change, columns) if row.seq == seq else row for row in world.rows()]
-    return verify_rows(world.head, world.graph, rows).problems
+    return verify_rows(world.head, world.graphs, 1, rows).problems
 
 
 def changed(row: CommitRow, change: Callable[[Commit], Commit], columns: dict[str, Any]) -> CommitRow:
@@ -49,7 +49,7 @@ def same(commit: Commit) -> Commit:
 def test_a_run_that_is_right_has_no_problems() -> None:
     world = completed()
 
-    report = verify_rows(world.head, world.graph, world.rows())
+    report = verify_rows(world.head, world.graphs, 1, world.rows())
 
     assert (report.problems, report.commits, report.tasks) == ([], 6, 4)
     assert report.state == world.state
@@ -112,6 +112,6 @@ def test_a_snapshot_of_another_state_is_named(monkeypatch: pytest.MonkeyPatch) -
         for row in world.rows()
     ]
 
-    found = verify_rows(world.head, world.graph, rows).problems
+    found = verify_rows(world.head, world.graphs, 1, rows).problems
 
     assert found == ["5 node k: its snapshot is another state"]

@@ -1,0 +1,110 @@
+"""A run on another version of its workflow: what of it has a place there, and what is dropped (language 3.4).
+
+Of the state, the keys stay that both versions define alike. A key that is defined otherwise begins anew, and its value
+is written to it by the commit that changes the version, like an edit; what cannot hold it refuses the change. Of the
+work, what stands at nodes and edges that are gone is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from engine.commits import next_ref
+from engine.frontier import Frontier, OpenCall
+from engine.graph import Graph
+from engine.model import ERA, Arrival, Task, TaskId, Wave, seq_of
+from engine.render import address_of
+from engine.run import Run
+
+UNSAID = frozenset({"description", "title"})
+"""What the definition of a key may say without saying what it is."""
+
+
+def kept_keys(old: Graph, new: Graph) -> frozenset[str]:
+    """The state keys that two versions define alike."""
+    return frozenset(name for name in old.state.keys() & new.state.keys() if _said(old, name) == _said(new, name))
+
+
+def _said(graph: Graph, name: str) -> dict[str, Any]:
+    return {field: value for field, value in graph.state[name].schema.items() if field not in UNSAID}
+
+
+def adopt(run: Run, graph: Graph) -> None:
+    """Have a run know another version: its keys, its nodes, its config. What is open stays as it is."""
+    run.history.adopt(graph, kept_keys(run.graph, graph))
+    run.adopt(graph)
+
+
+def carried(run: Run, graph: Graph) -> dict[str, Any]:
+    """The updates that give the keys which a version defines otherwise the values that they have in a run."""
+    kept, shown = kept_keys(run.graph, graph), run.history.lasting()
+    changed = [name for name in graph.state if name in run.graph.state and name not in kept and name in shown]
+    return {name: {"__overwrite": True, "value": shown[name]} for name in changed if not graph.state[name].ephemeral}
+
+
+def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
+    """Have a run go on with another version; returns the addresses of what is dropped."""
+    old, front = run.graph, run.frontier
+    seats = _Seats(old, graph, seq_of(next_ref(run)))
+    whole = kept_keys(old, graph) == old.state.keys()
+    calls = {call: found for call, found in front.calls.items() if whole and seats.keeps(front.tasks[call])}
+    after, dropped = Frontier(blockers=None), list[str]()
+    for task in sorted(front.tasks.values(), key=lambda task: task.call is not None):
+        if task.node not in graph.nodes:
+            dropped.append(address_of(task))
+        elif task.call is None:
+            after.tasks[task.id] = seats.task(task)
+        elif task.call in calls:  # else its send begins anew
+            after.tasks[task.id] = replace(task, wave=replace(after.tasks[task.call].wave, node=task.node))
+    after.calls = {call: OpenCall(found.fanout, found.size, dict(found.done)) for call, found in calls.items()}
+    for wave, arrivals in front.waves.items():
+        moved = [seats.arrival(one) for one in arrivals if seats.has(one)]
+        if len(moved) < len(arrivals):
+            dropped.append(address_of(Task(id=TaskId(""), wave=wave, causes=(), level=0)))
+        for one in moved:
+            after.waves.setdefault(one.wave, []).append(one)
+    run.frontier = after
+    adopt(run, graph)
+    return tuple(dropped)
+
+
+class _Seats:
+    """Where things of one version are in another."""
+
+    def __init__(self, old: Graph, new: Graph, seq: int) -> None:
+        self.old, self.new = old, new
+        places = {(edge.source, edge.handle, edge.target): edge.index for edge in new.edges}
+        ends = ((edge.index, places.get((edge.source, edge.handle, edge.target))) for edge in old.edges)
+        shared = [node for node in new.nodes if node in old.nodes]
+        self.era = "" if all(_heads(old, node) == _heads(new, node) for node in shared) else f"{ERA}{seq}"
+        self.edges = {index: place for index, place in ends if place is not None}
+
+    def keeps(self, task: Task) -> bool:
+        """Whether the node of a task is the same in both."""
+        one, other = (graph.document["nodes"].get(task.node) for graph in (self.old, self.new))
+        return bool(one == other)
+
+    def task(self, task: Task) -> Task:
+        """A task of a node that is there, with what it arrived over as far as that is there."""
+        edges = tuple(self.edges[edge] for edge in task.edges if edge in self.edges)
+        return replace(task, wave=self.wave(task.wave), edges=edges)
+
+    def has(self, arrival: Arrival) -> bool:
+        """Whether the edge of an arrival is there."""
+        return arrival.edge in self.edges
+
+    def arrival(self, arrival: Arrival) -> Arrival:
+        return replace(arrival, edge=self.edges[arrival.edge], wave=self.wave(arrival.wave))
+
+    def wave(self, wave: Wave) -> Wave:
+        """Rounds by the heads of their loops: those of loops that are gone are dropped, new ones begin at 0. Where that
+        could give a wave that was there before, all of them are of an era of their own."""
+        known = dict(zip(_heads(self.old, wave.node), wave.rounds, strict=True))
+        rounds = tuple(known.get(head, 0) for head in _heads(self.new, wave.node))
+        return replace(wave, rounds=rounds, generation=wave.generation + self.era)
+
+
+def _heads(graph: Graph, node: str) -> list[str]:
+    shape = graph.topology
+    return [shape.names[shape.loops[loop].head] for loop in shape.loops_of[shape.number[node]]]

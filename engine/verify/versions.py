@@ -1,0 +1,73 @@
+"""A line that goes on with another version of its workflow, as the checker sees it (language 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from engine.graph import Graph
+from engine.lines import version_at
+from engine.model import Arrival, Commit, Kind, Task, Wave
+from engine.ports import CommitRow
+from engine.record import decode
+
+
+def begins_with(turns: Sequence[CommitRow], newest: int) -> int:
+    """The version that the first commit of a run belongs to."""
+    return version_at([decode(row) for row in turns], 1, newest)
+
+
+def versions_of(rows: Iterable[CommitRow]) -> set[int]:
+    """All versions that rows change from or to."""
+    changes = (decode(row).versions for row in rows if row.kind in (Kind.FORK, Kind.REPLAY))
+    return {version for versions in changes if versions is not None for version in versions}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From one version to another."""
+
+    old: Graph
+    new: Graph
+    seq: int
+    """The commit that changes it."""
+
+    def writes(self, commits: Iterable[Commit]) -> list[Commit]:
+        """The commits with the writes that count from now on: those of keys that both versions define alike."""
+        same = {key for key in self.new.state if _meaning(self.old, key) == _meaning(self.new, key)}
+        return [replace(one, writes=tuple(write for write in one.writes if write[0] in same)) for one in commits]
+
+    def open(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
+        """The open tasks with their places in the new version; those of nodes that are gone keep theirs."""
+        return {
+            name: task if task.node not in self.new.nodes or task.call else replace(task, wave=self.wave(task.wave))
+            for name, task in tasks.items()
+        }
+
+    def waiting(self, arrivals: Iterable[Arrival]) -> list[Arrival]:
+        """The arrivals whose edges are there."""
+        found: list[Arrival] = []
+        for one in arrivals:
+            edge = self.old.edges[one.edge]
+            ends = (edge.source, edge.handle, edge.target)
+            there = [other.index for other in self.new.edges if (other.source, other.handle, other.target) == ends]
+            found += [replace(one, edge=index, wave=self.wave(one.wave)) for index in there]
+        return found
+
+    def wave(self, wave: Wave) -> Wave:
+        """A wave with the rounds of the loops that are there, and 0 for new ones; in a new era where any differ."""
+        both = self.old.nodes.keys() & self.new.nodes.keys()
+        era = "" if [_loops(self.old, n) for n in both] == [_loops(self.new, n) for n in both] else f"@{self.seq}"
+        rounds = dict(zip(_loops(self.old, wave.node), wave.rounds, strict=True))
+        kept = tuple(rounds.get(loop, 0) for loop in _loops(self.new, wave.node))
+        return replace(wave, rounds=kept, generation=wave.generation + era)
+
+
+def _meaning(graph: Graph, key: str) -> object:
+    said = graph.state[key].schema if key in graph.state else None
+    return said and {name: value for name, value in said.items() if name not in ("title", "description")}
+
+
+def _loops(graph: Graph, node: str) -> list[str]:
+    shape = graph.topology
+    return [shape.names[shape.loops[loop].head] for loop in shape.loops_of[shape.number[node]]]
