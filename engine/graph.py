@@ -43,6 +43,10 @@ class Node:
     wait_timeout_ms: int | None = None
     on_error: str = "fail"
     parameters: Any = None
+    join: str = "all"
+    defer: bool = False
+    goto: tuple[str, ...] | None = None
+    """The nodes that answers may name, None where they may name any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,11 @@ class Graph:
     input_keys: frozenset[str] = frozenset()
     output: Any = None
     config: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def apart(self) -> frozenset[str]:
+        """The nodes that each arrival activates by itself."""
+        return frozenset(node.name for node in self.nodes.values() if node.join == "each")
 
     @cached_property
     def topology(self) -> Topology:

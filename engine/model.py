@@ -18,6 +18,8 @@ Updates = tuple[tuple[str, Json], ...]
 """State updates in the order in which they apply: (key, update) pairs; a key may occur twice."""
 
 START, END = "__start__", "__end__"
+GOTO = -1
+"""Stands for the edge where an answer named the node by `goto`: no edge led there."""
 SEQ_BITS = 32
 
 
@@ -159,11 +161,15 @@ class Wave:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a completed task sent along an edge and what waits at a join."""
+    """What a completed task sent along an edge (or by GOTO) and what waits at a join.
+
+    `place` is set where it activates its node by itself, whatever else arrives there: it tells that task from others.
+    """
 
     edge: int
     cause: Ref
     wave: Wave
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +178,7 @@ class Task:
 
     `causes` are the commits that activated it, in canonical order, edits last; `edges` the indexes of the edges it
     arrived over; `call` the id of the send task whose item it is, and `slot` its place among that send's tasks.
+    `place` tells tasks of one wave apart where each arrival, or a `goto`, activates the node by itself.
     """
 
     id: TaskId
@@ -182,6 +189,7 @@ class Task:
     index: int | None = None
     call: TaskId | None = None
     slot: int | None = None
+    place: str = ""
 
     @property
     def node(self) -> str:

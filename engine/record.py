@@ -60,7 +60,7 @@ def _delta(commit: Commit, key: int) -> Iterator[tuple[str, Any]]:
     if commit.closed != (() if commit.task is None else (commit.task.id,)):
         yield "closed", commit.closed
     if commit.waiting:
-        yield "waiting", [[a.edge, _ref(a.cause, key), *_wave(a.wave)] for a in commit.waiting]
+        yield "waiting", [_arrival(arrival, key) for arrival in commit.waiting]
     if commit.joined:
         yield "joined", [_wave(wave) for wave in commit.joined]
     if commit.calls:
@@ -135,7 +135,7 @@ def decode(row: CommitRow) -> Commit:
         dominator=row.dominator,
         opened=tuple(_read_task(parts, key, ref, row.level) for parts in body.get("opened", ())),
         closed=tuple(closed) if closed is not None else (task.id,) if task else (),
-        waiting=tuple(Arrival(e, _read_ref(c, key), _read_wave(w)) for e, c, *w in body.get("waiting", ())),
+        waiting=tuple(_read_arrival(parts, key) for parts in body.get("waiting", ())),
         joined=tuple(_read_wave(parts) for parts in body.get("joined", ())),
         calls=tuple(_read_call(parts, key) for parts in body.get("calls", ())),
         chosen=tuple(body["chosen"]) if "chosen" in body else None,
@@ -191,6 +191,16 @@ def _read_wave(parts: list[Any]) -> Wave:
     return Wave(node, tuple(rounds or ()), frame or "", generation or "")
 
 
+def _arrival(arrival: Arrival, key: int) -> list[Any]:
+    wave = _wave(arrival.wave)
+    return [arrival.edge, _ref(arrival.cause, key), *([*_padded(wave, 4), arrival.place] if arrival.place else wave)]
+
+
+def _read_arrival(parts: list[Any], key: int) -> Arrival:
+    edge, cause, *wave = parts
+    return Arrival(edge, _read_ref(cause, key), _read_wave(wave[:4]), wave[4] if len(wave) > 4 else "")
+
+
 def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[Any]:
     """A task as a list; causes and level are left out where they are those of its opener and one more."""
     parts = _trimmed(
@@ -202,14 +212,14 @@ def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[A
             0 if level is not None and task.level == level + 1 else task.level,
         ]
     )
-    if task.index is None:
+    if task.index is None and not task.place:
         return parts
-    return [*_padded(parts, 5), task.index, task.call, task.slot]
+    return [*_padded(parts, 5), task.index, task.call, task.slot, *([task.place] if task.place else [])]
 
 
 def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None) -> Task:
     task_id, wave, edges, causes, own_level = _padded(parts[:5], 5)
-    index, call, slot = parts[5:] or (None, None, None)
+    index, call, slot, place = (*parts[5:], None, None, None, None)[:4]
     assert causes or opener is not None
     return Task(
         id=TaskId(task_id),
@@ -220,6 +230,7 @@ def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None
         index=index,
         call=call,
         slot=slot,
+        place=place or "",
     )
 
 

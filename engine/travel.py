@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from engine.commits import Step, next_ref
 from engine.control import check_edit
 from engine.errors import Conflict, Invalid
 from engine.history import Entry
-from engine.model import Call, Commit, Kind, Ref, Reuse, RunStatus, Task, TaskId, Updates, seq_of
+from engine.model import Call, Commit, Kind, Ref, Reuse, RunStatus, Task, TaskId, Updates, Wave, seq_of
 from engine.run import Run
 
 
@@ -92,7 +92,7 @@ def retry(run: Run, limits: Mapping[str, Any], now: int, actor: str) -> Step:
     run.limits = before
     commit = Commit(
         ref=next_ref(run), kind=Kind.RETRY, at=now, branch=run.branch, parent=run.head, opened=freed,
-        joined=tuple(task.wave for task in freed), limits=dict(limits) or None, actor=actor, epoch=run.epoch,
+        joined=_joined(freed), limits=dict(limits) or None, actor=actor, epoch=run.epoch,
         status=RunStatus.RUNNING,
     )  # fmt: skip
     return Step(commit, None, run.frontier.blockers)
@@ -109,7 +109,7 @@ def _anew(run: Run, kind: Kind, writes: Updates, now: int, actor: str, reuse: Re
     freed = _freed(run, ref, edit_id)
     return Commit(
         ref=ref, kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
-        closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=tuple(task.wave for task in freed),
+        closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=_joined(freed),
         calls=calls, actor=actor, epoch=run.epoch, reuse=reuse,
     )  # fmt: skip
 
@@ -118,8 +118,8 @@ def _freed(run: Run, ref: Ref | None = None, edit_id: str = "") -> tuple[Task, .
     """The tasks of waves that a limit held back and that the limits let through now; with `ref`, caused by it too."""
     freed: list[Task] = []
     count = run.task_count if ref is None else len(run.frontier.tasks)
-    for wave in held_back(run):
-        task = activate(run, wave, run.frontier.waves[wave], Entry(ref or next_ref(run), 0, (0, 0, 0), {}))
+    for wave, arrivals in held_back(run):
+        task = activate(run, wave, arrivals, Entry(ref or next_ref(run), 0, (0, 0, 0), {}))
         if task.level <= run.max_steps and count + len(freed) < run.max_tasks:
             if ref is None:
                 freed.append(task)
@@ -128,6 +128,11 @@ def _freed(run: Run, ref: Ref | None = None, edit_id: str = "") -> tuple[Task, .
             name = task_id_of(run, wave, (*names, edit_id), task.edges, None)
             freed.append(replace(task, id=name, causes=(*task.causes, ref)))
     return tuple(freed)
+
+
+def _joined(freed: Iterable[Task]) -> tuple[Wave, ...]:
+    """The waves whose arrivals these tasks took with them."""
+    return tuple(task.wave for task in freed if not task.place)
 
 
 def _reopened(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], tuple[tuple[TaskId, Call], ...]]:

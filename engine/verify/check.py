@@ -11,10 +11,11 @@ from engine import control, model, plugins, record
 from engine.encoding import request_hash
 from engine.errors import NodeFailure, NotFound
 from engine.graph import Graph
-from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, Wave, make_ref, run_key_of, seq_of
+from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.state import State, applied, changed, initial
 from engine.verify.line import Line
+from engine.verify.walk import sent
 from engine.view import Ask, Chosen, Done, FanOut, View
 
 
@@ -94,7 +95,7 @@ class _Check:
         self.say(commit, f"its level is {commit.level} and not {level}", level is not None and commit.level != level)
         if own:
             self._check_task(commit, task)
-        self.waiting = self._left_waiting(commit, task.wave if task else Wave(model.START))
+        self.waiting = self._left_waiting(commit)
         self.open = {name: task for name, task in self.open.items() if name not in commit.closed}
         self.open.update((opened.id, opened) for opened in commit.opened)
         self.say(commit, f"it opens '{again and again[0].node}' twice", bool(again))
@@ -144,29 +145,36 @@ class _Check:
 
     # ---- what is active
 
-    def _left_waiting(self, commit: Commit, wave: Wave) -> list[Arrival]:
-        """What waits after a commit: every arrival is activated once or waits, and every wave is activated once."""
-        line, shape = self.line, self.line.graph.topology
-        leaves = commit.kind in (Kind.START, Kind.NODE) and commit.task_status is not model.TaskStatus.SKIPPED
-        left, forks = list(self.waiting), commit.kind in EDITS
-        for handle in ((commit.handle,) if commit.handle else commit.chosen or (None,)) if leaves else ():
-            for edge in shape.edges_from(wave.node, handle):
-                target = replace(wave, node=edge.target, rounds=shape.rounds_over(edge.index, wave.rounds))
-                left += [Arrival(edge.index, commit.ref, target)] if edge.target != model.END else []
-        again = {old.wave for old in self.open.values()} if forks else set()
-        fired = {task.wave for one in line.commits[:-1] for task in one.opened if task.call is None}
-        for opened in (one for one in commit.opened if one.call is None and one.wave not in again):
-            mine = [one for one in left if one.wave == opened.wave]
+    def _left_waiting(self, commit: Commit) -> list[Arrival]:
+        """What waits after a commit: every arrival is activated once or waits, and every wave is activated once, but
+        for those that each arrival or a goto activates by itself."""
+        line, forks = self.line, commit.kind in EDITS
+        left = [*self.waiting, *sent(line.graph, commit)]
+        again = {(old.wave, old.place) for old in self.open.values()} if forks else set()
+        fired = {task.wave for one in line.commits[:-1] for task in one.opened if task.call is None and not task.place}
+        for opened in (one for one in commit.opened if one.call is None and (one.wave, one.place) not in again):
+            mine = [one for one in left if self._activates(one, opened)]
             mine.sort(key=lambda one: (line.sorted.index(one.cause), one.edge))
             causes = dict.fromkeys((*(one.cause for one in mine), *((commit.ref,) if forks else ())))
-            wrong = (opened.causes, opened.edges) != (tuple(causes), tuple(one.edge for one in mine))
-            wrong |= opened.wave in fired
+            edges = tuple(one.edge for one in mine if one.edge != model.GOTO)
+            wrong = (opened.causes, opened.edges) != (tuple(causes), edges)
+            wrong |= not opened.place and opened.wave in fired
             self.say(commit, f"'{opened.node}' has other causes than what arrived, or was active before", wrong)
-            left = [one for one in left if one.wave != opened.wave]
+            left = [one for one in left if one not in mine]
         came = Counter(one for one in left if one.cause == commit.ref)
-        wrong = came != Counter(commit.waiting) or any(one.wave in fired for one in came)
-        self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong)
+        late = any(one.wave in fired and not self._alone(one) for one in came)
+        wrong = came != Counter(replace(one, place="") for one in commit.waiting)
+        self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong or late)
         return left
+
+    def _alone(self, arrival: Arrival) -> bool:
+        return arrival.edge == model.GOTO or self.line.graph.nodes[arrival.wave.node].join == "each"
+
+    def _activates(self, arrival: Arrival, task: Task) -> bool:
+        """Whether an arrival became a task, with all others of its wave or by itself."""
+        if self._alone(arrival) != bool(task.place) or arrival.wave != task.wave:
+            return False
+        return not task.place or (arrival.cause in task.causes and arrival.edge in (*task.edges, model.GOTO))
 
     # ---- snapshots
 
