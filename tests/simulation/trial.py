@@ -277,5 +277,8 @@ class Trial:
                 "interrupts": commit.interrupt is not None,
                 "joins": any(len(task.causes) > 1 and task.call is None for task in commit.opened),
                 "failures": commit.kind is Kind.FAILURE,
+                "each": any(task.place and task.edges for task in commit.opened),
+                "goto": any(task.place and not task.edges and task.call is None for task in commit.opened),
+                "generations": any(task.wave.generation for task in commit.opened),
             }
             self.features |= {name for name, occurred in found.items() if occurred}
