@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.address import place_of, task_id_of
+from engine.deferred import is_last, next_deferred, put_off
 from engine.gotos import goto_arrivals
 from engine.history import Entry
 from engine.joins import Fired, Settled, recount, settle
-from engine.model import END, GOTO, Arrival, ErrorInfo, Ref, Task, Wave
+from engine.model import DEFERRED, END, GOTO, Arrival, ErrorInfo, Ref, Task, Wave
 from engine.run import Run
 
 
@@ -37,8 +38,16 @@ def follow(
         arrivals = arrivals_of(run, task, coming.ref, handles)
     else:
         arrivals = goto_arrivals(run.graph.topology, task, coming.ref, goto)
+    arrivals, late = put_off(run, task, coming.ref, arrivals)
     settled = settle(run.graph.topology, run.frontier, task if leaves else None, arrivals)
     opened, waiting, joined = activated(run, settled, coming)
+    if not (opened or waiting) and is_last(run, task):
+        last = next_deferred(run, coming, late)
+        if last is not None and _within_limits(run, last, 0):
+            return Activated(
+                (last,), tuple(one for one in late if one.wave.node != last.node), joined, settled.blockers
+            )
+    waiting = (*waiting, *late)
     return Activated(opened, waiting, joined, settled.blockers if len(opened) == len(settled.fired) else None)
 
 
@@ -68,7 +77,7 @@ def activated(
     waiting, joined = list(settled.waiting), []
     for wave, arrivals in settled.fired:
         task = activate(run, wave, arrivals, coming)
-        if task.level > run.max_steps or run.task_count + len(opened) >= run.max_tasks:
+        if not _within_limits(run, task, len(opened)):
             waiting += [arrival for arrival in arrivals if arrival.cause == coming.ref]
             continue
         opened.append(task)
@@ -77,8 +86,14 @@ def activated(
     return tuple(opened), tuple(waiting), tuple(joined)
 
 
+def _within_limits(run: Run, task: Task, opened: int) -> bool:
+    return task.level <= run.max_steps and run.task_count + opened < run.max_tasks
+
+
 def activate(run: Run, wave: Wave, arrivals: Sequence[Arrival], coming: Entry) -> Task:
     """The task of a wave that fires: its causes in canonical order, with the edges in the order of their causes."""
+    if arrivals[0].place == DEFERRED and (last := next_deferred(run, None)) is not None:
+        return last
     causes = run.history.in_order((arrival.cause for arrival in arrivals), coming)
     place = {entry.ref: number for number, entry in enumerate(causes)}
     edges = tuple(a.edge for a in sorted(arrivals, key=lambda a: (place[a.cause], a.edge)) if a.edge != GOTO)
@@ -100,6 +115,10 @@ def held_back(run: Run) -> list[Fired]:
     if front.blockers is None and front.waves:
         free = [wave for wave, count in recount(run.graph.topology, front).items() if count == 0]
         found += [(wave, tuple(front.waves[wave])) for wave in free]
+    if front.deferred and not (front.tasks or front.waves or front.held):
+        last = next_deferred(run, None)
+        assert last is not None
+        found.append((last.wave, tuple(front.deferred[last.node])))
     return found
 
 

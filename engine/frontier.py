@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from engine.model import Arrival, Call, Commit, Kind, Ref, Task, TaskId, Wave
+from engine.model import DEFERRED, Arrival, Call, Commit, Kind, Ref, Task, TaskId, Wave
 
 
 @dataclass(slots=True)
@@ -37,10 +37,12 @@ class Frontier:
     blockers: dict[Wave, int] | None = field(default_factory=dict)
     held: list[Arrival] = field(default_factory=list)
     apart: int = 0
+    deferred: dict[str, list[Arrival]] = field(default_factory=dict)
+    """What waits at deferred nodes, by node."""
 
     @property
     def empty(self) -> bool:
-        return not (self.tasks or self.waves or self.held)
+        return not (self.tasks or self.waves or self.held or self.deferred)
 
     def work(self, leaving: TaskId | None = None) -> Iterator[Wave]:
         """Where there is work that joins wait for, but for one task: open tasks (an item is work at its send node,
@@ -70,13 +72,23 @@ class Frontier:
         if self.held:
             self.held = [one for one in self.held if not any(_became(one, task) for task in commit.opened)]
         for arrival in commit.waiting:
-            (self.held if arrival.place else self.waves.setdefault(arrival.wave, [])).append(arrival)
+            self._wait(arrival)
+
+    def _wait(self, arrival: Arrival) -> None:
+        if arrival.place == DEFERRED:
+            self.deferred.setdefault(arrival.wave.node, []).append(arrival)
+        elif arrival.place:
+            self.held.append(arrival)
+        else:
+            self.waves.setdefault(arrival.wave, []).append(arrival)
 
     def _open(self, task: Task) -> None:
         self.tasks[task.id] = task
         self.apart += bool(task.place)
         if task.call is not None:
             self.calls[task.call].open += 1
+        elif task.place == DEFERRED:
+            self.deferred.pop(task.node, None)
 
     def _close(self, task: Task | None) -> None:
         self.apart -= task is not None and bool(task.place)

@@ -20,6 +20,8 @@ Updates = tuple[tuple[str, Json], ...]
 START, END = "__start__", "__end__"
 GOTO = -1
 """Stands for the edge where an answer named the node by `goto`: no edge led there."""
+DEFERRED = "deferred"
+"""The place of what waits at a deferred node, and of the task that it becomes."""
 SEQ_BITS = 32
 
 
@@ -160,6 +162,15 @@ class Wave:
 
 
 @dataclass(frozen=True, slots=True)
+class Folded:
+    """What is kept of a commit that is folded away and that nothing follows from yet."""
+
+    ref: Ref
+    task_id: str
+    fleeting: Updates = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """What a completed task sent along an edge (or by GOTO) and what waits at a join.
 
@@ -297,13 +308,16 @@ class Snapshot:
 
     `values` holds keys by content, `refs` the keys that are kept by reference: the commits that wrote them, in order,
     the first of which may be an overwrite. `shown` holds the keys whose shown value differs from the causal one; None
-    where none can differ from here on.
+    where none can differ from here on. `ends` are the commits that nothing follows from, where there are others than
+    this one, and `deferred` what earlier commits sent to deferred nodes.
     """
 
     values: Mapping[str, Json]
     refs: Mapping[str, tuple[Ref, ...]]
     shown: Mapping[str, Json] | None = None
     max_level: int = 0
+    ends: tuple[Folded, ...] = ()
+    deferred: tuple[Arrival, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,7 @@ def _node(name: str, place: int, kind: str, fields: Mapping[str, Any]) -> Node:
         timeout_ms=int(fields.get("timeout_ms", DEFAULT_TIMEOUT_MS)),
         on_error=fields.get("on_error", "fail"),
         parameters=fields.get("parameters", {}),
+        defer=fields.get("defer", False),
         join=fields.get("join", "all"),
         goto=None if (targets := fields.get("goto")) is None else tuple(names_of(targets)),
     )

@@ -3,7 +3,7 @@ plain numbers, and a snapshot of the state where the deltas since the last one o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.codec import read, write
@@ -15,6 +15,7 @@ from engine.model import (
     Call,
     Commit,
     ErrorInfo,
+    Folded,
     InterruptId,
     InterruptOpened,
     Kind,
@@ -309,6 +310,8 @@ def snapshot(
     refs: Mapping[str, list[Ref]],
     shown: Mapping[str, Any],
     max_level: int,
+    ends: Sequence[Folded] = (),
+    deferred: Iterable[Arrival] = (),
 ) -> bytes:
     """A snapshot row: keys by content, keys by reference to the commits that wrote them, and what is shown
     differently."""
@@ -319,6 +322,10 @@ def snapshot(
     }
     if shown is not state:
         body["shown"] = {k: v for k, v in shown.items() if k not in state or state[k] is not v}
+    if len(ends) > 1:
+        body["ends"] = [[_ref(end.ref, key), end.task_id, end.fleeting] for end in ends]
+    if late := [_arrival(arrival, key) for arrival in deferred]:
+        body["deferred"] = late
     return write(body)
 
 
@@ -331,4 +338,9 @@ def read_snapshot(row: CommitRow) -> Snapshot:
         refs={name: _read_refs(found, row.run_key) for name, found in body["refs"].items()},
         shown=body.get("shown"),
         max_level=body["level"],
+        ends=tuple(
+            Folded(_read_ref(ref, row.run_key), task_id, tuple((name, update) for name, update in writes))
+            for ref, task_id, writes in body.get("ends", ())
+        ),
+        deferred=tuple(_read_arrival(parts, row.run_key) for parts in body.get("deferred", ())),
     )

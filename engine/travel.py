@@ -124,7 +124,7 @@ def _freed(run: Run, ref: Ref | None = None, edit_id: str = "") -> tuple[Task, .
             if ref is None:
                 freed.append(task)
                 continue
-            names = [run.history.entries[cause].task_id for cause in task.causes]
+            names = [run.history.entries[one].task_id for one in task.causes if one in run.history.entries]
             name = task_id_of(run, wave, (*names, edit_id), task.edges, None)
             freed.append(replace(task, id=name, causes=(*task.causes, ref)))
     return tuple(freed)

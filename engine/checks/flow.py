@@ -40,7 +40,10 @@ class Flow:
 def trace(draft: Draft) -> Flow:
     """Follow the edges of a document, and where answers may go."""
     shape = Topology(draft)
-    running = _reached(draft, shape, [START])
+    last = [
+        n for n, node in draft.nodes.items() if node.fields.get("defer") is True and not shape.entering[shape.number[n]]
+    ]
+    running = _reached(draft, shape, [START, *last])
     meant = running | _reached(draft, shape, [edge.target for edge in draft.wrong])
     return Flow(shape=shape, running=running, meant=meant, met=meant | _reached(draft, shape, draft.called))
 

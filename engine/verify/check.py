@@ -157,6 +157,9 @@ class _Check:
             mine.sort(key=lambda one: (line.sorted.index(one.cause), one.edge))
             causes = dict.fromkeys((*(one.cause for one in mine), *((commit.ref,) if forks else ())))
             edges = tuple(one.edge for one in mine if one.edge != model.GOTO)
+            if opened.place == model.DEFERRED:
+                self._check_deferred(commit, opened, [one for one in left if one not in mine])
+                causes, edges = dict.fromkeys((*line.ends(), *((commit.ref,) if forks else ()))), tuple(sorted(edges))
             wrong = (opened.causes, opened.edges) != (tuple(causes), edges)
             wrong |= not opened.place and opened.wave in fired
             self.say(commit, f"'{opened.node}' has other causes than what arrived, or was active before", wrong)
@@ -167,11 +170,27 @@ class _Check:
         self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong or late)
         return left
 
+    def _check_deferred(self, commit: Commit, task: Task, others: list[Arrival]) -> None:
+        """A deferred node runs when nothing else is active, and before those that are deeper."""
+        graph, again = self.line.graph, {one.node for one in commit.opened}
+        busy = [one for name, one in self.open.items() if name not in commit.closed]
+        nodes = [one.wave.node for one in others if self._late(one)]
+        wrong = bool(busy) or len(again) > 1 or len(nodes) < len(others)
+        wrong |= any(graph.depths[node] < graph.depths[task.node] for node in nodes)
+        self.say(commit, f"'{task.node}' is deferred, and other work is before it", wrong)
+
+    def _late(self, arrival: Arrival) -> bool:
+        """Whether an arrival waits at a deferred node."""
+        sent_by = self.line.commits[self.line.at[arrival.cause]]
+        return arrival.wave.node in self.line.graph.deferred and (arrival.edge >= 0 or sent_by.kind is Kind.START)
+
     def _alone(self, arrival: Arrival) -> bool:
         return arrival.edge == model.GOTO or self.line.graph.nodes[arrival.wave.node].join == "each"
 
     def _activates(self, arrival: Arrival, task: Task) -> bool:
         """Whether an arrival became a task, with all others of its wave or by itself."""
+        if self._late(arrival) or task.place == model.DEFERRED:
+            return self._late(arrival) and task.place == model.DEFERRED and arrival.wave.node == task.node
         if self._alone(arrival) != bool(task.place) or arrival.wave != task.wave:
             return False
         return not task.place or (arrival.cause in task.causes and arrival.edge in (*task.edges, model.GOTO))

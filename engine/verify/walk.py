@@ -27,6 +27,8 @@ def sent(graph: Graph, commit: Commit) -> list[Arrival]:
         for edge in shape.edges_from(wave.node, handle):
             rounds = shape.rounds_over(edge.index, wave.rounds)
             found += [Arrival(edge.index, commit.ref, replace(wave, node=edge.target, rounds=rounds))]
+    if commit.kind is Kind.START:
+        found += [Arrival(GOTO, commit.ref, Wave(name, shape.first_rounds(name))) for name in graph.at_the_end]
     return [arrival for arrival in found if arrival.wave.node != END]
 
 

@@ -172,7 +172,7 @@ def test_fields_of_later_versions_at_the_top_are_refused_by_name(name):
     assert "not supported yet" in problem.message
 
 
-@pytest.mark.parametrize("name", ["defer", "wait_timeout_ms", "cache", "max_concurrency", "concurrency_key"])
+@pytest.mark.parametrize("name", ["wait_timeout_ms", "cache", "max_concurrency", "concurrency_key"])
 def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
     problem = only(node(task(**{name: 1})))
 
@@ -198,6 +198,12 @@ def test_a_node_that_an_answer_could_not_go_to_is_named(goto, path):
     problem = only(node(task(goto=goto)))
 
     assert (problem.code, problem.path, problem.node) == ("goto.target", f"/nodes/a{path}", "a")
+
+
+def test_a_deferred_node_needs_no_edge():
+    right = document({"a": task(), "b": task(defer=True)}, chain("a"))
+
+    assert found(right, "node.unreachable") + found(right, "node.unused") == []
 
 
 def test_a_node_that_only_answers_lead_to_is_reachable():
