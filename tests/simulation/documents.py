@@ -73,7 +73,7 @@ class Author:
         self.chance = chance
         self.shape: Shape = Grower(chance, chance.choice((3, 4, 5, 6, 7, 8, 10))).grow()
         some = [name for name in SOMETIMES if chance.random() < (0.2 if name == "cap" else 0.35)]
-        self.each, self.gotos = chance.random() < 0.2, chance.random() < 0.3
+        self.each, self.gotos, self.deferring = (chance.random() < share for share in (0.2, 0.3, 0.2))
         self.state = {**ALWAYS, **{name: SOMETIMES[name] for name in some}}
 
     def document(self) -> dict[str, Any]:
@@ -109,6 +109,8 @@ class Author:
         chance, found = self.chance, dict[str, Any]()
         if name in self.shape.called:
             return found
+        if self.deferring and chance.random() < 0.3:
+            found["defer"] = True
         into = [source for source, target in self.shape.edges if target == name]
         if self.each and (len(into) > 1 or chance.random() < 0.2):
             found["join"] = "each"
