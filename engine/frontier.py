@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from engine.model import DEFERRED, Arrival, Call, Commit, Kind, Ref, Task, TaskId, Wave
+from engine.model import DEFERRED, GOTO, Arrival, Call, Commit, Kind, Ref, Task, TaskId, Wave
 
 
 @dataclass(slots=True)
@@ -53,6 +53,8 @@ class Frontier:
 
     def take(self, commit: Commit) -> None:
         """Apply the frontier delta of a commit."""
+        if commit.goto is not None:
+            self._leave_waiting()
         for task_id in commit.closed:
             self._close(self.tasks.pop(task_id, None))
             self.calls.pop(task_id, None)
@@ -73,6 +75,12 @@ class Frontier:
             self.held = [one for one in self.held if not any(_became(one, task) for task in commit.opened)]
         for arrival in commit.waiting:
             self._wait(arrival)
+
+    def _leave_waiting(self) -> None:
+        """Let go of what waits, for other nodes are to run. Deferred nodes that no edge leads to run in any case."""
+        self.waves, self.held = {}, []
+        kept = {node: [one for one in some if one.edge == GOTO] for node, some in self.deferred.items()}
+        self.deferred = {node: some for node, some in kept.items() if some}
 
     def _wait(self, arrival: Arrival) -> None:
         if arrival.place == DEFERRED:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from engine.errors import StateInvalid
 from engine.graph import ERROR_HANDLE, Graph
-from engine.model import DEFERRED, EDITS, Commit, ErrorInfo, Folded, Ref, Task, TaskId, Updates
+from engine.model import EDITS, Commit, ErrorInfo, Folded, Ref, Task, TaskId, Updates
 from engine.state import State, check_merged, durable, fleeting, reduced
 from reducers._errors import UpdateError
 from reducers._overwrite import is_overwrite
@@ -38,6 +38,8 @@ class Entry:
     depth: int = 0
     error: ErrorInfo | None = None
     task_id: str = ""
+    whole: bool = False
+    """Whether its task saw everything that was committed before."""
 
 
 @dataclass(slots=True)
@@ -84,8 +86,8 @@ class History:
             return known
         causes = [self.entries[ref] for ref in task.causes if ref in self.entries]
         until = self.opened_at.get(task.id, self.clock)
-        if task.place == DEFERRED and task.call is None:
-            found = self._whole(until, strict=True)
+        if task.whole:
+            found = self._whole(causes, until, strict=True)
         elif len(causes) == 1 and not self.edits:
             return causes[0].state
         else:
@@ -99,7 +101,7 @@ class History:
 
     def errors(self, task: Task) -> tuple[ErrorInfo, ...]:
         """The errors of the causes that came over an error edge, in canonical order."""
-        if task.place == DEFERRED:
+        if task.whole:
             return ()
         found = (self.entries[ref].error for ref in task.causes if ref in self.entries)
         return tuple(error for error in found if error is not None)
@@ -115,14 +117,16 @@ class History:
         between = self._between(meet, causes) if len(causes) > 1 else []
         if not between and not edits:
             return meet.state
-        state = fold(self.graph, meet.state, between, edits, strict=strict)
+        below = self.base_shown if any(entry.whole for entry in between) and meet.ref == self.root else meet.state
+        state = fold(self.graph, below, between, edits, strict=strict)
         if strict:
             check_merged(self.graph, state, {name for entry in between for name, _ in entry.writes})
         return state
 
-    def _whole(self, until: int, *, strict: bool) -> State:
-        """The durable state after everything that was committed: what a deferred node sees."""
-        entries = self.sorted(entry for entry in self.entries.values() if entry.ref != self.root)
+    def _whole(self, causes: Sequence[Entry], until: int, *, strict: bool) -> State:
+        """The durable state after everything that was committed before a task: `causes` are all ends of the line."""
+        assert self.root is not None
+        entries = self._between(self.entries[self.root], causes)
         state = fold(
             self.graph, self.base_shown, entries, [edit for edit in self.edits if edit.at <= until], strict=strict
         )
@@ -218,15 +222,16 @@ class History:
         self.clock += 1
         causes = commit.causes
         parents = [self.entries[ref] for ref in causes if ref in self.entries]
-        meet = self.dominator_of(parents)
+        whole = task.whole and causes == task.causes
+        meet = self.dominator_of([] if whole else parents)
         writes, passing = durable(self.graph, commit.writes), fleeting(self.graph, commit.writes)
         state = self._after(task, causes, writes, fresh if not passing else None)
         entry = Entry(
             commit.ref, self.clock, order, state, writes, passing, causes, task.ways, meet.ref, meet.depth + 1,
-            commit.error if commit.handle == ERROR_HANDLE else None, task.id,
+            commit.error if commit.handle == ERROR_HANDLE else None, task.id, whole,
         )  # fmt: skip
         self.entries[commit.ref] = entry
-        if task.place == DEFERRED and len(self.folded) > 1:
+        if whole and len(self.folded) > 1:
             self.swallowed = True
         self.tips.difference_update(causes)
         self.tips.add(commit.ref)
@@ -239,10 +244,8 @@ class History:
         since = self.opened_at.get(task.id, self.clock) if own else self.clock
         view = self.views.get(task.id) if own else None
         if view is None:  # not strict: who sees branches that do not merge has failed, and may go on by its error edge
-            if own and task.place == DEFERRED and task.call is None:
-                view = self._whole(since, strict=False)
-            else:
-                view = self._merge([self.entries[ref] for ref in causes if ref in self.entries], since, strict=False)
+            seen = [self.entries[ref] for ref in causes if ref in self.entries]
+            view = (self._whole if own and task.whole else self._merge)(seen, since, strict=False)
         later = [edit for edit in self.edits if edit.at > since]
         if later or fresh is None:
             last = [Entry(Ref(0), self.clock, (0, 0, 0), {}, writes)] if writes else []

@@ -22,6 +22,8 @@ GOTO = -1
 """Stands for the edge where an answer named the node by `goto`: no edge led there."""
 DEFERRED = "deferred"
 """The place of what waits at a deferred node, and of the task that it becomes."""
+NAMED = "named"
+"""The place of the tasks that a fork or replay names by `goto`."""
 SEQ_BITS = 32
 
 
@@ -207,6 +209,11 @@ class Task:
         return self.wave.node
 
     @property
+    def whole(self) -> bool:
+        """Whether it sees everything that was committed before: its causes are all commits that nothing followed."""
+        return self.call is None and self.place in (DEFERRED, NAMED)
+
+    @property
     def ways(self) -> tuple[int, ...]:
         """What tells tasks with the same causes apart: the edges they arrived over, or their place in a send."""
         return self.edges if self.slot is None else (self.slot,)
@@ -252,7 +259,8 @@ class Commit:
     reducers in this order. `calls` is set on the commit of a fan-out and on forks of one. `reused` marks an answer
     that was taken from another line; forks and replays say by `reuse` which line that may be. `limits` are those that
     a retry raised. `versions` are the workflow versions before and after a commit that changes it, `dropped` the
-    addresses of what had no place in the new one.
+    addresses of what had no place in the new one. `goto` names the nodes that a fork or replay runs instead of what was
+    in flight.
     """
 
     ref: Ref
@@ -291,6 +299,7 @@ class Commit:
     limits: Mapping[str, int | float] | None = None
     versions: tuple[int, int] | None = None
     dropped: tuple[str, ...] = ()
+    goto: tuple[str, ...] | None = None
 
     @property
     def seq(self) -> int:

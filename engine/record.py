@@ -110,6 +110,8 @@ def _turn(commit: Commit) -> Iterator[tuple[str, Any]]:
         yield "versions", commit.versions
     if commit.dropped:
         yield "dropped", commit.dropped
+    if commit.goto is not None:
+        yield "goto", commit.goto
 
 
 def _interrupt(asked: InterruptOpened) -> dict[str, Any]:
@@ -160,6 +162,7 @@ def decode(row: CommitRow) -> Commit:
         limits=body.get("limits"),
         versions=(body["versions"][0], body["versions"][1]) if "versions" in body else None,
         dropped=tuple(body.get("dropped", ())),
+        goto=tuple(body["goto"]) if "goto" in body else None,
     )
 
 

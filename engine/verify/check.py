@@ -149,6 +149,8 @@ class _Check:
         """What waits after a commit: every arrival is activated once or waits, and every wave is activated once, but
         for those that each arrival or a goto activates by itself."""
         line, forks = self.line, commit.kind in EDITS
+        if commit.goto is not None:
+            return self._check_named(commit)
         left = [*self.waiting, *sent(line.graph, commit)]
         again = {(old.wave, old.place) for old in self.open.values()} if forks else set()
         fired = {task.wave for one in line.commits[:-1] for task in one.opened if task.call is None and not task.place}
@@ -178,6 +180,19 @@ class _Check:
         wrong = bool(busy) or len(again) > 1 or len(nodes) < len(others)
         wrong |= any(graph.depths[node] < graph.depths[task.node] for node in nodes)
         self.say(commit, f"'{task.node}' is deferred, and other work is before it", wrong)
+
+    def _check_named(self, commit: Commit) -> list[Arrival]:
+        """A fork or replay runs what it names once, with all ends of the line for causes, instead of all else."""
+        shape, causes = self.line.graph.topology, (*self.line.ends(), commit.ref)
+        wrong = [task.node for task in commit.opened] != list(commit.goto or ()) or commit.waiting != ()
+        wrong |= set(commit.closed) != set(self.open) or len({task.wave.generation for task in commit.opened}) > 1
+        for task in commit.opened:
+            wave = model.Wave(task.node, shape.first_rounds(task.node), task.wave.frame, task.wave.generation)
+            wrong |= (task.wave, task.causes, task.edges, task.place) != (wave, causes, (), model.NAMED)
+            used = {old.wave.generation for one in self.line.commits[:-1] for old in one.opened}
+            wrong |= task.wave.generation in used
+        self.say(commit, "what it names is not what it runs, or other work is left", wrong)
+        return [one for one in self.waiting if one.edge == model.GOTO and self._late(one)]
 
     def _late(self, arrival: Arrival) -> bool:
         """Whether an arrival waits at a deferred node."""

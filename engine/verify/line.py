@@ -81,7 +81,7 @@ class Line:
         meta = meta_of(self.head.id, self.graph, steps, task)
         errors = (
             []
-            if task.place == model.DEFERRED
+            if task.whole
             else [one.error for one in self.of(task.causes) if one.error and one.handle == ERROR_HANDLE]
         )
         if task.call is not None and (send := self.of([self.calls[task.call].fanout])[0].task) is not None:

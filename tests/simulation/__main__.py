@@ -23,7 +23,7 @@ from tests.simulation.trial import Case, Failed, Trial, case_of
 CHUNK = 50
 NEEDED = ("parallel", "loops", "send", "retries", "error edges", "crashes")
 ALSO = ("each", "goto", "generations", "defer", "joins", "forks", "edits", "interrupts", "failures", "snapshots")
-TRAVELS = ("replays", "checkouts", "reuse", "run retries", "raised limits")
+TRAVELS = ("goto of forks", "replays", "checkouts", "reuse", "run retries", "raised limits")
 FLOOR = 0.10
 
 

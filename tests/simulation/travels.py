@@ -97,8 +97,15 @@ class Traveller:
 def _replay(world: World, script: Script, chance: Random) -> bool:
     seq = chance.randrange(1, world.run.seq + 1)
     updates = script.updates(chance) if chance.random() < 0.4 else {}
-    replay(world, seq, Asked(updates=updates, reuse=chance.random() < 0.5, reuse_interrupts=chance.random() < 0.5))
+    goto = some_nodes(world, chance) if chance.random() < 0.3 else None
+    reuse, humans = chance.random() < 0.5, chance.random() < 0.5
+    replay(world, seq, Asked(updates=updates, reuse=reuse, reuse_interrupts=humans, goto=goto))
     return True
+
+
+def some_nodes(world: World, chance: Random) -> tuple[str, ...]:
+    """Nodes to go to."""
+    return tuple(chance.choices([*world.graph.nodes], k=chance.choice((1, 1, 2, 3))))
 
 
 def _checkout(world: World, script: Script, chance: Random) -> bool:
