@@ -88,9 +88,11 @@ class Runs:
 
 
 def _wanted(asked: Fork | Replay) -> Asked:
+    names = (asked.goto,) if isinstance(asked.goto, str) else asked.goto
     return Asked(
         updates=asked.updates, reuse=asked.reuse is not None, reuse_interrupts=asked.reuse_interrupts,
         version=asked.workflow_version,
+        goto=None if names is None else tuple(names),
     )  # fmt: skip
 
 

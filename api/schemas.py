@@ -103,7 +103,9 @@ class Fork(Asked):
     checkpoint_id: str
     updates: Object = Field(default_factory=dict, description="State updates, through the reducers.")
     config: Object = Field(default_factory=dict, description="Laid over the run's config.")
-    goto: NotYet = None
+    goto: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, description="A node or a list of nodes to run instead of what was in flight."
+    )
     workflow_version: int | None = Field(
         default=None, ge=1, description="Goes on with this version of the workflow; what has no place in it is dropped."
     )
@@ -118,7 +120,9 @@ class Replay(Asked):
 
     checkpoint_id: str
     updates: Object = Field(default_factory=dict, description="State updates, through the reducers.")
-    goto: NotYet = None
+    goto: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, description="A node or a list of nodes to run instead of what was in flight."
+    )
     workflow_version: int | None = Field(
         default=None, ge=1, description="Goes on with this version of the workflow; what has no place in it is dropped."
     )

@@ -9,6 +9,7 @@ from engine.answer import Answer, AnswerInvalid, parse_answer
 from engine.commits import Result, Step, finish
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail
+from engine.gotos import check_goto
 from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, RunStatus, Task, TaskId, TaskStatus, Usage
 from engine.recall import Recorded
@@ -73,9 +74,8 @@ def _too_late(run: Run, task: Task | None) -> str | None:
 
 
 def _check_supported(answer: Answer) -> None:
-    for name in ("goto", "interrupt"):
-        if getattr(answer, name) is not None:
-            raise NodeFailure("answer.unsupported", f"'{name}' in an answer is not supported by this version")
+    if answer.interrupt is not None:
+        raise NodeFailure("answer.unsupported", "'interrupt' in an answer is not supported by this version")
 
 
 def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: int) -> Step | None:
@@ -95,7 +95,7 @@ def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int, r
     updates = answer.updates if task.call is not None else (*answer.updates, *spec.output.updates(answer.output))
     result = Result(
         updates=updates, answer=answer.raw, usage=answer.usage, worker=worker, reused=reused is not None,
-        input_hash=reused,
+        input_hash=reused, goto=answer.goto,
     )  # fmt: skip
     return finish(run, task, result, now)
 
@@ -107,6 +107,8 @@ def _check_output(run: Run, task: Task, answer: Answer) -> None:
         if problems := spec.output_schema.problems(output):
             message = f"the output does not satisfy output_schema: {problems[0].path or '/'}: {problems[0].message}"
             raise NodeFailure("output.invalid", message, retryable=True)
+    if answer.goto is not None:
+        check_goto(run.graph, task, answer.goto)
 
 
 def attempt_failed(

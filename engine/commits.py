@@ -41,7 +41,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How a task ended: its updates, the handles it leaves by, and what is recorded of it."""
+    """How a task ended: its updates, the handles it leaves by or the nodes that `goto` names instead, and what is
+    recorded of it."""
 
     updates: Updates = ()
     handles: tuple[str | None, ...] = (None,)
@@ -51,6 +52,7 @@ class Result:
     error: ErrorInfo | None = None
     usage: Usage = NO_USAGE
     worker: str | None = None
+    goto: tuple[str, ...] | None = None
     status: TaskStatus = TaskStatus.COMPLETED
     reused: bool = False
     """Whether the answer was taken over from another line; `input_hash` is that of its input."""
@@ -100,7 +102,7 @@ def commit_task(
         task_id=task.id,
         node=task.node,
     )
-    after = follow(run, task, coming, result.handles)
+    after = follow(run, task, coming, result.handles, result.goto)
     commit = record(
         run, task, result, writes, level, causes, Kind.NODE, now,
         closed=closed, opened=after.opened, waiting=after.waiting, joined=after.joined,

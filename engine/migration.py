@@ -13,7 +13,7 @@ from typing import Any
 from engine.commits import next_ref
 from engine.frontier import Frontier, OpenCall
 from engine.graph import Graph
-from engine.model import ERA, Arrival, Task, TaskId, Wave, seq_of
+from engine.model import DEFERRED, ERA, GOTO, Arrival, Task, TaskId, Wave, seq_of
 from engine.render import address_of
 from engine.run import Run
 
@@ -58,15 +58,14 @@ def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
         elif task.call in calls:  # else its send begins anew
             after.tasks[task.id] = replace(task, wave=replace(after.tasks[task.call].wave, node=task.node))
     after.calls = {call: OpenCall(found.fanout, found.size, dict(found.done)) for call, found in calls.items()}
-    for wave, arrivals in front.waves.items():
-        moved = [seats.arrival(one) for one in arrivals if seats.has(one)]
-        if len(moved) < len(arrivals):
-            dropped.append(address_of(Task(id=TaskId(""), wave=wave, causes=(), level=0)))
-        for one in moved:
-            after.waves.setdefault(one.wave, []).append(one)
+    for one in front.waiting():
+        if seats.has(one):
+            after.wait(seats.arrival(one))
+        else:
+            dropped.append(address_of(Task(id=TaskId(""), wave=one.wave, causes=(), level=0)))
     run.frontier = after
     adopt(run, graph)
-    return tuple(dropped)
+    return tuple(dict.fromkeys(dropped))
 
 
 class _Seats:
@@ -79,6 +78,7 @@ class _Seats:
         shared = [node for node in new.nodes if node in old.nodes]
         self.era = "" if all(_heads(old, node) == _heads(new, node) for node in shared) else f"{ERA}{seq}"
         self.edges = {index: place for index, place in ends if place is not None}
+        self.edges[GOTO] = GOTO
 
     def keeps(self, task: Task) -> bool:
         """Whether the node of a task is the same in both."""
@@ -91,11 +91,14 @@ class _Seats:
         return replace(task, wave=self.wave(task.wave), edges=edges)
 
     def has(self, arrival: Arrival) -> bool:
-        """Whether the edge of an arrival is there."""
-        return arrival.edge in self.edges
+        """Whether the edge and the node of an arrival are there."""
+        return arrival.edge in self.edges and arrival.wave.node in self.new.nodes
 
     def arrival(self, arrival: Arrival) -> Arrival:
-        return replace(arrival, edge=self.edges[arrival.edge], wave=self.wave(arrival.wave))
+        place = arrival.place
+        if arrival.edge != GOTO:
+            place = DEFERRED if arrival.wave.node in self.new.deferred else "" if place == DEFERRED else place
+        return replace(arrival, edge=self.edges[arrival.edge], wave=self.wave(arrival.wave), place=place)
 
     def wave(self, wave: Wave) -> Wave:
         """Rounds by the heads of their loops: those of loops that are gone are dropped, new ones begin at 0. Where that

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.activation import activate, held_back
-from engine.address import task_id_of
+from engine.address import generation_of, task_id_of
 from engine.commits import Step, next_ref
 from engine.control import check_edit
 from engine.errors import Conflict, Invalid
 from engine.graph import Graph
 from engine.history import Entry
-from engine.migration import carried, migrate
-from engine.model import Call, Commit, Kind, Ref, Reuse, RunStatus, Task, TaskId, Updates, seq_of
+from engine.migration import adopt, carried, migrate
+from engine.model import (
+    END,
+    NAMED,
+    Call,
+    Commit,
+    Kind,
+    Ref,
+    Reuse,
+    RunStatus,
+    Task,
+    TaskId,
+    Updates,
+    Wave,
+    seq_of,
+)
 from engine.run import Run
 from reducers._overwrite import is_overwrite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a fork or replay is to be: an edit, which recorded answers it may take over (None: none), and the version of
-    the workflow that it goes on with (None: the same)."""
+    """What a fork or replay is to be: an edit, which recorded answers it may take over (None: none), the nodes to run
+    instead of what was in flight (None: that), and the version of the workflow to go on with (None: the same)."""
 
     updates: Mapping[str, Any] = field(default_factory=dict)
     reuse: Reuse | None = None
+    goto: tuple[str, ...] | None = None
     graph: Graph | None = None
 
 
@@ -42,6 +57,8 @@ def replay(run: Run, wish: Wish, now: int, actor: str) -> Step:
 
 
 def _begin_anew(run: Run, kind: Kind, wish: Wish, now: int, actor: str) -> Step:
+    if wish.goto is not None:
+        return _begin_at(run, kind, wish, wish.goto, now, actor)
     if run.frontier.empty:
         raise Conflict("nothing was left to run at this checkpoint; choose an earlier one", "fork.nothing_left")
     if wish.graph is not None and wish.graph.version != run.graph.version:
@@ -59,11 +76,9 @@ def _begin_on(run: Run, graph: Graph, kind: Kind, wish: Wish, now: int, actor: s
         raise Conflict(f"version {graph.version} has nothing of what was left to run ({gone})", "fork.nothing_left")
     writes = check_edit(run, _laid_over(carry, wish.updates), next_ref(run))
     commit = _anew(run, kind, writes, now, actor, wish.reuse)
-    left = [one for wave, some in run.frontier.waves.items() if wave not in commit.joined for one in some]
-    joined = tuple(dict.fromkeys((*before.waves, *commit.joined)))
-    commit = replace(
-        commit, versions=versions, dropped=dropped, closed=tuple(before.tasks), joined=joined, waiting=tuple(left)
-    )
+    run.frontier.take(commit)  # what waits after it is said anew
+    left = tuple(run.frontier.waiting())
+    commit = replace(commit, versions=versions, dropped=dropped, closed=tuple(before.tasks), joined=(), waiting=left)
     run.frontier = before  # the commit says all that changes in it
     return Step(commit, None, None)
 
@@ -72,6 +87,44 @@ def _laid_over(carry: Mapping[str, Any], updates: Mapping[str, Any]) -> list[tup
     """The values that are carried over, but for those that are overwritten anyway, then the edit."""
     kept = [write for write in carry.items() if not is_overwrite(updates.get(write[0]))]
     return [*kept, *updates.items()]
+
+
+def _begin_at(run: Run, kind: Kind, wish: Wish, goto: tuple[str, ...], now: int, actor: str) -> Step:
+    """What begins with the nodes that are named, in a generation of their own, in place of all that was in flight."""
+    versions, carry = None, dict[str, Any]()
+    if wish.graph is not None and wish.graph.version != run.graph.version:
+        versions, carry = (run.graph.version, wish.graph.version), carried(run, wish.graph)
+        adopt(run, wish.graph)
+    names = tuple(dict.fromkeys(name for name in goto if name != END))
+    for name in names:
+        if name not in run.graph.nodes:
+            raise Invalid(f"'goto' names '{name[:80]}', which is no node of the workflow", "goto.unknown_node")
+    if not names:
+        raise Conflict("'goto' leaves nothing to run; name a node", "fork.nothing_left")
+    writes = check_edit(run, _laid_over(carry, wish.updates), next_ref(run))
+    commit = Commit(
+        ref=next_ref(run), kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
+        closed=tuple(run.frontier.tasks), opened=_named(run, names), actor=actor, epoch=run.epoch, reuse=wish.reuse,
+        goto=names, versions=versions,
+    )  # fmt: skip
+    return Step(commit, None, {})
+
+
+def _named(run: Run, names: Sequence[str]) -> tuple[Task, ...]:
+    """The tasks of nodes that are named, caused by every commit that nothing followed from, and the one to come."""
+    ref, ends, shape = next_ref(run), run.history.ends(None), run.graph.topology
+    level = run.history.max_level + 1
+    generation = generation_of(f"goto|{run.head}")  # the same in every fork from there, as are addresses in it
+    if level > run.max_steps or len(names) > run.max_tasks:
+        which, most = ("max_steps", run.max_steps) if level > run.max_steps else ("max_tasks", run.max_tasks)
+        raise Conflict(f"'goto' would go beyond config.{which}, which is {most}", "goto.limit")
+    causes = (*(end.ref for end in ends), ref)
+    above = (*(end.task_id for end in ends), f"{run.id}.{seq_of(ref)}")
+    waves = [Wave(name, shape.first_rounds(name), "", generation) for name in names]
+    return tuple(
+        Task(id=task_id_of(run, wave, above, (), None), wave=wave, causes=causes, level=level, place=NAMED)
+        for wave in waves
+    )
 
 
 def moved(run: Run, to: Run, branch: int) -> Run:
@@ -123,7 +176,7 @@ def retry(run: Run, limits: Mapping[str, Any], now: int, actor: str) -> Step:
     run.limits = before
     commit = Commit(
         ref=next_ref(run), kind=Kind.RETRY, at=now, branch=run.branch, parent=run.head, opened=freed,
-        joined=tuple(task.wave for task in freed), limits=dict(limits) or None, actor=actor, epoch=run.epoch,
+        joined=_joined(freed), limits=dict(limits) or None, actor=actor, epoch=run.epoch,
         status=RunStatus.RUNNING,
     )  # fmt: skip
     return Step(commit, None, run.frontier.blockers)
@@ -140,7 +193,7 @@ def _anew(run: Run, kind: Kind, writes: Updates, now: int, actor: str, reuse: Re
     freed = _freed(run, ref, edit_id)
     return Commit(
         ref=ref, kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
-        closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=tuple(task.wave for task in freed),
+        closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=_joined(freed),
         calls=calls, actor=actor, epoch=run.epoch, reuse=reuse,
     )  # fmt: skip
 
@@ -149,16 +202,21 @@ def _freed(run: Run, ref: Ref | None = None, edit_id: str = "") -> tuple[Task, .
     """The tasks of waves that a limit held back and that the limits let through now; with `ref`, caused by it too."""
     freed: list[Task] = []
     count = run.task_count if ref is None else len(run.frontier.tasks)
-    for wave in held_back(run):
-        task = activate(run, wave, run.frontier.waves[wave], Entry(ref or next_ref(run), 0, (0, 0, 0), {}))
+    for wave, arrivals in held_back(run):
+        task = activate(run, wave, arrivals, Entry(ref or next_ref(run), 0, (0, 0, 0), {}))
         if task.level <= run.max_steps and count + len(freed) < run.max_tasks:
             if ref is None:
                 freed.append(task)
                 continue
-            names = [run.history.entries[cause].task_id for cause in task.causes]
+            names = [run.history.entries[one].task_id for one in task.causes if one in run.history.entries]
             name = task_id_of(run, wave, (*names, edit_id), task.edges, None)
             freed.append(replace(task, id=name, causes=(*task.causes, ref)))
     return tuple(freed)
+
+
+def _joined(freed: Iterable[Task]) -> tuple[Wave, ...]:
+    """The waves whose arrivals these tasks took with them."""
+    return tuple(task.wave for task in freed if not task.place)
 
 
 def _reopened(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], tuple[tuple[TaskId, Call], ...]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 DOCUMENT_FIELDS = frozenset({"subgraphs", "interrupt_before", "interrupt_after"})
 
-NODE_FIELDS = frozenset({"defer", "wait_timeout_ms", "cache", "goto", "max_concurrency", "concurrency_key"})
+NODE_FIELDS = frozenset({"wait_timeout_ms", "cache", "max_concurrency", "concurrency_key"})
 """Fields of every type; one that a type has as its own is supported there."""
 
 TYPE_FIELDS: Mapping[str, frozenset[str]] = {
@@ -18,7 +18,7 @@ TYPE_FIELDS: Mapping[str, frozenset[str]] = {
 
 NODE_TYPES = frozenset({"agent", "subgraph", "wait"})
 
-JOINS = frozenset({"any", "first", "each"})
+JOINS = frozenset({"any", "first"})
 
 JOIN_KEYS = frozenset({"quorum"})
 

@@ -29,6 +29,8 @@ class Asked:
     reuse: bool = False
     reuse_interrupts: bool = False
     version: int | None = None
+    goto: tuple[str, ...] | None = None
+    """The nodes to run instead of what was in flight."""
 
 
 class Travel:
@@ -45,7 +47,7 @@ class Travel:
             reuse = await self.loader.reusable(head, seq, interrupts=asked.reuse_interrupts)
         if asked.version is not None:
             graph = await self.loader.graph(head.workflow_id, asked.version)
-        return Wish(updates=asked.updates, reuse=reuse, graph=graph)
+        return Wish(updates=asked.updates, reuse=reuse, goto=asked.goto, graph=graph)
 
     async def replay(self, run_id: RunId, seq: int, wish: Wish, actor: str = "api") -> None:
         """Begin a new branch at commit `seq` of a run. Raises NotFound, Conflict or Invalid."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from engine.graph import Graph
 from engine.lines import version_at
-from engine.model import Arrival, Commit, Kind, Task, Wave
+from engine.model import GOTO, Arrival, Commit, Kind, Task, Wave
 from engine.ports import CommitRow
 from engine.record import decode
 
@@ -48,6 +48,9 @@ class Change:
         """The arrivals whose edges are there."""
         found: list[Arrival] = []
         for one in arrivals:
+            if one.edge == GOTO:
+                found += [replace(one, wave=self.wave(one.wave))] if one.wave.node in self.new.nodes else []
+                continue
             edge = self.old.edges[one.edge]
             ends = (edge.source, edge.handle, edge.target)
             there = [other.index for other in self.new.edges if (other.source, other.handle, other.target) == ends]

@@ -229,7 +229,9 @@ async def test_a_version_that_cannot_hold_the_state_is_refused(server: Server) -
 async def test_a_version_in_which_nothing_is_left_to_run_is_refused(server: Server) -> None:
     run = await asked(server)
     nodes = {"one": ASKS["nodes"]["one"]}  # type: ignore[index]
-    await server.call("PUT", "/workflows/asks", json={**ASKS, "nodes": nodes, "edges": [["__start__", "one"], ["one", "__end__"]]})
+    await server.call(
+        "PUT", "/workflows/asks", json={**ASKS, "nodes": nodes, "edges": [["__start__", "one"], ["one", "__end__"]]}
+    )
     body = {"checkpoint_id": run["latest_checkpoint_id"], "workflow_version": 2}
 
     for path in ("/runs/fork", f"/runs/{run['id']}/replay"):

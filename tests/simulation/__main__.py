@@ -22,8 +22,8 @@ from tests.simulation.trial import Case, Failed, Trial, case_of
 
 CHUNK = 50
 NEEDED = ("parallel", "loops", "send", "retries", "error edges", "crashes")
-ALSO = ("joins", "forks", "edits", "interrupts", "failures", "snapshots")
-TRAVELS = ("replays", "checkouts", "reuse", "versions", "run retries", "raised limits")
+ALSO = ("each", "goto", "generations", "defer", "joins", "forks", "edits", "interrupts", "failures", "snapshots")
+TRAVELS = ("goto of forks", "replays", "checkouts", "reuse", "versions", "run retries", "raised limits")
 FLOOR = 0.10
 
 

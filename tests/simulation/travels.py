@@ -98,9 +98,15 @@ def _replay(world: World, script: Script, chance: Random) -> bool:
     seq = chance.randrange(1, world.run.seq + 1)
     updates = script.updates(chance) if chance.random() < 0.4 else {}
     version = chance.choice([*world.graphs]) if chance.random() < 0.4 else None
+    goto = some_nodes(world, chance) if chance.random() < 0.3 else None
     reuse, humans = chance.random() < 0.5, chance.random() < 0.5
-    replay(world, seq, Asked(updates=updates, reuse=reuse, reuse_interrupts=humans, version=version))
+    replay(world, seq, Asked(updates=updates, reuse=reuse, reuse_interrupts=humans, goto=goto, version=version))
     return True
+
+
+def some_nodes(world: World, chance: Random) -> tuple[str, ...]:
+    """Nodes to go to."""
+    return tuple(chance.choices([*world.graph.nodes], k=chance.choice((1, 1, 2, 3))))
 
 
 def _checkout(world: World, script: Script, chance: Random) -> bool:

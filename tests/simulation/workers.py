@@ -86,7 +86,18 @@ class Script:
             count = most if chance.random() < 0.25 else chance.randrange(1, most + 1)
         kinds = list(Fault)
         faults = tuple(chance.choice(kinds) for _ in range(count))
-        return Part(faults, _answer(self.graph, chance, self.wild))
+        answer = _answer(self.graph, chance, self.wild)
+        return Part(faults, {**answer, **self._goto(node, chance)} if isinstance(answer, dict) else answer)
+
+    def _goto(self, node: str, chance: Random) -> dict[str, Any]:
+        """Where an answer goes: to nodes that it may name, in any of the forms, now and then to one that is not."""
+        targets = self.graph.nodes[node].goto
+        if targets is None or chance.random() < 0.4:
+            return {}
+        if chance.random() < self.wild:
+            return {"goto": "nowhere"}
+        found = chance.choice([*targets, *[list(targets)] * (len(targets) > 1)])
+        return {"goto": {"node": found, "updates": {"log": "went"}} if chance.random() < 0.2 else found}
 
 
 def failure(fault: Fault) -> Any:

@@ -145,6 +145,7 @@ class World:
         updates: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
         version: int | None = None,
+        goto: tuple[str, ...] | None = None,
     ) -> None:
         """Fork the run in memory from one of its commits; the fork is in memory from then on."""
         parent, key = self.head, len(self.store.heads) + 1
@@ -158,9 +159,8 @@ class World:
             config=deep_merge(parent.config, config or {}),
         )
         run = ready(self.loader.forked(head, parent, seq))
-        first = travel.fork(
-            run, travel.Wish(updates=updates or {}, graph=self.graphs[version] if version else None), self.now, "test"
-        )
+        wish = travel.Wish(updates=updates or {}, goto=goto, graph=self.graphs[version] if version else None)
+        first = travel.fork(run, wish, self.now, "test")
         self._begin(Live(run=run, head=head), first)
 
     def _begin(self, live: Live, first: Step) -> None:
