@@ -26,6 +26,7 @@ from dispatch._secrets import reply_addresses
 from dispatch._transport import Tools
 from engine.driver import Engine
 from engine.driver.comparison import Comparison
+from engine.driver.everything import Everything
 from engine.driver.lines import Lines
 from engine.driver.reader import Reader
 from engine.driver.stream import Streams
@@ -49,6 +50,7 @@ class Wired:
     reader: Reader
     comparison: Comparison
     streams: Streams
+    everything: Everything
     workflows: Workflows
     definitions: Definitions | None
     workers: Workers
@@ -105,6 +107,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         reader=reader,
         comparison=Comparison(Lines(store, engine.loader)),
         streams=Streams(reader),
+        everything=Everything(reader),
         workflows=workflows,
         definitions=_definitions(settings, workflows),
         workers=Workers(store, outbox, clock),

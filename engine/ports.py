@@ -54,6 +54,26 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedCommit:
+    """A commit in the log of all runs, without its snapshot; `before` is the run's status after the commit before."""
+
+    place: int
+    row: CommitRow
+    before: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedEvent:
+    """An event in the log of all runs; `follows` is the place of the commit that was the run's newest then (0: it is
+    gone), `status` the run's after that."""
+
+    place: int
+    row: EventRow
+    follows: int
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerRow:
     """A durable timer of a task; a task has at most one of each kind."""
 
@@ -226,6 +246,16 @@ class Store(Claims, Protocol):
     async def task_events(self, run_key: int, task_id: TaskId) -> list[EventRow]: ...
     async def last_event(self, run_key: int) -> int:
         """The highest `n` of a run's events; 0 if there are none."""
+
+    async def log_commits(self, after: int, limit: int) -> list[LoggedCommit]:
+        """At most `limit` commits of all runs with place > after, in the order in which they were written. Places only
+        grow; that of a commit which was deleted is never given again."""
+
+    async def log_events(self, after: int, limit: int) -> list[LoggedEvent]:
+        """The same of events; they have places of their own."""
+
+    async def log_end(self) -> tuple[int, int]:
+        """The places of the last commit and of the last event, 0 for none."""
 
     # interrupts, timers
 

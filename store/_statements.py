@@ -84,6 +84,10 @@ INSERT_RUN = _insert(runs, rows.RUN)
 INSERT_INPUT = _insert(run_inputs, rows.INPUT)
 INSERT_COMMIT = _insert(commits, rows.COMMIT)
 INSERT_EVENT = _insert(events, rows.EVENT)
+INSERT_COMMIT_AT, INSERT_EVENT_AT = (
+    text.replace(" (", " (rowid, ", 1).replace("(?", "(?, ?", 1) for text in (INSERT_COMMIT, INSERT_EVENT)
+)
+"""The same for one row, with the rowid first."""
 INSERT_INTERRUPT = _insert(interrupts, rows.INTERRUPT)
 
 _moved: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows.MOVED}

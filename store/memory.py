@@ -10,13 +10,26 @@ from typing import ClassVar, TypeVar
 
 from engine.claims import KEPT_MS, Claim, ClaimRow
 from engine.errors import StaleCommit
+from engine.matching import run_matches, workflow_matches
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
-from engine.ports import Batch, CommitRow, EventRow, InterruptRow, Page, RunFilter, TimerRow, WorkerRow, WorkflowRow
+from engine.ports import (
+    Batch,
+    CommitRow,
+    EventRow,
+    InterruptRow,
+    LoggedCommit,
+    LoggedEvent,
+    Page,
+    RunFilter,
+    TimerRow,
+    WorkerRow,
+    WorkflowRow,
+)
 from store import _cursor as cursors
 from store._cursor import Place
 from store._errors import has_forks, no_worker, no_workflow, version_exists, worker_exists
 from store._fresh import moved, touched, versions_after
-from store._match import run_matches, workflow_matches
+from store._memory_log import MemoryLog
 
 T = TypeVar("T")
 
@@ -64,6 +77,7 @@ class MemoryStore:
         self._workers: dict[str, WorkerRow] = {}
         self._server_secret = b""
         self._claims: dict[tuple[str, str], ClaimRow] = {}
+        self._log = MemoryLog()
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
@@ -85,11 +99,13 @@ class MemoryStore:
             self._runs[key].version = version
         for row in batch.commits:
             self._runs[row.run_key].commits.append(row)
+            self._log.add_commit(row)
         for key, head in batch.heads.items():
             run = self._runs[key]
             run.head = moved(run.head, head)
         for event in batch.events:
             insort(self._runs[event.run_key].events, event, key=_number)
+            self._log.add_event(event)
         self._timers_and_interrupts(batch)
         self._add_claims(batch.claims)
 
@@ -161,6 +177,7 @@ class MemoryStore:
         run = self._runs.pop(run_key, None)
         if run is not None:
             del self._keys[run.head.id]
+            self._log.forget(run_key)
             self._interrupts = {name: item for name, item in self._interrupts.items() if item[1].run_key != run_key}
 
     async def forks_of(self, run_key: int) -> list[RunHead]:
@@ -200,6 +217,15 @@ class MemoryStore:
     async def last_event(self, run_key: int) -> int:
         events = self._events(run_key)
         return events[-1].n if events else 0
+
+    async def log_commits(self, after: int, limit: int) -> list[LoggedCommit]:
+        return self._log.commits_after(after, limit)
+
+    async def log_events(self, after: int, limit: int) -> list[LoggedEvent]:
+        return self._log.events_after(after, limit)
+
+    async def log_end(self) -> tuple[int, int]:
+        return self._log.end
 
     def _commits(self, run_key: int) -> list[CommitRow]:
         run = self._runs.get(run_key)

@@ -11,11 +11,24 @@ from typing import Any, ClassVar, TypeVar
 from engine.claims import Claim, ClaimRow
 from engine.errors import StoreUnavailable
 from engine.model import Ref, RunHead, RunId, TaskId
-from engine.ports import Batch, CommitRow, EventRow, InterruptRow, Page, RunFilter, TimerRow, WorkerRow, WorkflowRow
+from engine.ports import (
+    Batch,
+    CommitRow,
+    EventRow,
+    InterruptRow,
+    LoggedCommit,
+    LoggedEvent,
+    Page,
+    RunFilter,
+    TimerRow,
+    WorkerRow,
+    WorkflowRow,
+)
 from store import _changes as changes
 from store import _claims as claims
 from store import _cursor as cursors
 from store import _lists as lists
+from store import _log as log
 from store import _rows as rows
 from store import _schema
 from store import _statements as sql
@@ -216,6 +229,15 @@ class SqliteStore:
 
     async def last_event(self, run_key: int) -> int:
         return int(self._read(sql.LAST_EVENT, run_key=run_key)[0][0] or 0)
+
+    async def log_commits(self, after: int, limit: int) -> list[LoggedCommit]:
+        return [log.commit_of(row) for row in self._read(log.COMMITS, after=after, limit=limit)]
+
+    async def log_events(self, after: int, limit: int) -> list[LoggedEvent]:
+        return [log.event_of(row) for row in self._read(log.EVENTS, after=after, limit=limit)]
+
+    async def log_end(self) -> tuple[int, int]:
+        return log.end(self._read)
 
     # ---- interrupts, timers
 
