@@ -72,9 +72,8 @@ async def running(settings: Settings, base_url: str) -> AsyncIterator[Wired]:
         key = await store.server_secret(secrets.token_bytes(KEY_BYTES))
         http = Http()
         ends.push_async_callback(http.close)
-        outbox = WorkerOutbox(
-            open_transports(Tools(http=http, clock=clock)), clock=clock, reply_to=reply_addresses(base_url, key)
-        )
+        transports = open_transports(Tools(http=http, clock=clock), in_process=settings.local_workers)
+        outbox = WorkerOutbox(transports, clock=clock, reply_to=reply_addresses(base_url, key))
         wired = _wired(settings, base_url, store, outbox, key)
         if wired.definitions is not None:
             await wired.definitions.sync()
@@ -110,7 +109,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         everything=Everything(reader),
         workflows=workflows,
         definitions=_definitions(settings, workflows),
-        workers=Workers(store, outbox, clock),
+        workers=Workers(store, outbox, clock, in_process=settings.local_workers),
         runs=Runs(engine, reader, workflows, closing),
         answers=Answers(engine, key),
         keys=Keys(store, clock),

@@ -1,6 +1,8 @@
 """What a protocol module provides, and what it is given: the way from a chosen worker to its reply.
 
-A public module of this package is a protocol, by its name. It has `open_transport(tools: Tools) -> Transport`.
+A public module of this package is a protocol, by its name. It has `open_transport(tools: Tools) -> Transport` and
+`check_address(address: str) -> str | None`, which says what is wrong with the `url` of a worker. One whose workers are
+code that runs in this process sets `IN_PROCESS = True`.
 """
 
 from __future__ import annotations

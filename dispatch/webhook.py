@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dispatch._address import check_worker_url
 from dispatch._http import HttpFailure
 from dispatch._reply import reply_of, reply_of_failure
 from dispatch._secrets import signature_headers
@@ -11,6 +12,8 @@ from dispatch._transport import Tools
 from engine.encoding import Pieces
 from engine.outbox import Reply
 from engine.ports import WorkerRow
+
+check_address = check_worker_url
 
 
 def open_transport(tools: Tools) -> Webhook:
