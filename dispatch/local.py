@@ -21,6 +21,7 @@ import structlog
 from dispatch._transport import Tools, refused
 from engine.codec import CodecError, dumps, loads
 from engine.encoding import Pieces
+from engine.model import TaskId
 from engine.outbox import Answered, Refused, Reply, Unreachable
 from engine.ports import WorkerRow
 
@@ -68,6 +69,9 @@ class Local:
             return Answered(body=loads(dumps(answer)))
         except CodecError as error:
             return refused("answer.invalid", f"the function returned what is no JSON: {error}", retryable=True)
+
+    async def cancel(self, worker: WorkerRow, task_id: TaskId, headers: Mapping[str, str]) -> None:
+        """Nothing to tell: an async function was cancelled with its delivery, a plain one cannot be."""
 
     async def close(self) -> None:
         """Nothing to release: threads end with their functions, or with the process."""

@@ -183,7 +183,7 @@ class Engine:
 
         def act(turn: Turn, live: Live) -> None:
             self.delivery.take(turn, live, control.cancel(live.run, turn.now, actor))
-            turn.effects.append(lambda: self.delivery.let_go(live))
+            turn.effects.append(lambda: self.delivery.cancel(tuple(live.run.progress)))
 
         await self.loop.on_run(run_id, act)
 

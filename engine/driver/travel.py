@@ -89,7 +89,7 @@ class Travel:
         turn.clear_timers(live)
         live.run = to
         self.delivery.take(turn, live, step)
-        turn.effects.append(lambda: self.delivery.release(tasks))
+        turn.effects.append(lambda: self.delivery.cancel(tasks))
 
     # ---- edits
 

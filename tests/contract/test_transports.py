@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
@@ -16,6 +17,7 @@ import pytest
 from dispatch._http import Http
 from dispatch._registry import open_transports, protocols
 from dispatch._transport import Tools, Transport
+from engine.model import TaskId
 from engine.outbox import Accepted, Answered, Refused, Unreachable
 from engine.ports import WorkerRow
 from tests.unit.dispatch.builders import (
@@ -233,3 +235,9 @@ async def test_a_delivery_that_is_cancelled_leaves_nothing_behind(transport, pee
     assert delivery.cancelled()
     await peer.until_left()
     assert not {task for task in asyncio.all_tasks() - tasks if task is not asyncio.current_task()}
+
+
+async def test_telling_a_worker_that_a_task_is_cancelled_harms_nobody(transport, peer):
+    for row in (peer.row, peer.nobody):
+        async with asyncio.timeout(PATIENCE_S):
+            await transport.cancel(replace(row, metadata={"cancel": True}), TaskId("t1"), HEADERS)
