@@ -247,6 +247,12 @@ class InterruptsQuery(Paged):
     status: Literal["open", "resolved", "cancelled", "expired", "suspended"] | None = None
 
 
+class DeadLettersQuery(Paged):
+    """Which dead letters a list holds."""
+
+    status: Literal["open", "redriven"] | None = None
+
+
 Modes = Annotated[str, AfterValidator(_modes)]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from engine.claims import Claim, ClaimRow, Claims
+from engine.dead_letters import DeadLetter, DeadLetters
 from engine.model import Ref, RunHead, RunId, RunStatus, TaskId
 
 T = TypeVar("T")
@@ -161,12 +162,15 @@ class Batch:
     interrupts_ended: list[tuple[str, str, int | None]] = field(default_factory=list)
     """(interrupt id, status, time); without a time, one that is open again"""
     claims: list[ClaimRow] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    redriven: list[tuple[str, int]] = field(default_factory=list)
+    """(id of a dead letter, time)"""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write."""
         rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
-        return not any((*rows, self.interrupts, self.interrupts_ended, self.claims))
+        return not any((*rows, self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +194,7 @@ class RunFilter:
     q: str | None = None
 
 
-class Store(Claims, Protocol):
+class Store(Claims, DeadLetters, Protocol):
     """Where everything durable lives. Writes are all or nothing; a read never sees part of a batch."""
 
     async def open(self) -> None:

@@ -9,6 +9,7 @@ from engine.errors import StaleCommit
 from engine.model import RunHead
 from engine.ports import Batch
 from store import _claims as claims
+from store import _dead_letters as dead_letters
 from store import _rows as rows
 from store import _statements as sql
 from store._fresh import moved, touched, versions_after
@@ -37,6 +38,7 @@ def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int])
             _append(connection, sql.INSERT_EVENT, sql.INSERT_EVENT_AT, gaps.get("events"), happened)
         _timers_and_interrupts(connection, batch)
         claims.add(connection, batch.claims)
+        dead_letters.write(connection, batch)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode not in _STALE:
             raise

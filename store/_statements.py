@@ -35,6 +35,7 @@ from store._tables import (
     IS_TURN,
     claims,
     commits,
+    dead_letters,
     events,
     interrupts,
     run_inputs,
@@ -137,7 +138,7 @@ ACTIVE_RUNS = named(
 )
 OWNED = {
     table.name: named(delete(table).where(table.c.run_key == bindparam("run_key")))
-    for table in (commits, events, timers, interrupts, run_inputs)
+    for table in (commits, events, timers, interrupts, dead_letters, run_inputs)
 }
 """What deletes the rows that a run owns, by table."""
 DELETE_RUN = named(delete(runs).where(runs.c.key == bindparam("run_key")))

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import ClassVar, TypeVar
 
 from engine.claims import KEPT_MS, Claim, ClaimRow
+from engine.dead_letters import REDRIVEN, DeadLetter
 from engine.errors import StaleCommit
 from engine.matching import run_matches, workflow_matches
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
@@ -78,6 +79,7 @@ class MemoryStore:
         self._server_secret = b""
         self._claims: dict[tuple[str, str], ClaimRow] = {}
         self._log = MemoryLog()
+        self._letters: dict[str, tuple[int, DeadLetter]] = {}
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
@@ -108,6 +110,11 @@ class MemoryStore:
             self._log.add_event(event)
         self._timers_and_interrupts(batch)
         self._add_claims(batch.claims)
+        for letter in batch.dead_letters:
+            self._letters[letter.id] = (max((n for n, _ in self._letters.values()), default=0) + 1, letter)
+        for name, at in batch.redriven:
+            n, letter = self._letters[name]
+            self._letters[name] = (n, replace(letter, status=REDRIVEN, redriven_at=at))
 
     def _add_claims(self, rows: Iterable[ClaimRow]) -> None:
         for row in rows:
@@ -178,6 +185,7 @@ class MemoryStore:
         if run is not None:
             del self._keys[run.head.id]
             self._log.forget(run_key)
+            self._letters = {name: item for name, item in self._letters.items() if item[1].run_key != run_key}
             self._interrupts = {name: item for name, item in self._interrupts.items() if item[1].run_key != run_key}
 
     async def forks_of(self, run_key: int) -> list[RunHead]:
@@ -234,6 +242,18 @@ class MemoryStore:
     def _events(self, run_key: int) -> list[EventRow]:
         run = self._runs.get(run_key)
         return run.events if run else []
+
+    async def dead_letter(self, letter_id: str) -> DeadLetter | None:
+        found = self._letters.get(letter_id)
+        return None if found is None else found[1]
+
+    async def dead_letters(
+        self, status: str | None, limit: int, cursor: str | None
+    ) -> tuple[tuple[DeadLetter, ...], str | None]:
+        after = cursors.read("dead_letters", cursor, int)
+        found = (item for item in self._letters.values() if status in (None, item[1].status))
+        page = _page("dead_letters", found, lambda item: (item[0],), limit, after)
+        return tuple(letter for _, letter in page.items), page.next_cursor
 
     # ---- interrupts, timers
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from engine.claims import Claim, ClaimRow
+from engine.dead_letters import DeadLetter
 from engine.errors import StoreUnavailable
 from engine.model import Ref, RunHead, RunId, TaskId
 from engine.ports import (
@@ -27,6 +28,7 @@ from engine.ports import (
 from store import _changes as changes
 from store import _claims as claims
 from store import _cursor as cursors
+from store import _dead_letters as letters
 from store import _lists as lists
 from store import _log as log
 from store import _rows as rows
@@ -238,6 +240,15 @@ class SqliteStore:
 
     async def log_end(self) -> tuple[int, int]:
         return log.end(self._read)
+
+    async def dead_letter(self, letter_id: str) -> DeadLetter | None:
+        return self._one(letters.letter_of, letters.ONE, letter=letter_id)
+
+    async def dead_letters(
+        self, status: str | None, limit: int, cursor: str | None
+    ) -> tuple[tuple[DeadLetter, ...], str | None]:
+        text, given = letters.query(status, limit + 1, cursors.read("dead_letters", cursor, int))
+        return letters.page([(row[-1], letters.letter_of(row)) for row in self._read(text, **given)], limit)
 
     # ---- interrupts, timers
 
