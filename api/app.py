@@ -8,10 +8,24 @@ from fastapi import FastAPI
 
 from api import describe, errors
 from api.auth import BASE, BearerAuth
-from api.routes import branches, checkpoints, interrupts, operations, runs, streams, tasks, travel, workers, workflows
+from api.routes import (
+    branches,
+    checkpoints,
+    dead_letters,
+    interrupts,
+    operations,
+    runs,
+    streams,
+    tasks,
+    travel,
+    workers,
+    workflows,
+)
 from api.wiring import Wired
 
-AREAS = (runs, branches, tasks, checkpoints, streams, interrupts, travel, workflows, workers, operations)
+AREAS = (
+    runs, branches, tasks, checkpoints, streams, interrupts, travel, workflows, workers, dead_letters, operations,
+)  # fmt: skip
 """The first routes are found fastest: what is asked most often comes first."""
 
 

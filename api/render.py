@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from api.auth import BASE
 from engine.codec import write
+from engine.dead_letters import DeadLetter
 from engine.ports import Page, WorkerRow, WorkflowRow
 from engine.render import rfc3339
 
@@ -92,4 +93,22 @@ def worker_json(row: WorkerRow) -> dict[str, Any]:
         "metadata": row.metadata,
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
+    }
+
+
+def dead_letter_json(letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter as it is listed."""
+    return {
+        "id": letter.id,
+        "run_id": letter.run_id,
+        "workflow_id": letter.workflow_id,
+        "node": letter.node,
+        "task_id": letter.task_id,
+        "index": letter.index,
+        "attempt": letter.attempt,
+        "worker_id": letter.worker,
+        "error": letter.error,
+        "status": letter.status,
+        "created_at": rfc3339(letter.created_at),
+        "redriven_at": rfc3339(letter.redriven_at),
     }

@@ -215,8 +215,8 @@ def _named(name: str, known: list[str]) -> dict[str, Any]:
     return {"name": name[:80], "known": ", ".join(known)}
 
 
-class RunsQuery(Paged):
-    """Which runs a list holds."""
+class RunFilters(BaseModel):
+    """Which runs are meant."""
 
     status: Annotated[str, AfterValidator(_statuses)] | None = Field(
         default=None, description="One or more statuses, separated by commas."
@@ -227,6 +227,10 @@ class RunsQuery(Paged):
     parent_id: str | None = Field(default=None, description="The run that these were forked from.")
     q: str | None = Field(default=None, description="Part of a run's or a workflow's id.")
     metadata: str | None = Field(default=None, alias="metadata.<k>", description="The text at this key of metadata.")
+
+
+class RunsQuery(RunFilters, Paged):
+    """Which runs a list holds."""
 
 
 class WorkflowsQuery(Paged):
@@ -249,6 +253,12 @@ class InterruptsQuery(Paged):
     """Which interrupts a list holds."""
 
     status: Literal["open", "resolved", "cancelled", "expired", "suspended"] | None = None
+
+
+class DeadLettersQuery(Paged):
+    """Which dead letters a list holds."""
+
+    status: Literal["open", "redriven"] | None = None
 
 
 Modes = Annotated[str, AfterValidator(_modes)]
@@ -276,6 +286,16 @@ class StreamQuery(BaseModel):
     after: str | None = Field(default=None, description="An event id: goes on after it. `Last-Event-ID` wins.")
     from_: Literal["now"] | None = Field(default=None, alias="from", description="Leaves out what has happened.")
     until: Literal["interrupted"] | None = Field(default=None, description="Also ends at this status.")
+
+
+class EventsQuery(RunFilters):
+    """What a stream of many runs tells, and from where on. `status` is that of the run at the event."""
+
+    mode: Modes = Field(
+        default="updates", description="One or more of values, updates, tasks, custom, debug, separated by commas."
+    )
+    after: str | None = Field(default=None, description="An event id: goes on after it. `Last-Event-ID` wins.")
+    from_: Literal["now"] | None = Field(default=None, alias="from", description="Leaves out what has happened.")
 
 
 class Chunk(Asked):

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     db: str = Field(default="sqlite:///clew.db", min_length=1)
     workflows: Path | None = None
     token: Annotated[SecretStr, AfterValidator(_is_header_text)] | None = None
+    local_workers: bool = False
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
     max_body: int = Field(default=8 * MIB, ge=1024)
     max_depth: int = Field(default=64, ge=8, le=256)

@@ -271,6 +271,23 @@ class TaskRecord(Task):
     log: list[dict[str, Any]] = Field(description="The last 1000 lines, oldest first.")
 
 
+class DeadLetter(Shape):
+    """A task that has failed for good."""
+
+    id: str = Field(description="The checkpoint of the failure.")
+    run_id: str
+    workflow_id: str
+    node: str
+    task_id: str
+    index: int | None
+    attempt: int
+    worker_id: str | None
+    error: ErrorObject
+    status: Literal["open", "redriven"]
+    created_at: datetime
+    redriven_at: datetime | None
+
+
 class Heard(Shape):
     """The answer to a worker that reports."""
 

@@ -26,6 +26,7 @@ from dispatch._secrets import reply_addresses
 from dispatch._transport import Tools
 from engine.driver import Engine
 from engine.driver.comparison import Comparison
+from engine.driver.everything import Everything
 from engine.driver.lines import Lines
 from engine.driver.reader import Reader
 from engine.driver.stream import Streams
@@ -49,6 +50,7 @@ class Wired:
     reader: Reader
     comparison: Comparison
     streams: Streams
+    everything: Everything
     workflows: Workflows
     definitions: Definitions | None
     workers: Workers
@@ -70,9 +72,8 @@ async def running(settings: Settings, base_url: str) -> AsyncIterator[Wired]:
         key = await store.server_secret(secrets.token_bytes(KEY_BYTES))
         http = Http()
         ends.push_async_callback(http.close)
-        outbox = WorkerOutbox(
-            open_transports(Tools(http=http, clock=clock)), clock=clock, reply_to=reply_addresses(base_url, key)
-        )
+        transports = open_transports(Tools(http=http, clock=clock), in_process=settings.local_workers)
+        outbox = WorkerOutbox(transports, clock=clock, reply_to=reply_addresses(base_url, key))
         wired = _wired(settings, base_url, store, outbox, key)
         if wired.definitions is not None:
             await wired.definitions.sync()
@@ -105,9 +106,10 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         reader=reader,
         comparison=Comparison(Lines(store, engine.loader)),
         streams=Streams(reader),
+        everything=Everything(reader),
         workflows=workflows,
         definitions=_definitions(settings, workflows),
-        workers=Workers(store, outbox, clock),
+        workers=Workers(store, outbox, clock, in_process=settings.local_workers),
         runs=Runs(engine, reader, workflows, closing),
         answers=Answers(engine, key),
         keys=Keys(store, clock),

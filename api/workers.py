@@ -8,8 +8,8 @@ from typing import Any
 
 from api.paging import page_of
 from api.schemas import ChangedWorker, NewWorker
-from dispatch._address import check_worker_headers, check_worker_url
-from dispatch._registry import protocols
+from dispatch._address import check_worker_headers
+from dispatch._registry import check_address, protocols, runs_code
 from dispatch._secrets import new_secret
 from engine.claims import Claim
 from engine.errors import Invalid, NotFound
@@ -18,10 +18,11 @@ from engine.ports import Page, Store, WorkerRow
 
 
 class Workers:
-    """The registry of workers. `clock` gives milliseconds since the epoch."""
+    """The registry of workers. `clock` gives milliseconds since the epoch; `in_process` allows workers that are code
+    which runs in this process."""
 
-    def __init__(self, store: Store, outbox: Outbox, clock: Callable[[], int]) -> None:
-        self.store, self.outbox, self.clock = store, outbox, clock
+    def __init__(self, store: Store, outbox: Outbox, clock: Callable[[], int], *, in_process: bool) -> None:
+        self.store, self.outbox, self.clock, self.in_process = store, outbox, clock, in_process
 
     async def tell(self) -> None:
         """Tell the outbox who is registered now."""
@@ -34,7 +35,7 @@ class Workers:
         now = self.clock()
         given = _columns(asked) | {"secret": asked.secret or new_secret()}
         row = WorkerRow(id=asked.id, created_at=now, updated_at=now, **given)
-        _check(row)
+        self._check(row)
         await self.store.put_worker(row, create=True, claim=claim)
         await self.tell()
         return row
@@ -42,7 +43,7 @@ class Workers:
     async def change(self, worker_id: str, asked: ChangedWorker) -> WorkerRow:
         """Change the fields that were given. Raises NotFound or Invalid."""
         row = replace(await self.get(worker_id), updated_at=self.clock(), **_columns(asked))
-        _check(row)
+        self._check(row)
         await self.store.put_worker(row, create=False)
         await self.tell()
         return row
@@ -65,6 +66,21 @@ class Workers:
         await self.store.delete_worker(worker_id)
         await self.tell()
 
+    def _check(self, row: WorkerRow) -> None:
+        """Raises Invalid for a worker that could not be reached as it says."""
+        known = protocols()
+        if row.protocol not in known:
+            raise _invalid("protocol", f"'{row.protocol[:80]}' is not supported; supported: {', '.join(known)}")
+        if runs_code(row.protocol) and not self.in_process:
+            why = f"{row.protocol} workers run code in the server's process: start it with --local-workers"
+            raise _invalid("protocol", why)
+        if row.url is None:
+            raise _invalid("url", f"a worker that is reached by {row.protocol} needs an address in `url`")
+        if why_not := check_address(row.protocol, row.url):
+            raise _invalid("url", why_not)
+        if why_not := check_worker_headers(_with_token(row)):
+            raise _invalid("headers", why_not)
+
 
 def _columns(asked: NewWorker | ChangedWorker) -> dict[str, Any]:
     """The fields that were given, as a row has them; null empties a list or an object."""
@@ -74,19 +90,6 @@ def _columns(asked: NewWorker | ChangedWorker) -> dict[str, Any]:
     if given.get("headers", ...) is None:
         given["headers"] = {}
     return given
-
-
-def _check(row: WorkerRow) -> None:
-    """Raises Invalid for a worker that could not be reached as it says."""
-    known = protocols()
-    if row.protocol not in known:
-        raise _invalid("protocol", f"'{row.protocol[:80]}' is not supported; supported: {', '.join(known)}")
-    if row.url is None:
-        raise _invalid("url", f"a worker that is reached by {row.protocol} needs a URL")
-    if why := check_worker_url(row.url):
-        raise _invalid("url", why)
-    if why := check_worker_headers(_with_token(row)):
-        raise _invalid("headers", why)
 
 
 def _with_token(row: WorkerRow) -> Mapping[str, str]:

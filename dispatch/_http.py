@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import get_running_loop
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -106,6 +107,10 @@ class Http:
         except NotConnected as gone:
             raise Broken(f"the connection was dropped, then: {gone.message}") from gone
 
+    async def delete(self, url: str, headers: Mapping[str, str], timeout_s: float) -> Response:
+        """DELETE, with no body; the caller ends the wait after `timeout_s`. Raises one of the HttpFailures."""
+        return await self._request("DELETE", url, None, headers, timeout_s, fresh=False)
+
     async def close(self) -> None:
         """Close all connections; idempotent."""
         while self._sessions:
@@ -119,13 +124,18 @@ class Http:
     async def _post(
         self, url: str, body: Pieces, headers: Mapping[str, str], timeout_s: float, *, fresh: bool
     ) -> Response:
+        data = _InPieces(body) if len(body) > 1 or len(body[0]) >= _AT_ONCE else body[0]
+        return await self._request("POST", url, data, headers, timeout_s, fresh=fresh)
+
+    async def _request(
+        self, method: str, url: str, data: Any, headers: Mapping[str, str], timeout_s: float, *, fresh: bool
+    ) -> Response:
         connect_s = min(self._connect_s, timeout_s / 2)
         timeout = aiohttp.ClientTimeout(total=None, connect=connect_s)
-        data = _InPieces(body) if len(body) > 1 or len(body[0]) >= _AT_ONCE else body[0]
         session = self._session(fresh=fresh)
         try:
-            async with session.post(
-                url, data=data, headers=headers, allow_redirects=False, timeout=timeout
+            async with session.request(
+                method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
             ) as response:
                 return await self._read(url, response)
         except aiohttp.ConnectionTimeoutError as error:

@@ -28,6 +28,10 @@ from engine.ports import WorkerRow
 MAX_DELIVERIES = 512
 """Deliveries under way at a time, each of which holds one connection: well below the usual limit of open files."""
 
+TELL_S = 10.0
+MAX_TELLING = 32
+"""For so long, and so many at a time, workers are told that a task is cancelled."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -72,6 +76,7 @@ class WorkerOutbox:
         self._full = False
         self._closing = False
         self._numbers = count()
+        self._telling = asyncio.Semaphore(MAX_TELLING)
 
     def listen(self, listener: Listener) -> None:
         self._listener = listener
@@ -101,6 +106,22 @@ class WorkerOutbox:
             entry.delivery.cancel()
         self._slots.free(entry.worker_id)
         self._serve(entry.worker_id)
+
+    def cancel(self, task_id: TaskId) -> None:
+        """Forget an attempt that nobody wants any more, and tell the worker that holds it. Idempotent."""
+        entry = self._entries.get(task_id)
+        self.release(task_id)
+        held_by = self._slots.find(entry.worker_id) if entry is not None and entry.worker_id is not None else None
+        if entry is not None and held_by is not None and not self._closing:
+            self._keep(asyncio.get_running_loop().create_task(self._tell_worker(entry.work, held_by)), entry.work)
+
+    async def _tell_worker(self, work: Work, worker: WorkerRow) -> None:
+        try:
+            async with self._telling, asyncio.timeout(TELL_S):
+                headers = {"Idempotency-Key": f"{work.task_id}.cancel"}
+                await self._transports[worker.protocol].cancel(worker, work.task_id, headers)
+        except TimeoutError:
+            log.info("cancel.untold", worker_id=worker.id, run_id=work.run_id, task_id=work.task_id)
 
     def withdraw(self, task_id: TaskId) -> None:
         """Take an attempt out of the line; one that a worker holds goes on. Idempotent."""
@@ -213,9 +234,12 @@ class WorkerOutbox:
         self._under_way += 1
         delivery = self._deliver(entry, self._slots.row(worker_id), deadline, probe)
         entry.delivery = asyncio.get_running_loop().create_task(delivery, name=f"deliver {entry.work.task_id}")
-        self._tasks.add(entry.delivery)
-        entry.delivery.add_done_callback(partial(self._ended, entry.work))
+        self._keep(entry.delivery, entry.work)
         self._listener.dispatched(entry.work, worker_id, at, deadline)
+
+    def _keep(self, task: asyncio.Task[None], work: Work) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._ended, work))
 
     async def _deliver(self, entry: _Entry, worker: WorkerRow, deadline: int, probe: bool) -> None:
         work = entry.work

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 
 import dispatch
 from dispatch._transport import Tools, Transport
@@ -16,6 +18,21 @@ def protocols() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in iter_modules(dispatch.__path__) if not module.name.startswith("_")))
 
 
-def open_transports(tools: Tools) -> dict[str, Transport]:
-    """A transport for every protocol."""
-    return {name: import_module(f"dispatch.{name}").open_transport(tools) for name in protocols()}
+def open_transports(tools: Tools, *, in_process: bool = True) -> dict[str, Transport]:
+    """A transport for every protocol; without `in_process`, for those that run no code of others in this process."""
+    return {name: _module(name).open_transport(tools) for name in protocols() if in_process or not runs_code(name)}
+
+
+def runs_code(protocol: str) -> bool:
+    """Whether workers of a protocol are code that runs in this process."""
+    return getattr(_module(protocol), "IN_PROCESS", False)
+
+
+def check_address(protocol: str, address: str) -> str | None:
+    """What is wrong with the address of a worker of this protocol, or None."""
+    check: Callable[[str], str | None] = _module(protocol).check_address
+    return check(address)
+
+
+def _module(protocol: str) -> ModuleType:
+    return import_module(f"dispatch.{protocol}")

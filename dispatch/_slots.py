@@ -53,6 +53,10 @@ class Slots:
     def row(self, worker_id: str) -> WorkerRow:
         return self._rows[worker_id]
 
+    def find(self, worker_id: str) -> WorkerRow | None:
+        """A worker that is registered still, and can be reached by a protocol that there is."""
+        return self._rows.get(worker_id)
+
     def taken(self, worker_id: str) -> int:
         return self._taken.get(worker_id, 0)
 

@@ -1,6 +1,8 @@
 """What a protocol module provides, and what it is given: the way from a chosen worker to its reply.
 
-A public module of this package is a protocol, by its name. It has `open_transport(tools: Tools) -> Transport`.
+A public module of this package is a protocol, by its name. It has `open_transport(tools: Tools) -> Transport` and
+`check_address(address: str) -> str | None`, which says what is wrong with the `url` of a worker. One whose workers are
+code that runs in this process sets `IN_PROCESS = True`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Any, Protocol
 
 from dispatch._http import Http
 from engine.encoding import Pieces
-from engine.model import ErrorInfo
+from engine.model import ErrorInfo, TaskId
 from engine.outbox import Refused, Reply
 from engine.ports import WorkerRow
 
@@ -34,6 +36,10 @@ class Transport(Protocol):
         the wait after `timeout_s` by cancelling; nothing may be left behind then. Unreachable is for attempts of which
         the worker has seen nothing; every other failure is a Refused.
         """
+
+    async def cancel(self, worker: WorkerRow, task_id: TaskId, headers: Mapping[str, str]) -> None:
+        """Tell a worker that nobody wants its answer to a task any more, where it can be told. The caller ends the
+        wait; a delivery that is under way was cancelled before. Raises nothing for a worker that cannot be reached."""
 
     async def close(self) -> None:
         """Release what the transport holds; idempotent."""

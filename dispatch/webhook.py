@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote, urlsplit, urlunsplit
 
+import structlog
+
+from dispatch._address import check_worker_url
 from dispatch._http import HttpFailure
 from dispatch._reply import reply_of, reply_of_failure
 from dispatch._secrets import signature_headers
 from dispatch._transport import Tools
 from engine.encoding import Pieces
+from engine.model import TaskId
 from engine.outbox import Reply
 from engine.ports import WorkerRow
+
+TOLD_S = 10.0
+"""For how long it is tried to tell a worker that a task is cancelled."""
+
+check_address = check_worker_url
+log = structlog.get_logger(__name__)
 
 
 def open_transport(tools: Tools) -> Webhook:
@@ -31,6 +42,15 @@ class Webhook:
             return reply_of_failure(failure)
         return reply_of(response, self._clock())
 
+    async def cancel(self, worker: WorkerRow, task_id: TaskId, headers: Mapping[str, str]) -> None:
+        """DELETE its URL with the task's id, if it says by `metadata.cancel` that it can be told."""
+        if not (isinstance(worker.metadata, Mapping) and worker.metadata.get("cancel") is True):
+            return
+        try:
+            await self._http.delete(_of_task(worker.url or "", task_id), self._headers(worker, (b"",), headers), TOLD_S)
+        except HttpFailure as failure:
+            log.info("cancel.untold", worker_id=worker.id, task_id=task_id, error=failure.message)
+
     async def close(self) -> None:
         """Nothing to release: the HTTP client is shared."""
 
@@ -43,3 +63,9 @@ class Webhook:
         if worker.secret:
             sent |= signature_headers(worker.secret, sent["idempotency-key"], self._clock(), body)
         return sent
+
+
+def _of_task(url: str, task_id: TaskId) -> str:
+    """The address of a task below that of its worker."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(task_id, safe='')}"))

@@ -98,6 +98,10 @@ class Outbox(Protocol):
     def release(self, task_id: TaskId) -> None:
         """The attempt is over, timed out or not wanted any more: abort its delivery, free its slot. Idempotent."""
 
+    def cancel(self, task_id: TaskId) -> None:
+        """Nobody wants the answer any more: as `release`, and a worker that holds the attempt is told, where its
+        protocol has a way to. Nothing is heard of that. Idempotent."""
+
     def withdraw(self, task_id: TaskId) -> None:
         """Forget an attempt that no worker holds yet; one that is under way goes on. Idempotent."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from engine.claims import Claim, ClaimRow, Claims
+from engine.dead_letters import DeadLetter, DeadLetters
 from engine.model import Ref, RunHead, RunId, RunStatus, TaskId
 
 T = TypeVar("T")
@@ -51,6 +52,26 @@ class EventRow:
     kind: str
     task_id: TaskId | None
     body: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedCommit:
+    """A commit in the log of all runs, without its snapshot; `before` is the run's status after the commit before."""
+
+    place: int
+    row: CommitRow
+    before: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedEvent:
+    """An event in the log of all runs; `follows` is the place of the commit that was the run's newest then (0: it is
+    gone), `status` the run's after that."""
+
+    place: int
+    row: EventRow
+    follows: int
+    status: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +162,15 @@ class Batch:
     interrupts_ended: list[tuple[str, str, int | None]] = field(default_factory=list)
     """(interrupt id, status, time); without a time, one that is open again"""
     claims: list[ClaimRow] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    redriven: list[tuple[str, int]] = field(default_factory=list)
+    """(id of a dead letter, time)"""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write."""
         rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
-        return not any((*rows, self.interrupts, self.interrupts_ended, self.claims))
+        return not any((*rows, self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +194,7 @@ class RunFilter:
     q: str | None = None
 
 
-class Store(Claims, Protocol):
+class Store(Claims, DeadLetters, Protocol):
     """Where everything durable lives. Writes are all or nothing; a read never sees part of a batch."""
 
     async def open(self) -> None:
@@ -226,6 +250,16 @@ class Store(Claims, Protocol):
     async def task_events(self, run_key: int, task_id: TaskId) -> list[EventRow]: ...
     async def last_event(self, run_key: int) -> int:
         """The highest `n` of a run's events; 0 if there are none."""
+
+    async def log_commits(self, after: int, limit: int) -> list[LoggedCommit]:
+        """At most `limit` commits of all runs with place > after, in the order in which they were written. Places only
+        grow; that of a commit which was deleted is never given again."""
+
+    async def log_events(self, after: int, limit: int) -> list[LoggedEvent]:
+        """The same of events; they have places of their own."""
+
+    async def log_end(self) -> tuple[int, int]:
+        """The places of the last commit and of the last event, 0 for none."""
 
     # interrupts, timers
 

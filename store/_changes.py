@@ -9,6 +9,7 @@ from engine.claims import Claim
 from engine.model import SEQ_BITS
 from engine.ports import WorkerRow, WorkflowRow
 from store import _claims as claims
+from store import _log as log
 from store import _rows as rows
 from store import _statements as sql
 from store._errors import has_forks, no_worker, no_workflow, version_exists, worker_exists
@@ -29,6 +30,7 @@ def delete_run(run_key: int) -> Change:
         if forks := connection.execute(sql.FORKS, given).fetchall():
             raise has_forks([rows.run_head(row).id for row in forks])
         given = {"run_key": run_key}
+        log.keep_end(connection)
         for statement in sql.OWNED.values():
             connection.execute(statement, given)
         connection.execute(sql.DELETE_RUN, given)

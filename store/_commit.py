@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from engine.errors import StaleCommit
 from engine.model import RunHead
 from engine.ports import Batch
 from store import _claims as claims
+from store import _dead_letters as dead_letters
 from store import _rows as rows
 from store import _statements as sql
 from store._fresh import moved, touched, versions_after
@@ -21,24 +22,36 @@ _STALE = (
 """What is there already, or belongs to a run that is gone."""
 
 
-def write(connection: sqlite3.Connection, batch: Batch) -> None:
-    """Write a batch in the open transaction. Raises StaleCommit; then the transaction has to be rolled back."""
+def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int]) -> None:
+    """Write a batch in the open transaction; rows of the tables in `gaps` go on after a rowid. Raises StaleCommit; then
+    the transaction has to be rolled back."""
     statuses, versions = _check(connection, batch)
     try:
         _create(connection, batch, versions)
-        many = connection.executemany
         if batch.commits:
-            many(sql.INSERT_COMMIT, map(rows.commit_values, batch.commits))
+            values = map(rows.commit_values, batch.commits)
+            _append(connection, sql.INSERT_COMMIT, sql.INSERT_COMMIT_AT, gaps.get("commits"), values)
         created = {head.key for head in batch.created}
         _move(connection, [head for key, head in batch.heads.items() if key not in created], versions, statuses)
         if batch.events:
-            many(sql.INSERT_EVENT, map(rows.event_values, batch.events))
+            happened = map(rows.event_values, batch.events)
+            _append(connection, sql.INSERT_EVENT, sql.INSERT_EVENT_AT, gaps.get("events"), happened)
         _timers_and_interrupts(connection, batch)
         claims.add(connection, batch.claims)
+        dead_letters.write(connection, batch)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode not in _STALE:
             raise
         raise StaleCommit(f"the batch does not fit what is stored: {error}") from error
+
+
+def _append(
+    connection: sqlite3.Connection, insert: str, insert_at: str, last: int | None, values: Iterator[rows.Row]
+) -> None:
+    """Insert rows; after a gap the first one says where it stands, and the others follow by themselves."""
+    if last is not None:
+        connection.execute(insert_at, (last + 1, *next(values)))
+    connection.executemany(insert, values)
 
 
 def _check(connection: sqlite3.Connection, batch: Batch) -> tuple[_Statuses, dict[int, int]]:

@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy import literal_column as number
 
+from engine.matching import lowered
 from engine.ports import RunFilter
 from store import _rows as rows
 from store._cursor import Place
-from store._match import lowered
 from store._statements import RUNS, WORKFLOW_COLUMNS, first_rows, named, picked
 from store._tables import interrupts, run_inputs, runs, workflow_heads, workflows
 

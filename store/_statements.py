@@ -35,6 +35,7 @@ from store._tables import (
     IS_TURN,
     claims,
     commits,
+    dead_letters,
     events,
     interrupts,
     run_inputs,
@@ -84,6 +85,10 @@ INSERT_RUN = _insert(runs, rows.RUN)
 INSERT_INPUT = _insert(run_inputs, rows.INPUT)
 INSERT_COMMIT = _insert(commits, rows.COMMIT)
 INSERT_EVENT = _insert(events, rows.EVENT)
+INSERT_COMMIT_AT, INSERT_EVENT_AT = (
+    text.replace(" (", " (rowid, ", 1).replace("(?", "(?, ?", 1) for text in (INSERT_COMMIT, INSERT_EVENT)
+)
+"""The same for one row, with the rowid first."""
 INSERT_INTERRUPT = _insert(interrupts, rows.INTERRUPT)
 
 _moved: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows.MOVED}
@@ -133,7 +138,7 @@ ACTIVE_RUNS = named(
 )
 OWNED = {
     table.name: named(delete(table).where(table.c.run_key == bindparam("run_key")))
-    for table in (commits, events, timers, interrupts, run_inputs)
+    for table in (commits, events, timers, interrupts, dead_letters, run_inputs)
 }
 """What deletes the rows that a run owns, by table."""
 DELETE_RUN = named(delete(runs).where(runs.c.key == bindparam("run_key")))

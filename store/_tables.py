@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -154,6 +154,29 @@ interrupts = Table(
 )
 Index("interrupts_by_status", interrupts.c.status, interrupts.c.n)
 Index("interrupts_by_run", interrupts.c.run_key, interrupts.c.n)
+
+# Tasks that have failed for good.
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("n", _Int, primary_key=True),  # the order in which they failed
+    Column("id", Text, nullable=False, unique=True),
+    _run_key(),
+    Column("run_id", Text, nullable=False),
+    Column("seq", _Int, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("task_id", Text, nullable=False),
+    Column("index", _Int),
+    Column("attempt", _Int, nullable=False),
+    Column("worker", Text),
+    Column("error", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("redriven_at", _Int),
+)
+Index("dead_letters_by_status", dead_letters.c.status, dead_letters.c.n)
+Index("dead_letters_by_run", dead_letters.c.run_key)
 
 workflows = Table(
     "workflows",

@@ -15,6 +15,7 @@ from engine.errors import StoreUnavailable
 from engine.ports import Batch
 from store._commit import write
 from store._handover import Handover
+from store._log import gaps
 from store._sqlite import connect_writer, primary_code, told
 
 BUSY_S = 5.0
@@ -31,12 +32,17 @@ class Writer:
         self.connection = connect_writer(path)
         self._thread = Handover("clew-commit")
         self._open = True
+        self._gaps: dict[str, int] | None = None
 
     async def commit(self, batch: Batch) -> None:
         """Write a batch durably. Whether one that is cancelled was written is not told; it was, or nothing of it."""
         async with self._transaction():
-            write(self.connection, batch)
+            if self._gaps is None:
+                self._gaps = gaps(self.connection)
+            write(self.connection, batch, self._gaps)
             await self._thread.run(self.connection.commit)
+            if self._gaps:
+                self._gaps = None
         await asyncio.sleep(0)  # a caller that commits again and again leaves room for others
 
     async def change(self, work: Callable[[sqlite3.Connection], None]) -> None:
@@ -47,6 +53,7 @@ class Writer:
             self.connection.commit()
 
         async with self._transaction():
+            self._gaps = None
             await self._thread.run(work_and_commit)
 
     async def close(self) -> None:

@@ -9,14 +9,28 @@ from operator import attrgetter
 from typing import ClassVar, TypeVar
 
 from engine.claims import KEPT_MS, Claim, ClaimRow
+from engine.dead_letters import REDRIVEN, DeadLetter
 from engine.errors import StaleCommit
+from engine.matching import run_matches, workflow_matches
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
-from engine.ports import Batch, CommitRow, EventRow, InterruptRow, Page, RunFilter, TimerRow, WorkerRow, WorkflowRow
+from engine.ports import (
+    Batch,
+    CommitRow,
+    EventRow,
+    InterruptRow,
+    LoggedCommit,
+    LoggedEvent,
+    Page,
+    RunFilter,
+    TimerRow,
+    WorkerRow,
+    WorkflowRow,
+)
 from store import _cursor as cursors
 from store._cursor import Place
 from store._errors import has_forks, no_worker, no_workflow, version_exists, worker_exists
 from store._fresh import moved, touched, versions_after
-from store._match import run_matches, workflow_matches
+from store._memory_log import MemoryLog
 
 T = TypeVar("T")
 
@@ -64,6 +78,8 @@ class MemoryStore:
         self._workers: dict[str, WorkerRow] = {}
         self._server_secret = b""
         self._claims: dict[tuple[str, str], ClaimRow] = {}
+        self._log = MemoryLog()
+        self._letters: dict[str, tuple[int, DeadLetter]] = {}
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
@@ -85,13 +101,20 @@ class MemoryStore:
             self._runs[key].version = version
         for row in batch.commits:
             self._runs[row.run_key].commits.append(row)
+            self._log.add_commit(row)
         for key, head in batch.heads.items():
             run = self._runs[key]
             run.head = moved(run.head, head)
         for event in batch.events:
             insort(self._runs[event.run_key].events, event, key=_number)
+            self._log.add_event(event)
         self._timers_and_interrupts(batch)
         self._add_claims(batch.claims)
+        for letter in batch.dead_letters:
+            self._letters[letter.id] = (max((n for n, _ in self._letters.values()), default=0) + 1, letter)
+        for name, at in batch.redriven:
+            n, letter = self._letters[name]
+            self._letters[name] = (n, replace(letter, status=REDRIVEN, redriven_at=at))
 
     def _add_claims(self, rows: Iterable[ClaimRow]) -> None:
         for row in rows:
@@ -161,6 +184,8 @@ class MemoryStore:
         run = self._runs.pop(run_key, None)
         if run is not None:
             del self._keys[run.head.id]
+            self._log.forget(run_key)
+            self._letters = {name: item for name, item in self._letters.items() if item[1].run_key != run_key}
             self._interrupts = {name: item for name, item in self._interrupts.items() if item[1].run_key != run_key}
 
     async def forks_of(self, run_key: int) -> list[RunHead]:
@@ -201,6 +226,15 @@ class MemoryStore:
         events = self._events(run_key)
         return events[-1].n if events else 0
 
+    async def log_commits(self, after: int, limit: int) -> list[LoggedCommit]:
+        return self._log.commits_after(after, limit)
+
+    async def log_events(self, after: int, limit: int) -> list[LoggedEvent]:
+        return self._log.events_after(after, limit)
+
+    async def log_end(self) -> tuple[int, int]:
+        return self._log.end
+
     def _commits(self, run_key: int) -> list[CommitRow]:
         run = self._runs.get(run_key)
         return run.commits if run else []
@@ -208,6 +242,18 @@ class MemoryStore:
     def _events(self, run_key: int) -> list[EventRow]:
         run = self._runs.get(run_key)
         return run.events if run else []
+
+    async def dead_letter(self, letter_id: str) -> DeadLetter | None:
+        found = self._letters.get(letter_id)
+        return None if found is None else found[1]
+
+    async def dead_letters(
+        self, status: str | None, limit: int, cursor: str | None
+    ) -> tuple[tuple[DeadLetter, ...], str | None]:
+        after = cursors.read("dead_letters", cursor, int)
+        found = (item for item in self._letters.values() if status in (None, item[1].status))
+        page = _page("dead_letters", found, lambda item: (item[0],), limit, after)
+        return tuple(letter for _, letter in page.items), page.next_cursor
 
     # ---- interrupts, timers
 

@@ -9,13 +9,28 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from engine.claims import Claim, ClaimRow
+from engine.dead_letters import DeadLetter
 from engine.errors import StoreUnavailable
 from engine.model import Ref, RunHead, RunId, TaskId
-from engine.ports import Batch, CommitRow, EventRow, InterruptRow, Page, RunFilter, TimerRow, WorkerRow, WorkflowRow
+from engine.ports import (
+    Batch,
+    CommitRow,
+    EventRow,
+    InterruptRow,
+    LoggedCommit,
+    LoggedEvent,
+    Page,
+    RunFilter,
+    TimerRow,
+    WorkerRow,
+    WorkflowRow,
+)
 from store import _changes as changes
 from store import _claims as claims
 from store import _cursor as cursors
+from store import _dead_letters as letters
 from store import _lists as lists
+from store import _log as log
 from store import _rows as rows
 from store import _schema
 from store import _statements as sql
@@ -216,6 +231,24 @@ class SqliteStore:
 
     async def last_event(self, run_key: int) -> int:
         return int(self._read(sql.LAST_EVENT, run_key=run_key)[0][0] or 0)
+
+    async def log_commits(self, after: int, limit: int) -> list[LoggedCommit]:
+        return [log.commit_of(row) for row in self._read(log.COMMITS, after=after, limit=limit)]
+
+    async def log_events(self, after: int, limit: int) -> list[LoggedEvent]:
+        return [log.event_of(row) for row in self._read(log.EVENTS, after=after, limit=limit)]
+
+    async def log_end(self) -> tuple[int, int]:
+        return log.end(self._read)
+
+    async def dead_letter(self, letter_id: str) -> DeadLetter | None:
+        return self._one(letters.letter_of, letters.ONE, letter=letter_id)
+
+    async def dead_letters(
+        self, status: str | None, limit: int, cursor: str | None
+    ) -> tuple[tuple[DeadLetter, ...], str | None]:
+        text, given = letters.query(status, limit + 1, cursors.read("dead_letters", cursor, int))
+        return letters.page([(row[-1], letters.letter_of(row)) for row in self._read(text, **given)], limit)
 
     # ---- interrupts, timers
 

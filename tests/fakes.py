@@ -98,6 +98,9 @@ class HeldOutbox:
         self.works.pop(task_id, None)
         self.given.pop(task_id, None)
 
+    def cancel(self, task_id: TaskId) -> None:
+        self.release(task_id)
+
     def withdraw(self, task_id: TaskId) -> None:
         if task_id not in self.given:
             self.works.pop(task_id, None)

@@ -22,13 +22,19 @@ def serve(
     workflows: Annotated[Path | None, typer.Option(help="Folder of workflow files to load.")] = None,
     token: Annotated[str | None, typer.Option(help="Bearer token that callers need; better: CLEW_TOKEN.")] = None,
     public_url: Annotated[str | None, typer.Option(help="Where workers reach this server.")] = None,
+    local_workers: Annotated[
+        bool | None, typer.Option("--local-workers", help="Allow workers that are Python functions in this process.")
+    ] = None,
 ) -> None:
     """Serve the API. Every option has an environment variable, CLEW_HOST and so on."""
     from pydantic import ValidationError
 
     from api.settings import Settings
 
-    given = {"host": host, "port": port, "db": db, "workflows": workflows, "token": token, "public_url": public_url}
+    given = {
+        "host": host, "port": port, "db": db, "workflows": workflows, "token": token, "public_url": public_url,
+        "local_workers": local_workers,
+    }  # fmt: skip
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # the model checks each one
     except ValidationError as error:

@@ -15,7 +15,7 @@ from api.describe import Responses, body_problems, events, problems
 from api.keys import Claimed
 from api.render import answer, created, location, nothing, page
 from api.requests import StrictRoute
-from api.schemas import Empty, Fork, Paged, Resume, RunsQuery, StartAnyRun, StartQuery, StartRun
+from api.schemas import Empty, Fork, Paged, Resume, RunFilters, RunsQuery, StartAnyRun, StartQuery, StartRun
 from api.sse import stream
 from api.wiring import Wired
 from engine.model import RunId, RunStatus
@@ -68,7 +68,7 @@ async def start_any_run(
     return await _begun(server, await server.runs.start_any(body, claim), query, accept)
 
 
-def run_filter(query: RunsQuery, given: QueryParams) -> RunFilter:
+def run_filter(query: RunFilters, given: QueryParams) -> RunFilter:
     """The filter that query parameters describe."""
     return RunFilter(
         status=tuple(map(RunStatus, query.status.split(","))) if query.status else (),

@@ -1,16 +1,17 @@
-"""The stream of a run."""
+"""The streams of a run, and of all runs."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from api.deps import Serving
 from api.describe import events, problems
 from api.requests import StrictRoute
-from api.schemas import StreamQuery
+from api.routes.runs import run_filter
+from api.schemas import EventsQuery, StreamQuery
 from api.sse import Stream, stream
 
 router = APIRouter(tags=["runs"], route_class=StrictRoute)
@@ -31,5 +32,18 @@ async def stream_run(
         after=after,
         from_now=query.from_ is not None,
         until=query.until,
+    )
+    return stream(told, server.closing, server.settings)
+
+
+@router.get("/events", response_class=Stream, responses={**problems(), **events()})
+async def stream_events(
+    server: Serving, request: Request, query: Annotated[EventsQuery, Query()], last_event_id: LastEventId = None
+) -> Response:
+    """Stream what happens in all runs, or in those that the filters name. Data also has `run_id` and `workflow_id`."""
+    told = server.everything.stream(
+        run_filter(query, request.query_params),
+        modes=frozenset(query.mode.split(",")),
+        at=await server.everything.place(last_event_id or query.after, from_now=query.from_ is not None),
     )
     return stream(told, server.closing, server.settings)

@@ -46,7 +46,7 @@ class Delivery:
             self._inject(turn, live, commit.opened, pending)
         over = (commit.task.id,) if commit.kind is Kind.FAILURE and commit.task is not None else commit.closed
         if over:
-            turn.effects.append(lambda: self.release(over))
+            turn.effects.append(lambda: self.end(over, commit.task))
         if live.run.failing and not was_failing:
             back = waits_for_worker(live.run)
             turn.effects.append(lambda: self._withdraw(back))
@@ -98,6 +98,18 @@ class Delivery:
         for task_id in tasks:
             self.outbox.release(task_id)
             self.timers.clear(task_id)
+
+    def cancel(self, tasks: tuple[TaskId, ...]) -> None:
+        """Tell workers that what they hold of these tasks is not wanted any more."""
+        for task_id in tasks:
+            self.outbox.cancel(task_id)
+            self.timers.clear(task_id)
+
+    def end(self, over: tuple[TaskId, ...], done: Task | None) -> None:
+        """Free what tasks hold that are over; workers of those that were not done themselves are told."""
+        own = tuple(task_id for task_id in over if done is not None and task_id == done.id)
+        self.release(own)
+        self.cancel(tuple(task_id for task_id in over if task_id not in own))
 
     def _await_answer(self, live: Live, task_id: TaskId, worker: str | None, deadline: int) -> Callable[[], None]:
         def again() -> None:

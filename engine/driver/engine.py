@@ -13,6 +13,7 @@ from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
 from engine.driver.loop import EngineOptions, Loop
+from engine.driver.redrive import Redrive
 from engine.driver.reports import Reports
 from engine.driver.travel import Travel
 from engine.driver.turn import Live, Turn, is_resting
@@ -61,6 +62,7 @@ class Engine:
         self.delivery = Delivery(self.loop, outbox, secret_of, chance)
         self.reports = Reports(self.loop)
         self.travel = Travel(self.loop, self.loader, self.delivery, new_id)
+        self.redrive = Redrive(self.loop, self.travel)
         self._next_key = 1
 
     async def open(self) -> None:
@@ -183,7 +185,7 @@ class Engine:
 
         def act(turn: Turn, live: Live) -> None:
             self.delivery.take(turn, live, control.cancel(live.run, turn.now, actor))
-            turn.effects.append(lambda: self.delivery.let_go(live))
+            turn.effects.append(lambda: self.delivery.cancel(tuple(live.run.progress)))
 
         await self.loop.on_run(run_id, act)
 

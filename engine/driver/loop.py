@@ -22,6 +22,9 @@ from engine.ports import Store
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+ALL = 0
+"""Stands for all runs where who watches names the key of one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
@@ -219,6 +222,8 @@ class Loop:
         for live in turn.touched.values():
             live.undurable -= 1
             self._notify(live.run.key)
+        if ALL in self.watchers:
+            self._notify(ALL)
         self._forget_idle()
 
     @staticmethod
@@ -279,7 +284,7 @@ class Loop:
 
     def changes(self, key: int) -> int:
         """A number that grows whenever something of a run becomes durable while somebody watches it."""
-        return self._changes.get(key, 0)
+        return self._notified if key == ALL else self._changes.get(key, 0)
 
     async def next_change(self, key: int, told: int, timeout_s: float) -> None:
         """Wait until something has become durable since `changes` was `told`, or the time is up."""

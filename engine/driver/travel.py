@@ -59,7 +59,7 @@ class Travel:
             _check_not_cancelled(live)
             to = travel.moved(live.run, past, live.run.last_branch + 1)
             to.recall = recall
-            self._move(turn, live, to, travel.replay(to, wish, turn.now, actor))
+            self.move(turn, live, to, travel.replay(to, wish, turn.now, actor))
 
         await self.loop.on_run(run_id, act)
 
@@ -84,17 +84,17 @@ class Travel:
         if live.run.branch == branch:
             raise Conflict("the run is on this branch already", "branch.current")
         to = travel.moved(live.run, past, branch)
-        self._move(turn, live, to, travel.checkout(to, turn.now, actor))
+        self.move(turn, live, to, travel.checkout(to, turn.now, actor))
         return True
 
-    def _move(self, turn: Turn, live: Live, to: Run, step: Step) -> None:
+    def move(self, turn: Turn, live: Live, to: Run, step: Step) -> None:
         """Leave the line that a run is on: its interrupts leave the inbox, its workers and timers are let go."""
         left, tasks = live.run, tuple(live.run.progress)
         turn.batch.interrupts_ended += [(name, "suspended", turn.now) for name in left.interrupts]
         turn.clear_timers(live)
         live.run = to
         self.delivery.take(turn, live, step)
-        turn.effects.append(lambda: self.delivery.release(tasks))
+        turn.effects.append(lambda: self.delivery.cancel(tasks))
 
     # ---- edits
 

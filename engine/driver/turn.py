@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.activation import limit_error
 from engine.commits import Step
+from engine.dead_letters import letter_of
 from engine.model import (
     TERMINAL,
     Commit,
@@ -77,6 +78,8 @@ class Turn:
         self.touch(live)
         run, commit = live.run, step.commit
         known_interrupts = tuple(run.interrupts)
+        if commit.error is not None and (letter := letter_of(run, commit)) is not None:
+            self.batch.dead_letters.append(letter)
         run.take(commit, step.fresh, step.blockers)
         if run.limit is None:
             run.limit = limit_error(run)

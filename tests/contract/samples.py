@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from engine.dead_letters import DeadLetter
 from engine.model import Ref, RunHead, RunId, RunStatus, TaskId, make_ref
 from engine.ports import Batch, CommitRow, EventRow, Expected, InterruptRow, TimerRow, WorkerRow, WorkflowRow
 
@@ -101,3 +102,11 @@ def step(head: RunHead, seq: int, **fields: Any) -> Batch:
         commits=[commit(head.key, seq)],
         heads={head.key: replace(after, **fields)},
     )
+
+
+def letter(key: int, seq: int, **fields: Any) -> DeadLetter:
+    """A task that has failed at a commit."""
+    given = {"workflow_id": "review", "node": "a", "task_id": TaskId(f"task-{seq}"), "index": None, "attempt": 1}
+    rest = {"worker": None, "error": {"code": "boom", "message": "it broke"}, "created_at": NOW + seq}
+    of = {"id": f"run-{key:04d}.{seq}", "run_key": key, "run_id": RunId(f"run-{key:04d}"), "seq": seq}
+    return DeadLetter(**{**of, **given, **rest, **fields})

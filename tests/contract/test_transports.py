@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
@@ -16,6 +17,7 @@ import pytest
 from dispatch._http import Http
 from dispatch._registry import open_transports, protocols
 from dispatch._transport import Tools, Transport
+from engine.model import TaskId
 from engine.outbox import Accepted, Answered, Refused, Unreachable
 from engine.ports import WorkerRow
 from tests.unit.dispatch.builders import (
@@ -86,7 +88,73 @@ async def webhook_peer() -> AsyncIterator[Peer]:
         yield WebhookPeer(worker)
 
 
-PEERS: dict[str, Callable[[], AbstractAsyncContextManager[Peer]]] = {"webhook": webhook_peer}
+class LocalPeer:
+    """Functions of this module, which ask the peer that there is."""
+
+    def __init__(self) -> None:
+        self.row = a_worker(url=f"{__name__}:work")
+        self.nobody = a_worker(url=f"{__name__}:nobody")
+        self.seen: list[Any] = []
+        self.said: Any = {"output": "done"}
+        self.asked, self.left = asyncio.Event(), asyncio.Event()
+        self.hanging = False
+
+    async def work(self, task: Any) -> Any:
+        self.seen.append(task)
+        self.asked.set()
+        if isinstance(self.said, Exception):
+            raise self.said
+        try:
+            if self.hanging:
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.left.set()
+            raise
+        return self.said
+
+    def answers(self, body: Any) -> None:
+        self.said = body
+
+    def accepts(self) -> None:
+        raise AssertionError("a function answers when it returns")
+
+    def fails(self, error: Any) -> None:
+        self.said = type("Broken", (Exception,), error)(error["message"])
+
+    def hangs(self) -> None:
+        self.hanging = True
+
+    def got(self) -> list[tuple[bytes, str]]:
+        return [(orjson.dumps(task), task["task_id"]) for task in self.seen]
+
+    async def until_asked(self) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await self.asked.wait()
+
+    async def until_left(self) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await self.left.wait()
+
+
+local: list[LocalPeer] = []
+
+
+async def work(task: Any) -> Any:
+    return await local[-1].work(task)
+
+
+@asynccontextmanager
+async def local_peer() -> AsyncIterator[Peer]:
+    local.append(LocalPeer())
+    yield local[-1]
+    local.clear()
+
+
+PEERS: dict[str, Callable[[], AbstractAsyncContextManager[Peer]]] = {"webhook": webhook_peer, "local": local_peer}
+
+
+AT_ONCE = {"local"}
+"""Protocols without a way to answer later."""
 
 
 def test_every_protocol_takes_part():
@@ -127,6 +195,7 @@ async def test_the_envelope_arrives_byte_for_byte_with_its_key(transport, peer):
     assert peer.got() == [(BODY, "t1")]
 
 
+@pytest.mark.parametrize("peer", sorted(PEERS.keys() - AT_ONCE), indirect=True)
 async def test_a_task_may_be_accepted_to_be_answered_later(transport, peer):
     peer.accepts()
     assert await deliver(transport, peer.row) == Accepted()
@@ -166,3 +235,9 @@ async def test_a_delivery_that_is_cancelled_leaves_nothing_behind(transport, pee
     assert delivery.cancelled()
     await peer.until_left()
     assert not {task for task in asyncio.all_tasks() - tasks if task is not asyncio.current_task()}
+
+
+async def test_telling_a_worker_that_a_task_is_cancelled_harms_nobody(transport, peer):
+    for row in (peer.row, peer.nobody):
+        async with asyncio.timeout(PATIENCE_S):
+            await transport.cancel(replace(row, metadata={"cancel": True}), TaskId("t1"), HEADERS)

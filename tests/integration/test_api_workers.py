@@ -85,6 +85,13 @@ async def test_an_unknown_protocol_names_the_known_ones(server: Server) -> None:
     assert "webhook" in problem["detail"]
 
 
+async def test_functions_are_workers_only_where_that_is_allowed(server: Server) -> None:
+    row = {"id": "f", "protocol": "local", "url": "json:loads"}
+    problem = await server.refused("POST", "/workers", 422, json=row)
+    assert (problem["code"], problem["errors"][0]["path"]) == ("worker.invalid", "/protocol")
+    assert "--local-workers" in problem["detail"]
+
+
 async def test_a_change_leaves_the_other_fields_alone(server: Server) -> None:
     made = await server.post("/workers", {**W, "metadata": {"a": 1}, "model": "m"}, 201)
     changed = await server.call("PATCH", "/workers/w1", json={"max_concurrent": 7, "model": None})

@@ -140,6 +140,7 @@ class Seen:
     path: str
     headers: Mapping[str, str]
     raw: bytes
+    method: str = "POST"
 
     @property
     def body(self) -> Any:
@@ -193,7 +194,7 @@ class HttpWorker:
         self._changed = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        seen = Seen(request.path, request.headers, await request.read())
+        seen = Seen(request.path, request.headers, await request.read(), request.method)
         self.seen.append(seen)
         self.active[seen.path] = self.active.get(seen.path, 0) + 1
         self.peak = max(self.peak, sum(self.active.values()))
@@ -220,7 +221,7 @@ async def http_worker() -> AsyncIterator[HttpWorker]:
     """Serve an HttpWorker as long as the block lasts."""
     worker = HttpWorker()
     app = web.Application(client_max_size=64 * 1024 * 1024)
-    app.router.add_post("/{tail:.*}", worker.handle)
+    app.router.add_route("*", "/{tail:.*}", worker.handle)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:

@@ -1,4 +1,4 @@
-"""What the filters of lists mean, as conditions on values; `_lists` says the same in SQL."""
+"""What the filters of lists mean, as conditions on values; stores say the same in their own language."""
 
 from __future__ import annotations
 
