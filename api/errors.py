@@ -21,6 +21,7 @@ from engine.errors import (
     NodeFailure,
     NotFound,
     StaleCommit,
+    StoreFull,
     StoreLocked,
     StoreUnavailable,
 )
@@ -81,6 +82,9 @@ def of_engine(error: EngineError) -> Response:
             return problem(422, error.reason, error.message, errors=error.problems)
         case NodeFailure():
             return problem(422, error.node_code, error.message)
+        case StoreFull():
+            log.error("request.store", code=error.code, error=error.message)
+            return problem(507, error.code, error.message, headers={"Retry-After": "5"})
         case StoreUnavailable() | StaleCommit() | StoreLocked():
             log.error("request.store", code=error.code, error=error.message)
             return problem(503, error.code, error.message, headers={"Retry-After": "1"})

@@ -58,6 +58,12 @@ class StoreUnavailable(EngineError):
     code = "store.unavailable"
 
 
+class StoreFull(StoreUnavailable):
+    """The disk is full: the store takes commits again once there is room."""
+
+    code = "store.full"
+
+
 class StoreLocked(EngineError):
     """Another process serves this database."""
 

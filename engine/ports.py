@@ -182,6 +182,9 @@ class Store(Claims, Protocol):
     async def ping(self) -> None:
         """Raise StoreUnavailable unless the store can be read."""
 
+    async def probe(self) -> None:
+        """Write something that nobody needs, durably. Raises StoreUnavailable while the store takes no commit."""
+
     # runs
 
     async def next_run_key(self) -> int:

@@ -99,6 +99,9 @@ class SqliteStore:
         if not self.path.is_file():
             raise StoreUnavailable(f"{self.path} has been removed", path=str(self.path))
 
+    async def probe(self) -> None:
+        await self._write().change(changes.probe)
+
     # ---- runs
 
     async def next_run_key(self) -> int:

@@ -30,9 +30,10 @@ async def get_base_health() -> Response:
 
 @router.get("/ready", response_model=shapes.Ready, responses=problems())
 async def get_ready(server: Serving) -> Response:
-    """Tell whether the server can do its work: its store can be read, and it is not about to end."""
+    """Tell whether the server can do its work: its store gives and takes, and it is not about to end."""
     if server.closing.is_set():
         raise Refused(503, "server.closing", "the server is closing", {"Retry-After": "5"})
+    server.engine.loop.recovery.require_store()
     await server.store.ping()
     return answer({"status": "ready"})
 

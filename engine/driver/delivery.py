@@ -88,6 +88,10 @@ class Delivery:
         """Withdraw all the work of a run."""
         self.release(tuple(live.run.progress))
 
+    def hold(self, held: bool) -> None:
+        """Send nothing more, or go on sending."""
+        self.outbox.hold(held)
+
     def _withdraw(self, tasks: tuple[TaskId, ...]) -> None:
         for task_id in tasks:
             self.outbox.withdraw(task_id)

@@ -15,8 +15,8 @@ from engine.driver.loading import Loader, new_run
 from engine.driver.loop import EngineOptions, Loop
 from engine.driver.reports import Reports
 from engine.driver.travel import Travel
-from engine.driver.turn import Live, Turn, is_resting
-from engine.errors import Conflict, NotFound
+from engine.driver.turn import RESTING, Live, Turn, is_resting
+from engine.errors import Conflict, EngineError, NotFound
 from engine.graph import Graph
 from engine.model import TERMINAL, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
 from engine.outbox import Outbox
@@ -146,8 +146,13 @@ class Engine:
             self.delivery.take(turn, found, first)
             return found.run.id
 
+        self.loop.recovery.require_store()
         self.loop.adopt(live)
-        return await self.loop.do(live, begin)
+        try:
+            return await self.loop.do(live, begin)
+        except EngineError:
+            self.loop.drop(live.run.key)
+            raise
 
     def _take_key(self) -> int:
         key, self._next_key = self._next_key, self._next_key + 1
@@ -210,10 +215,15 @@ class Engine:
     async def wait(self, run_id: RunId, timeout_s: float) -> None:
         """Return when the run is terminal or interrupted, durably, or the time is up."""
         live = self.loop.live(run_id)
-        if live is None:
+        head = await self.store.run(run_id) if live is None else live.head
+        if head is None or (live is None and head.status in RESTING):
             return
 
         def rests() -> bool:
-            return live.dropped or (is_resting(live.run) and not live.undurable and not live.inbox)
+            nonlocal live
+            live = self.loop.lives.get(head.key, live)  # after a commit that failed, it is another one
+            if live is None or live.dropped:
+                return False
+            return is_resting(live.run) and not live.undurable and not live.inbox
 
-        await self.loop.changed(live.run.key, rests, timeout_s)
+        await self.loop.changed(head.key, rests, timeout_s)

@@ -13,6 +13,7 @@ import structlog
 
 from engine.commits import Step
 from engine.driver.loading import Loader
+from engine.driver.recovery import Recovery
 from engine.driver.turn import Effect, Live, Turn, is_resting
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.model import RunHead, RunId
@@ -51,6 +52,9 @@ class Carrier(Protocol):
     def let_go(self, live: Live) -> None:
         """Forget the open work of a run that is dropped from memory."""
 
+    def hold(self, held: bool) -> None:
+        """Send nothing more, or go on sending."""
+
 
 class Loop:
     """Plans runs in turns of a few milliseconds and writes each turn as one transaction."""
@@ -70,6 +74,7 @@ class Loop:
         self._flush: asyncio.TimerHandle | None = None
         self._overdue = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self.recovery = Recovery(store, self, options.retry_store_ms / 1000)
 
     # ---- life
 
@@ -85,8 +90,9 @@ class Loop:
 
     async def close(self) -> None:
         """Stop planning; what is planned already is committed."""
-        while self._queue or self._turn is not None:
+        while (self._queue or self._turn is not None) and self.recovery.fault is None:
             await self.idle()
+        await self.recovery.close()
         if self._flush is not None:
             self._flush.cancel()
         for task in self._tasks:
@@ -127,7 +133,7 @@ class Loop:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue:
+            while self._queue and self.recovery.fault is None:
                 self._plan_some(perf_counter() + self.options.turn_ms / 1000)
                 self._flush_soon()
                 await asyncio.sleep(0)
@@ -146,9 +152,7 @@ class Loop:
             return self._advance(turn, live, until)
         except Exception as error:  # the root of all planning: a mistake costs one run its place in memory, no more
             log.exception("run.planning_failed", run_id=live.run.id)
-            for tell in live.waiting:
-                tell(error)
-            self.drop(live.run.key)
+            self.drop(live.run.key, error)
             return True
 
     def _advance(self, turn: Turn, live: Live, until: float) -> bool:
@@ -235,26 +239,27 @@ class Loop:
         log.error("commit.failed", error=error.message, code=error.code, runs=len(turn.touched))
         keys = {key for failed in turns for key in failed.touched}
         for key in keys:
-            self.drop(key)
+            self.drop(key, error)
         for failed in turns:
             for tell in failed.failures:
                 tell(error)
-        asyncio.get_running_loop().call_later(self.options.retry_store_ms / 1000, self._revive_soon, keys)
-
-    def _revive_soon(self, keys: set[int]) -> None:
-        self._start(self._revive_all(keys))
+        self.recovery.lost(keys, error)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _revive_all(self, keys: set[int]) -> None:
-        try:
-            for key in keys & set(await self.store.active_runs()):
-                await self.revive(key)
-        except StoreUnavailable:
-            asyncio.get_running_loop().call_later(self.options.retry_store_ms / 1000, self._revive_soon, keys)
+    def stop_work(self, error: StoreUnavailable) -> None:
+        """Plan nothing and send nothing more; whoever waits is told why, and nothing that was asked is done later."""
+        self.carrier.hold(True)
+        for live in tuple(self.lives.values()):
+            live.refuse(error)
+
+    def go_on_with_work(self) -> None:
+        """Plan and send again."""
+        self.carrier.hold(False)
+        self._wake.set()
 
     # ---- the cache
 
@@ -267,12 +272,13 @@ class Loop:
         """The run in memory, if it is held."""
         return self.lives.get(self.keys.get(run_id, -1))
 
-    def drop(self, key: int) -> None:
-        """Forget a run that is in memory: what is durable can be read again."""
+    def drop(self, key: int, why: BaseException | None = None) -> None:
+        """Forget a run that is in memory: what is durable can be read again. Whoever waits for it is told why."""
         live = self.lives.pop(key, None)
         if live is None:
             return
         live.dropped = True
+        live.refuse(why or StoreUnavailable("the run was dropped from memory; ask again"))
         self.keys.pop(live.run.id, None)
         self.carrier.let_go(live)
         self._notify(key)
@@ -337,9 +343,14 @@ class Loop:
             live = Live(run=await self.loader.at_head(newest), head=newest)
             await self.loader.recall(live.run, newest)
             self.adopt(live)
-            self.ask(live, self.carrier.go_on)
+            self.ask(live, self._take_up)
         self._loading.pop(head.id, None)
         return live
+
+    def _take_up(self, turn: Turn, live: Live) -> None:
+        """Whoever watched the run when it was dropped may have missed what was written then."""
+        self.carrier.go_on(turn, live)
+        turn.effects.append(lambda: self._notify(live.run.key))
 
     # ---- asking a run
 
@@ -350,6 +361,7 @@ class Loop:
 
     async def on_run(self, run_id: RunId, act: Callable[[Turn, Live], T], *, patient: bool = False) -> T:
         """Have something done with a run; returns once it is durable. Raises NotFound, and what `act` raises."""
+        self.recovery.require_store()
         live = self.live(run_id)
         if live is None:
             head = await self.store.run(run_id)
@@ -361,10 +373,12 @@ class Loop:
     async def do(self, live: Live, act: Callable[[Turn, Live], T], *, patient: bool = False) -> T:
         """Have something done in the next turn; returns once it is durable, raises what it raised. Who is `patient`
         waits a little for company, so that many who note something share a transaction."""
+        self.recovery.require_store()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def attempt(turn: Turn, found: Live) -> None:
-            found.waiting.append(lambda error: _fail(done, error))
+            if done.done():
+                return  # it was refused meanwhile, or nobody waits any more
             try:
                 value = act(turn, found)
             except EngineError as error:
@@ -374,6 +388,7 @@ class Loop:
             effects.append(lambda: None if done.done() else done.set_result(value))
             turn.failures.append(lambda error: _fail(done, error))
 
+        live.waiting.append(lambda error: _fail(done, error))
         self.ask(live, attempt)
         return await done
 

@@ -24,6 +24,7 @@ from engine.record import encode
 from engine.run import Run
 
 Effect = Callable[[], None]
+RESTING = TERMINAL | {RunStatus.INTERRUPTED}
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +38,13 @@ class Live:
     undurable: int = 0
     dropped: bool = False
     waiting: list[Callable[[BaseException], None]] = field(default_factory=list)
-    """Who is told when what is being done with the run right now goes wrong."""
+    """Who is told when what is asked of the run, or being done with it right now, goes wrong."""
+
+    def refuse(self, why: BaseException) -> None:
+        """Tell everybody who waits that nothing of what they asked will be done."""
+        for tell in self.waiting:
+            tell(why)
+        self.waiting.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -191,7 +198,7 @@ def head_of(live: Live, now: int) -> RunHead:
 
 def is_resting(run: Run) -> bool:
     """Whether a run waits for nothing that this process holds, so that its memory can be given back."""
-    return run.status in TERMINAL or run.status is RunStatus.INTERRUPTED
+    return run.status in RESTING
 
 
 def waits_for_worker(run: Run) -> tuple[TaskId, ...]:
