@@ -46,6 +46,12 @@ class Empty(Asked):
     """An object without fields."""
 
 
+class Drain(Asked):
+    """Empties the server, or has it take work again."""
+
+    draining: bool = True
+
+
 class Duplicate(Asked):
     """Copies a workflow."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
 
@@ -17,6 +17,15 @@ def _is_header_text(token: SecretStr) -> SecretStr:
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("a token is made of printable ASCII characters, without spaces")
     return token
+
+
+def _listed(given: Any) -> Any:
+    return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^\s/?#*]+)$")]
+Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
+"""Origins of web pages, in the environment with commas between them."""
 
 
 class Settings(BaseSettings):
@@ -30,6 +39,7 @@ class Settings(BaseSettings):
     workflows: Path | None = None
     token: Annotated[SecretStr, AfterValidator(_is_header_text)] | None = None
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
+    cors_origins: Origins = ()
     max_body: int = Field(default=8 * MIB, ge=1024)
     max_depth: int = Field(default=64, ge=8, le=256)
     max_nodes: int = Field(default=2000, ge=1)

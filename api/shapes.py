@@ -288,6 +288,13 @@ class Ready(Shape):
     status: Literal["ready"]
 
 
+class Drained(Shape):
+    """How far a server is emptied."""
+
+    draining: bool
+    deliveries: int = Field(description="Tasks that workers are being asked right now.")
+
+
 class Info(Shape):
     """What this server is."""
 

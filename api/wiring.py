@@ -45,6 +45,7 @@ class Wired:
     settings: Settings
     base_url: str
     store: Store
+    outbox: WorkerOutbox
     engine: Engine
     reader: Reader
     comparison: Comparison
@@ -101,6 +102,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         settings=settings,
         base_url=base_url,
         store=store,
+        outbox=outbox,
         engine=engine,
         reader=reader,
         comparison=Comparison(Lines(store, engine.loader)),

@@ -108,6 +108,16 @@ class WorkerOutbox:
         if (entry := self._entries.get(task_id)) is not None and entry.worker_id is None:
             self.release(task_id)
 
+    @property
+    def under_way(self) -> int:
+        """How many deliveries are under way."""
+        return self._under_way
+
+    @property
+    def in_line(self) -> int:
+        """How many tasks wait for a worker."""
+        return sum(map(len, self._lines.values()))
+
     def hold(self, held: bool) -> None:
         """Begin no delivery from now on, or serve those in line again."""
         self._held = held

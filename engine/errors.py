@@ -64,6 +64,12 @@ class StoreFull(StoreUnavailable):
     code = "store.full"
 
 
+class Draining(EngineError):
+    """The server is being emptied before it ends: it begins no runs."""
+
+    code = "server.draining"
+
+
 class StoreLocked(EngineError):
     """Another process serves this database."""
 

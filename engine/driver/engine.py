@@ -16,7 +16,7 @@ from engine.driver.loop import EngineOptions, Loop
 from engine.driver.reports import Reports
 from engine.driver.travel import Travel
 from engine.driver.turn import RESTING, Live, Turn, is_resting
-from engine.errors import Conflict, EngineError, NotFound
+from engine.errors import Conflict, Draining, EngineError, NotFound
 from engine.graph import Graph
 from engine.model import TERMINAL, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
 from engine.outbox import Outbox
@@ -61,6 +61,7 @@ class Engine:
         self.delivery = Delivery(self.loop, outbox, secret_of, chance)
         self.reports = Reports(self.loop)
         self.travel = Travel(self.loop, self.loader, self.delivery, new_id)
+        self.draining = False
         self._next_key = 1
 
     async def open(self) -> None:
@@ -74,6 +75,11 @@ class Engine:
         """Stop; what is planned already is committed. Close the outbox first, so that nothing new comes in."""
         self.delivery.timers.close()
         await self.loop.close()
+
+    def drain(self, draining: bool = True) -> None:
+        """Begin no run and send no task from now on, or do so again; what workers hold already is taken back."""
+        self.draining = draining
+        self.delivery.hold(draining, "drain")
 
     # ---- starting and forking
 
@@ -147,6 +153,8 @@ class Engine:
             return found.run.id
 
         self.loop.recovery.require_store()
+        if self.draining:
+            raise Draining("the server is being drained and begins no runs; ask the next one")
         self.loop.adopt(live)
         try:
             return await self.loop.do(live, begin)

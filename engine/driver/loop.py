@@ -14,7 +14,8 @@ import structlog
 from engine.commits import Step
 from engine.driver.loading import Loader
 from engine.driver.recovery import Recovery
-from engine.driver.turn import Effect, Live, Turn, is_resting
+from engine.driver.tally import Tally
+from engine.driver.turn import Live, Turn, is_resting
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.model import RunHead, RunId
 from engine.planner import Dispatch, step
@@ -74,6 +75,7 @@ class Loop:
         self._flush: asyncio.TimerHandle | None = None
         self._overdue = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self.tally = Tally()
         self.recovery = Recovery(store, self, options.retry_store_ms / 1000)
 
     # ---- life
@@ -207,6 +209,7 @@ class Loop:
                 await self._commit(turn)
 
     async def _commit(self, turn: Turn) -> None:
+        begun = perf_counter()
         try:
             turn.seal()
             if not turn.batch.empty:
@@ -218,24 +221,18 @@ class Loop:
             log.exception("commit.broken")
             self._undo(turn, StoreUnavailable(f"the store failed: {type(error).__name__}"))
             return
-        for effect in (*turn.effects, *turn.patient):
-            self._carry_out(effect)
+        self.tally.take(turn, perf_counter() - begun)
+        turn.carry_out()
         for live in turn.touched.values():
             live.undurable -= 1
             self._notify(live.run.key)
         self._forget_idle()
 
-    @staticmethod
-    def _carry_out(effect: Effect) -> None:
-        try:
-            effect()
-        except Exception:  # the root of what follows a commit: one consequence must not keep the others from happening
-            log.exception("run.effect_failed")
-
     def _undo(self, turn: Turn, error: EngineError) -> None:
         """Nothing of the batch was written: forget its runs, and what was planned on top, and read them again."""
         turns = [turn] if self._turn is None else [turn, self._turn]
         self._turn = None
+        self.tally.lost += 1
         log.error("commit.failed", error=error.message, code=error.code, runs=len(turn.touched))
         keys = {key for failed in turns for key in failed.touched}
         for key in keys:
