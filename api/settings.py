@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     db: str = Field(default="sqlite:///clew.db", min_length=1)
     workflows: Path | None = None
+    backups: Path | None = None
     token: Annotated[SecretStr, AfterValidator(_is_header_text)] | None = None
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
     cors_origins: Origins = ()

@@ -295,6 +295,13 @@ class Drained(Shape):
     deliveries: int = Field(description="Tasks that workers are being asked right now.")
 
 
+class BackedUp(Shape):
+    """A copy of the database."""
+
+    file: str
+    bytes: int
+
+
 class Info(Shape):
     """What this server is."""
 

@@ -14,6 +14,7 @@ from functools import partial
 from uuid_utils import uuid7
 
 from api.answers import Answers, task_token
+from api.backups import Backups
 from api.keys import Keys
 from api.runs import Runs
 from api.settings import Settings
@@ -56,6 +57,7 @@ class Wired:
     runs: Runs
     answers: Answers
     keys: Keys
+    backups: Backups
     closing: asyncio.Event
     started_at: int
 
@@ -113,6 +115,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         runs=Runs(engine, reader, workflows, closing),
         answers=Answers(engine, key),
         keys=Keys(store, clock),
+        backups=Backups(store, settings.backups, clock),
         closing=closing,
         started_at=clock(),
     )

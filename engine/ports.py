@@ -185,6 +185,10 @@ class Store(Claims, Protocol):
     async def probe(self) -> None:
         """Write something that nobody needs, durably. Raises StoreUnavailable while the store takes no commit."""
 
+    async def backup(self, target: str) -> int:
+        """Write all that is durable now to a new file, beside the writing; returns its size in bytes. Raises Conflict
+        `backup.exists`, Invalid `backup.unsupported` where there are no files, StoreUnavailable."""
+
     # runs
 
     async def next_run_key(self) -> int:

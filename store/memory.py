@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import ClassVar, TypeVar
 
 from engine.claims import KEPT_MS, Claim, ClaimRow
-from engine.errors import StaleCommit
+from engine.errors import Invalid, StaleCommit
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.ports import Batch, CommitRow, EventRow, InterruptRow, Page, RunFilter, TimerRow, WorkerRow, WorkflowRow
 from store import _cursor as cursors
@@ -69,6 +69,9 @@ class MemoryStore:
     async def close(self) -> None: ...
     async def ping(self) -> None: ...
     async def probe(self) -> None: ...
+
+    async def backup(self, target: str) -> int:
+        raise Invalid("a store in memory has no backups; `clew serve --db sqlite:///FILE` has", "backup.unsupported")
 
     # ---- batches
 

@@ -11,7 +11,7 @@ from api.describe import body_problems, problems
 from api.errors import Refused
 from api.render import answer
 from api.requests import StrictRoute
-from api.schemas import Drain
+from api.schemas import Backup, Drain
 from engine.errors import Draining
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
@@ -53,6 +53,12 @@ async def drain_server(server: Serving, body: Drain | None = None) -> Response:
     """Begin no runs and send no tasks from now on, before the server is ended; or take work again."""
     server.engine.drain((body or Drain()).draining)
     return answer({"draining": server.engine.draining, "deliveries": server.outbox.under_way})
+
+
+@router.post("/admin/backup", response_model=shapes.BackedUp, responses=body_problems(409))
+async def back_up(server: Serving, body: Backup | None = None) -> Response:
+    """Copy the database into the server's folder of backups, while it works."""
+    return answer(await server.backups.write((body or Backup()).name))
 
 
 @router.get("/admin/info", response_model=shapes.Info, responses=problems())
