@@ -35,6 +35,7 @@ from engine.validate import Limits
 from store import store_at
 from store.sql import SqliteStore
 from watcher.definitions import Definitions, followed
+from watcher.retention import Retention, Rules, swept
 
 KEY_BYTES = 32
 
@@ -84,6 +85,8 @@ async def running(settings: Settings, base_url: str) -> AsyncIterator[Wired]:
         await wired.engine.open()
         ends.push_async_callback(wired.engine.close)
         ends.push_async_callback(outbox.close, settings.grace_s)
+        if settings.keep_last is not None or settings.max_age_s is not None:
+            await ends.enter_async_context(swept(_retention(settings, wired.engine), settings.sweep_s))
         yield wired
 
 
@@ -119,6 +122,12 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         closing=closing,
         started_at=clock(),
     )
+
+
+def _retention(settings: Settings, engine: Engine) -> Retention:
+    max_age_ms = None if settings.max_age_s is None else int(settings.max_age_s * 1000)
+    rules = Rules(keep_last=settings.keep_last, max_age_ms=max_age_ms)
+    return Retention(store=engine.store, delete=engine.delete, rules=rules, clock=clock)
 
 
 def _definitions(settings: Settings, workflows: Workflows) -> Definitions | None:

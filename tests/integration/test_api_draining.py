@@ -16,7 +16,7 @@ async def test_a_server_that_is_drained_begins_nothing_and_takes_answers(tmp_pat
     async with a_server(tmp_path) as server:
         for document in (straight(), asking()):
             await server.post("/workflows", document, 201)
-        asked = await server.post("/workflows/asking/runs?wait=5", {}, 201)
+        asked = await server.post("/workflows/asking/runs?wait=30", {}, 201)
         assert await server.post("/admin/drain") == {"draining": True, "deliveries": 0}
         refused = await server.refused("POST", "/workflows/straight/runs", 503, json={})
         ready = await server.refused("GET", "/ready", 503)

@@ -24,7 +24,7 @@ async def test_runs_and_steps_are_counted(tmp_path: Path) -> None:
     async with a_server(tmp_path) as server:
         for document in (straight(), asking()):
             await server.post("/workflows", document, 201)
-            await server.post(f"/workflows/{document['id']}/runs?wait=5", {}, 201)
+            await server.post(f"/workflows/{document['id']}/runs?wait=30", {}, 201)
         found = await values(server)
     assert found["clew_runs_started_total"] == 2
     assert (found["clew_runs_ended_total completed"], found["clew_runs_ended_total failed"]) == (1, 0)
@@ -38,7 +38,7 @@ async def test_failures_of_tasks_and_runs_are_counted(tmp_path: Path) -> None:
         worker.script = [answer({"error": {"code": "no", "message": "no", "retryable": False}}, 422)]
         await server.post("/workers", {"id": "w", "url": worker.url, "protocol": "webhook", "tags": ["w"]}, 201)
         await server.post("/workflows", working(), 201)
-        run = await server.post("/workflows/working/runs?wait=5", {}, 201)
+        run = await server.post("/workflows/working/runs?wait=30", {}, 201)
         found = await values(server)
     assert run["status"] == "failed"
     assert (found["clew_task_failures_total"], found["clew_runs_ended_total failed"]) == (1, 1)
@@ -57,7 +57,7 @@ async def test_what_waits_for_a_worker_is_shown(tmp_path: Path) -> None:
 async def test_a_run_that_ended_is_counted_once_whatever_is_noted_later(tmp_path: Path) -> None:
     async with a_server(tmp_path) as server:
         await server.post("/workflows", asking(), 201)
-        run = await server.post("/workflows/asking/runs?wait=5", {}, 201)
+        run = await server.post("/workflows/asking/runs?wait=30", {}, 201)
         await server.post(f"/runs/{run['id']}/cancel", {})
         await server.refused("POST", f"/runs/{run['id']}/cancel", 409, json={})
         found = await values(server)

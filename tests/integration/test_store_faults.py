@@ -63,7 +63,7 @@ async def filled(server: Server) -> tuple[list[str], Any]:
     """Start runs until the disk is full: those that were acknowledged, and the refusal."""
     started: list[str] = []
     while True:
-        response = await server.http.post("/workflows/straight/runs?wait=5", json={"metadata": {"x": "x" * 20_000}})
+        response = await server.http.post("/workflows/straight/runs?wait=30", json={"metadata": {"x": "x" * 20_000}})
         if response.status_code != 201:
             return started, response
         started.append(response.json()["id"])
@@ -81,7 +81,7 @@ async def test_a_full_disk_is_told_and_work_goes_on_once_there_is_room(tmp_path:
         set_room(server, ROOM)
         await recovered(server)
         assert (await server.get("/ready")) == {"status": "ready"}
-        started.append((await server.post("/workflows/straight/runs?wait=5", {}, 201))["id"])
+        started.append((await server.post("/workflows/straight/runs?wait=30", {}, 201))["id"])
         assert [(await server.settled(run_id))["status"] for run_id in started] == ["completed"] * len(started)
         assert [await problems_of(server, run_id) for run_id in started] == [[]] * len(started)
 
@@ -90,7 +90,7 @@ async def test_what_was_refused_for_want_of_room_is_not_done_later(tmp_path: Pat
     async with a_server(tmp_path) as server:
         await server.post("/workflows", straight(), 201)
         await server.post("/workflows", asking(), 201)
-        asked = await server.post("/workflows/asking/runs?wait=5", {}, 201)
+        asked = await server.post("/workflows/asking/runs?wait=30", {}, 201)
         set_room(server, None)
         started, _ = await filled(server)
         await server.refused("POST", f"/runs/{asked['id']}/resume", 507, json={"resume": 1})
@@ -112,7 +112,7 @@ async def test_a_failed_commit_loses_nothing_that_was_acknowledged(tmp_path: Pat
         failing = FailingCommits(server, (number, number + 1), late=late)
         acknowledged = []
         while failing.calls <= number + 1:
-            response = await server.http.post("/workflows/working/runs?wait=5", json={})
+            response = await server.http.post("/workflows/working/runs?wait=30", json={})
             assert response.status_code in (201, 503), response.text
             acknowledged += [response.json()["id"]] if response.status_code == 201 else []
             await recovered(server)
