@@ -59,6 +59,7 @@ class Answers:
 
     def _holder(self, task_id: TaskId) -> RunId:
         """The run in which a task is open: while a worker is asked, the engine holds it in memory."""
+        self.engine.loop.recovery.require_store()
         for live in self.engine.loop.lives.values():
             if live.run.open_task(task_id) is not None:
                 return live.run.id

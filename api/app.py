@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from api import describe, errors
 from api.auth import BASE, BearerAuth
@@ -36,6 +37,14 @@ def create_app(wired: Wired) -> FastAPI:
     app.state.settings = wired.settings
     token = wired.settings.token
     app.add_middleware(BearerAuth, token=token.get_secret_value() if token else None)
+    if origins := wired.settings.cors_origins:  # the outermost: a browser asks first, without the token
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID"),
+            expose_headers=("ETag", "Location", "Retry-After", "Idempotency-Replayed"),
+        )
     return app
 
 

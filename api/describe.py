@@ -33,7 +33,8 @@ _SAID = {
     412: "If-Match names another version.",
     413: "The body is too large.",
     422: "A value is not acceptable; `errors` says where.",
-    503: "The store cannot be reached now.",
+    503: "The store takes or gives nothing now.",
+    507: "The disk is full.",
 }
 Responses = dict[int | str, dict[str, Any]]
 
@@ -42,7 +43,7 @@ def problems(*statuses: int) -> Responses:
     """The errors of an operation, beside those that each one has."""
     return {
         status: {"description": _SAID[status], "content": {PROBLEM: {"schema": {"$ref": REF.format(model="Problem")}}}}
-        for status in sorted({*statuses, 401, 422, 503})
+        for status in sorted({*statuses, 401, 422, 503, 507})
     }
 
 

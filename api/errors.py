@@ -16,11 +16,13 @@ from starlette.responses import Response
 from engine.codec import CodecError, dumps
 from engine.errors import (
     Conflict,
+    Draining,
     EngineError,
     Invalid,
     NodeFailure,
     NotFound,
     StaleCommit,
+    StoreFull,
     StoreLocked,
     StoreUnavailable,
 )
@@ -81,12 +83,20 @@ def of_engine(error: EngineError) -> Response:
             return problem(422, error.reason, error.message, errors=error.problems)
         case NodeFailure():
             return problem(422, error.node_code, error.message)
-        case StoreUnavailable() | StaleCommit() | StoreLocked():
-            log.error("request.store", code=error.code, error=error.message)
-            return problem(503, error.code, error.message, headers={"Retry-After": "1"})
+        case StoreUnavailable() | StaleCommit() | StoreLocked() | Draining():
+            return _not_now(error)
         case _:
             log.error("request.failed", code=error.code, error=error.message)
             return problem(500, error.code, error.message)
+
+
+def _not_now(error: EngineError) -> Response:
+    """The response where the server takes no work, which is no fault of who asks."""
+    if isinstance(error, Draining):
+        return problem(503, error.code, error.message, headers={"Retry-After": "5"})
+    log.error("request.store", code=error.code, error=error.message)
+    full = isinstance(error, StoreFull)
+    return problem(507 if full else 503, error.code, error.message, headers={"Retry-After": "5" if full else "1"})
 
 
 def of_json(error: CodecError) -> Response:

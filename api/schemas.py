@@ -46,6 +46,23 @@ class Empty(Asked):
     """An object without fields."""
 
 
+class Drain(Asked):
+    """Empties the server, or has it take work again."""
+
+    draining: bool = True
+
+
+class Backup(Asked):
+    """Copies the database into the server's folder of backups."""
+
+    name: str | None = Field(
+        default=None,
+        max_length=200,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$",
+        description="Of the file; made from the time where absent.",
+    )
+
+
 class Duplicate(Asked):
     """Copies a workflow."""
 

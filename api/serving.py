@@ -59,6 +59,7 @@ class Server(uvicorn.Server):
         log.info("server.stopping", signal=signal.Signals(number).name)
         self.force_exit = self.should_exit
         self.should_exit = True
+        self._wired.engine.drain()
         self._wired.closing.set()
 
 

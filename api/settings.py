@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
 
@@ -19,6 +19,15 @@ def _is_header_text(token: SecretStr) -> SecretStr:
     return token
 
 
+def _listed(given: Any) -> Any:
+    return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^\s/?#*]+)$")]
+Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
+"""Origins of web pages, in the environment with commas between them."""
+
+
 class Settings(BaseSettings):
     """How a server is set up. Sizes are bytes, times seconds."""
 
@@ -28,15 +37,20 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     db: str = Field(default="sqlite:///clew.db", min_length=1)
     workflows: Path | None = None
+    backups: Path | None = None
     token: Annotated[SecretStr, AfterValidator(_is_header_text)] | None = None
     local_workers: bool = False
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
+    cors_origins: Origins = ()
     max_body: int = Field(default=8 * MIB, ge=1024)
     max_depth: int = Field(default=64, ge=8, le=256)
     max_nodes: int = Field(default=2000, ge=1)
     ping_s: float = Field(default=15.0, gt=0, allow_inf_nan=False)
     send_timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     grace_s: float = Field(default=2.0, ge=0, le=600, allow_inf_nan=False)
+    keep_last: int | None = Field(default=None, ge=1)
+    max_age_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    sweep_s: float = Field(default=3600.0, ge=1, allow_inf_nan=False)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="after")

@@ -314,6 +314,20 @@ class Ready(Shape):
     status: Literal["ready"]
 
 
+class Drained(Shape):
+    """How far a server is emptied."""
+
+    draining: bool
+    deliveries: int = Field(description="Tasks that workers are being asked right now.")
+
+
+class BackedUp(Shape):
+    """A copy of the database."""
+
+    file: str
+    bytes: int
+
+
 class Info(Shape):
     """What this server is."""
 

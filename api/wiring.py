@@ -14,6 +14,7 @@ from functools import partial
 from uuid_utils import uuid7
 
 from api.answers import Answers, task_token
+from api.backups import Backups
 from api.keys import Keys
 from api.runs import Runs
 from api.settings import Settings
@@ -35,6 +36,7 @@ from engine.validate import Limits
 from store import store_at
 from store.sql import SqliteStore
 from watcher.definitions import Definitions, followed
+from watcher.retention import Retention, Rules, swept
 
 KEY_BYTES = 32
 
@@ -46,6 +48,7 @@ class Wired:
     settings: Settings
     base_url: str
     store: Store
+    outbox: WorkerOutbox
     engine: Engine
     reader: Reader
     comparison: Comparison
@@ -57,6 +60,7 @@ class Wired:
     runs: Runs
     answers: Answers
     keys: Keys
+    backups: Backups
     closing: asyncio.Event
     started_at: int
 
@@ -82,6 +86,8 @@ async def running(settings: Settings, base_url: str) -> AsyncIterator[Wired]:
         await wired.engine.open()
         ends.push_async_callback(wired.engine.close)
         ends.push_async_callback(outbox.close, settings.grace_s)
+        if settings.keep_last is not None or settings.max_age_s is not None:
+            await ends.enter_async_context(swept(_retention(settings, wired.engine), settings.sweep_s))
         yield wired
 
 
@@ -102,6 +108,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         settings=settings,
         base_url=base_url,
         store=store,
+        outbox=outbox,
         engine=engine,
         reader=reader,
         comparison=Comparison(Lines(store, engine.loader)),
@@ -113,9 +120,16 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         runs=Runs(engine, reader, workflows, closing),
         answers=Answers(engine, key),
         keys=Keys(store, clock),
+        backups=Backups(store, settings.backups, clock),
         closing=closing,
         started_at=clock(),
     )
+
+
+def _retention(settings: Settings, engine: Engine) -> Retention:
+    max_age_ms = None if settings.max_age_s is None else int(settings.max_age_s * 1000)
+    rules = Rules(keep_last=settings.keep_last, max_age_ms=max_age_ms)
+    return Retention(store=engine.store, delete=engine.delete, rules=rules, clock=clock)
 
 
 def _definitions(settings: Settings, workflows: Workflows) -> Definitions | None:

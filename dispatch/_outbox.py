@@ -75,6 +75,7 @@ class WorkerOutbox:
         self._under_way = 0
         self._full = False
         self._closing = False
+        self._held = False
         self._numbers = count()
         self._telling = asyncio.Semaphore(MAX_TELLING)
 
@@ -128,6 +129,22 @@ class WorkerOutbox:
         if (entry := self._entries.get(task_id)) is not None and entry.worker_id is None:
             self.release(task_id)
 
+    @property
+    def under_way(self) -> int:
+        """How many deliveries are under way."""
+        return self._under_way
+
+    @property
+    def in_line(self) -> int:
+        """How many tasks wait for a worker."""
+        return sum(map(len, self._lines.values()))
+
+    def hold(self, held: bool) -> None:
+        """Begin no delivery from now on, or serve those in line again."""
+        self._held = held
+        if not held:
+            self._serve_all()
+
     def workers_changed(self, workers: Mapping[str, WorkerRow]) -> None:
         """Replace the registered workers (id → row) and look again at everything that waits."""
         self._slots.set_workers(workers)
@@ -170,7 +187,7 @@ class WorkerOutbox:
 
     def _is_full(self) -> bool:
         """Whether no delivery may begin; if so, the end of any delivery is of interest to everybody in line."""
-        self._full = self._under_way >= self._max_deliveries
+        self._full = self._held or self._under_way >= self._max_deliveries
         return self._full
 
     def _serve(self, worker_id: str) -> None:
@@ -185,7 +202,7 @@ class WorkerOutbox:
 
     def _serve_all(self) -> None:
         """Anything may have changed: everybody in line is looked at again, those who have waited longest first."""
-        if self._closing:
+        if self._closing or self._held:
             return
         self._full = False
         heads = [(line.head(), need) for need, line in self._lines.items()]

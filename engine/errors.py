@@ -58,6 +58,18 @@ class StoreUnavailable(EngineError):
     code = "store.unavailable"
 
 
+class StoreFull(StoreUnavailable):
+    """The disk is full: the store takes commits again once there is room."""
+
+    code = "store.full"
+
+
+class Draining(EngineError):
+    """The server is being emptied before it ends: it begins no runs."""
+
+    code = "server.draining"
+
+
 class StoreLocked(EngineError):
     """Another process serves this database."""
 

@@ -105,6 +105,9 @@ class Outbox(Protocol):
     def withdraw(self, task_id: TaskId) -> None:
         """Forget an attempt that no worker holds yet; one that is under way goes on. Idempotent."""
 
+    def hold(self, held: bool) -> None:
+        """Begin no delivery from now on, or begin them again; what is under way goes on."""
+
     def workers_changed(self, workers: Mapping[str, Any]) -> None:
         """The registered workers (id → WorkerRow) have changed: what waits is looked at again."""
 

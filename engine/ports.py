@@ -206,6 +206,13 @@ class Store(Claims, DeadLetters, Protocol):
     async def ping(self) -> None:
         """Raise StoreUnavailable unless the store can be read."""
 
+    async def probe(self) -> None:
+        """Write something that nobody needs, durably. Raises StoreUnavailable while the store takes no commit."""
+
+    async def backup(self, target: str) -> int:
+        """Write all that is durable now to a new file, beside the writing; returns its size in bytes. Raises Conflict
+        `backup.exists`, Invalid `backup.unsupported` where there are no files, StoreUnavailable."""
+
     # runs
 
     async def next_run_key(self) -> int:

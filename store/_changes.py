@@ -14,7 +14,14 @@ from store import _rows as rows
 from store import _statements as sql
 from store._errors import has_forks, no_worker, no_workflow, version_exists, worker_exists
 
+PROBE_BYTES = 256 * 1024
+
 Change = Callable[[sqlite3.Connection], None]
+
+
+def probe(connection: sqlite3.Connection) -> None:
+    """Write as many pages as a batch of some size does, always the same ones."""
+    connection.execute(sql.PROBE, {"room": b"\0" * PROBE_BYTES})
 
 
 def refs_of(run_key: int) -> dict[str, int]:

@@ -43,6 +43,14 @@ def require_current(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def require_known(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StoreUnavailable unless the database is one of ours, of this version or an older one."""
+    stamp = read_stamp(connection, path)
+    if stamp is None:
+        raise StoreUnavailable(f"{path} is empty", path=str(path))
+    _require_known(stamp, path)
+
+
 def read_stamp(connection: sqlite3.Connection, path: Path) -> str | None:
     """The revision of the schema, or None where there is nothing yet."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.errors import StoreUnavailable
+from engine.errors import StoreFull, StoreUnavailable
 
 WRITER_CACHE_KIB = 64 * 1024
 READER_CACHE_KIB = 16 * 1024
@@ -42,7 +42,8 @@ def told(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         if primary_code(error) not in _UNAVAILABLE:
             raise
-        raise StoreUnavailable(f"{path}: {error}", path=str(path), sqlite=error.sqlite_errorname) from error
+        kind = StoreFull if primary_code(error) == sqlite3.SQLITE_FULL else StoreUnavailable
+        raise kind(f"{path}: {error}", path=str(path), sqlite=error.sqlite_errorname) from error
 
 
 def _connect(path: Path, mode: str, busy_ms: int, *pragmas: str) -> sqlite3.Connection:

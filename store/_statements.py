@@ -38,6 +38,7 @@ from store._tables import (
     dead_letters,
     events,
     interrupts,
+    probes,
     run_inputs,
     runs,
     server_secret,
@@ -227,6 +228,8 @@ FORGET_CLAIM = ordered(delete(claims).where(_this_claim, _too_old), ["in_scope",
 KEEP_ANSWER = named(
     update(claims).where(_this_claim).values({name: bindparam(f"new_{name}") for name in ("status", "headers", "body")})
 )
+
+PROBE = named(insert(probes).prefix_with("OR REPLACE").values(n=number("1"), room=bindparam("room")))
 
 SERVER_SECRET = named(select(server_secret.c.value))
 KEEP_SERVER_SECRET = named(insert(server_secret))

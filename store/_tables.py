@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -217,6 +217,9 @@ claims = Table(
     PrimaryKeyConstraint("scope", "key"),
 )
 Index("claims_by_time", claims.c.at)
+
+# What is written to see whether there is room again on a disk that was full: one row.
+probes = Table("probes", metadata, Column("n", _Int, primary_key=True), Column("room", LargeBinary, nullable=False))
 
 server_secret = Table("server_secret", metadata, Column("value", LargeBinary, nullable=False))  # one row
 

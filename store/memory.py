@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 
 from engine.claims import KEPT_MS, Claim, ClaimRow
 from engine.dead_letters import REDRIVEN, DeadLetter
-from engine.errors import StaleCommit
+from engine.errors import Invalid, StaleCommit
 from engine.matching import run_matches, workflow_matches
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.ports import (
@@ -84,6 +84,10 @@ class MemoryStore:
     async def open(self) -> None: ...
     async def close(self) -> None: ...
     async def ping(self) -> None: ...
+    async def probe(self) -> None: ...
+
+    async def backup(self, target: str) -> int:
+        raise Invalid("a store in memory has no backups; `clew serve --db sqlite:///FILE` has", "backup.unsupported")
 
     # ---- batches
 

@@ -35,6 +35,7 @@ from store import _rows as rows
 from store import _schema
 from store import _statements as sql
 from store._address import path_of
+from store._backup import write_backup
 from store._cursor import Place
 from store._json import to_text
 from store._lock import FileLock
@@ -113,6 +114,13 @@ class SqliteStore:
         self._read(sql.LAST_RUN_KEY)
         if not self.path.is_file():
             raise StoreUnavailable(f"{self.path} has been removed", path=str(self.path))
+
+    async def probe(self) -> None:
+        await self._write().change(changes.probe)
+
+    async def backup(self, target: str) -> int:
+        # one statement of SQLite's own, which needs no lock of the interpreter
+        return await asyncio.to_thread(write_backup, self.path, Path(target))
 
     # ---- runs
 

@@ -105,6 +105,8 @@ class HeldOutbox:
         if task_id not in self.given:
             self.works.pop(task_id, None)
 
+    def hold(self, held: bool) -> None: ...
+
     def holds(self, work: Work) -> bool:
         """Whether a worker has got this attempt."""
         given = self.given.get(work.task_id)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
-from api import catalogue, shapes
+from api import catalogue, metrics, shapes
 from api.deps import Serving
-from api.describe import problems
+from api.describe import body_problems, problems
 from api.errors import Refused
 from api.render import answer
 from api.requests import StrictRoute
+from api.schemas import Backup, Drain
+from engine.errors import Draining
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
 root = APIRouter(tags=["operations"], route_class=StrictRoute)
@@ -30,11 +32,33 @@ async def get_base_health() -> Response:
 
 @router.get("/ready", response_model=shapes.Ready, responses=problems())
 async def get_ready(server: Serving) -> Response:
-    """Tell whether the server can do its work: its store can be read, and it is not about to end."""
+    """Tell whether the server can do its work: its store gives and takes, and it is not about to end."""
     if server.closing.is_set():
         raise Refused(503, "server.closing", "the server is closing", {"Retry-After": "5"})
+    if server.engine.draining:
+        raise Draining("the server is being drained")
+    server.engine.loop.recovery.require_store()
     await server.store.ping()
     return answer({"status": "ready"})
+
+
+@router.get("/metrics", response_class=PlainTextResponse, responses=problems())
+async def get_metrics(server: Serving) -> Response:
+    """Tell what the server has done and holds, as text for Prometheus."""
+    return Response(metrics.exposition(server), media_type=metrics.MEDIA_TYPE)
+
+
+@router.post("/admin/drain", response_model=shapes.Drained, responses=body_problems())
+async def drain_server(server: Serving, body: Drain | None = None) -> Response:
+    """Begin no runs and send no tasks from now on, before the server is ended; or take work again."""
+    server.engine.drain((body or Drain()).draining)
+    return answer({"draining": server.engine.draining, "deliveries": server.outbox.under_way})
+
+
+@router.post("/admin/backup", response_model=shapes.BackedUp, responses=body_problems(409))
+async def back_up(server: Serving, body: Backup | None = None) -> Response:
+    """Copy the database into the server's folder of backups, while it works."""
+    return answer(await server.backups.write((body or Backup()).name))
 
 
 @router.get("/admin/info", response_model=shapes.Info, responses=problems())

@@ -31,6 +31,7 @@ class Delivery:
     ) -> None:
         self.loop, self.outbox, self.secret_of, self.chance = loop, outbox, secret_of, chance
         self.timers = Timers(loop.clock, self._timer_due)
+        self._holds: set[str] = set()
         self.waits = Waits(self)
         loop.carrier = self
         outbox.listen(self)
@@ -87,6 +88,11 @@ class Delivery:
     def let_go(self, live: Live) -> None:
         """Withdraw all the work of a run."""
         self.release(tuple(live.run.progress))
+
+    def hold(self, held: bool, why: str = "store") -> None:
+        """Send nothing more for this reason, or go on sending where there is no other one."""
+        (self._holds.add if held else self._holds.discard)(why)
+        self.outbox.hold(bool(self._holds))
 
     def _withdraw(self, tasks: tuple[TaskId, ...]) -> None:
         for task_id in tasks:

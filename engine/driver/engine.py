@@ -16,8 +16,8 @@ from engine.driver.loop import EngineOptions, Loop
 from engine.driver.redrive import Redrive
 from engine.driver.reports import Reports
 from engine.driver.travel import Travel
-from engine.driver.turn import Live, Turn, is_resting
-from engine.errors import Conflict, NotFound
+from engine.driver.turn import RESTING, Live, Turn, is_resting
+from engine.errors import Conflict, Draining, EngineError, NotFound
 from engine.graph import Graph, deep_merge
 from engine.model import TERMINAL, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
 from engine.outbox import Outbox
@@ -63,6 +63,7 @@ class Engine:
         self.reports = Reports(self.loop)
         self.travel = Travel(self.loop, self.loader, self.delivery, new_id)
         self.redrive = Redrive(self.loop, self.travel)
+        self.draining = False
         self._next_key = 1
 
     async def open(self) -> None:
@@ -76,6 +77,11 @@ class Engine:
         """Stop; what is planned already is committed. Close the outbox first, so that nothing new comes in."""
         self.delivery.timers.close()
         await self.loop.close()
+
+    def drain(self, draining: bool = True) -> None:
+        """Begin no run and send no task from now on, or do so again; what workers hold already is taken back."""
+        self.draining = draining
+        self.delivery.hold(draining, "drain")
 
     # ---- starting and forking
 
@@ -148,8 +154,15 @@ class Engine:
             self.delivery.take(turn, found, first)
             return found.run.id
 
+        self.loop.recovery.require_store()
+        if self.draining:
+            raise Draining("the server is being drained and begins no runs; ask the next one")
         self.loop.adopt(live)
-        return await self.loop.do(live, begin)
+        try:
+            return await self.loop.do(live, begin)
+        except EngineError:
+            self.loop.drop(live.run.key)
+            raise
 
     def _take_key(self) -> int:
         key, self._next_key = self._next_key, self._next_key + 1
@@ -212,10 +225,15 @@ class Engine:
     async def wait(self, run_id: RunId, timeout_s: float) -> None:
         """Return when the run is terminal or interrupted, durably, or the time is up."""
         live = self.loop.live(run_id)
-        if live is None:
+        head = await self.store.run(run_id) if live is None else live.head
+        if head is None or (live is None and head.status in RESTING):
             return
 
         def rests() -> bool:
-            return live.dropped or (is_resting(live.run) and not live.undurable and not live.inbox)
+            nonlocal live
+            live = self.loop.lives.get(head.key, live)  # after a commit that failed, it is another one
+            if live is None or live.dropped:
+                return False
+            return is_resting(live.run) and not live.undurable and not live.inbox
 
-        await self.loop.changed(live.run.key, rests, timeout_s)
+        await self.loop.changed(head.key, rests, timeout_s)

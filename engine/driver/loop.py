@@ -13,7 +13,9 @@ import structlog
 
 from engine.commits import Step
 from engine.driver.loading import Loader
-from engine.driver.turn import Effect, Live, Turn, is_resting
+from engine.driver.recovery import Recovery
+from engine.driver.tally import Tally
+from engine.driver.turn import Live, Turn, is_resting
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.model import RunHead, RunId
 from engine.planner import Dispatch, step
@@ -54,6 +56,9 @@ class Carrier(Protocol):
     def let_go(self, live: Live) -> None:
         """Forget the open work of a run that is dropped from memory."""
 
+    def hold(self, held: bool) -> None:
+        """Send nothing more, or go on sending."""
+
 
 class Loop:
     """Plans runs in turns of a few milliseconds and writes each turn as one transaction."""
@@ -73,6 +78,8 @@ class Loop:
         self._flush: asyncio.TimerHandle | None = None
         self._overdue = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self.tally = Tally()
+        self.recovery = Recovery(store, self, options.retry_store_ms / 1000)
 
     # ---- life
 
@@ -88,8 +95,9 @@ class Loop:
 
     async def close(self) -> None:
         """Stop planning; what is planned already is committed."""
-        while self._queue or self._turn is not None:
+        while (self._queue or self._turn is not None) and self.recovery.fault is None:
             await self.idle()
+        await self.recovery.close()
         if self._flush is not None:
             self._flush.cancel()
         for task in self._tasks:
@@ -130,7 +138,7 @@ class Loop:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue:
+            while self._queue and self.recovery.fault is None:
                 self._plan_some(perf_counter() + self.options.turn_ms / 1000)
                 self._flush_soon()
                 await asyncio.sleep(0)
@@ -149,9 +157,7 @@ class Loop:
             return self._advance(turn, live, until)
         except Exception as error:  # the root of all planning: a mistake costs one run its place in memory, no more
             log.exception("run.planning_failed", run_id=live.run.id)
-            for tell in live.waiting:
-                tell(error)
-            self.drop(live.run.key)
+            self.drop(live.run.key, error)
             return True
 
     def _advance(self, turn: Turn, live: Live, until: float) -> bool:
@@ -206,6 +212,7 @@ class Loop:
                 await self._commit(turn)
 
     async def _commit(self, turn: Turn) -> None:
+        begun = perf_counter()
         try:
             turn.seal()
             if not turn.batch.empty:
@@ -217,8 +224,8 @@ class Loop:
             log.exception("commit.broken")
             self._undo(turn, StoreUnavailable(f"the store failed: {type(error).__name__}"))
             return
-        for effect in (*turn.effects, *turn.patient):
-            self._carry_out(effect)
+        self.tally.take(turn, perf_counter() - begun)
+        turn.carry_out()
         for live in turn.touched.values():
             live.undurable -= 1
             self._notify(live.run.key)
@@ -226,40 +233,35 @@ class Loop:
             self._notify(ALL)
         self._forget_idle()
 
-    @staticmethod
-    def _carry_out(effect: Effect) -> None:
-        try:
-            effect()
-        except Exception:  # the root of what follows a commit: one consequence must not keep the others from happening
-            log.exception("run.effect_failed")
-
     def _undo(self, turn: Turn, error: EngineError) -> None:
         """Nothing of the batch was written: forget its runs, and what was planned on top, and read them again."""
         turns = [turn] if self._turn is None else [turn, self._turn]
         self._turn = None
+        self.tally.lost += 1
         log.error("commit.failed", error=error.message, code=error.code, runs=len(turn.touched))
         keys = {key for failed in turns for key in failed.touched}
         for key in keys:
-            self.drop(key)
+            self.drop(key, error)
         for failed in turns:
             for tell in failed.failures:
                 tell(error)
-        asyncio.get_running_loop().call_later(self.options.retry_store_ms / 1000, self._revive_soon, keys)
-
-    def _revive_soon(self, keys: set[int]) -> None:
-        self._start(self._revive_all(keys))
+        self.recovery.lost(keys, error)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _revive_all(self, keys: set[int]) -> None:
-        try:
-            for key in keys & set(await self.store.active_runs()):
-                await self.revive(key)
-        except StoreUnavailable:
-            asyncio.get_running_loop().call_later(self.options.retry_store_ms / 1000, self._revive_soon, keys)
+    def stop_work(self, error: StoreUnavailable) -> None:
+        """Plan nothing and send nothing more; whoever waits is told why, and nothing that was asked is done later."""
+        self.carrier.hold(True)
+        for live in tuple(self.lives.values()):
+            live.refuse(error)
+
+    def go_on_with_work(self) -> None:
+        """Plan and send again."""
+        self.carrier.hold(False)
+        self._wake.set()
 
     # ---- the cache
 
@@ -272,12 +274,13 @@ class Loop:
         """The run in memory, if it is held."""
         return self.lives.get(self.keys.get(run_id, -1))
 
-    def drop(self, key: int) -> None:
-        """Forget a run that is in memory: what is durable can be read again."""
+    def drop(self, key: int, why: BaseException | None = None) -> None:
+        """Forget a run that is in memory: what is durable can be read again. Whoever waits for it is told why."""
         live = self.lives.pop(key, None)
         if live is None:
             return
         live.dropped = True
+        live.refuse(why or StoreUnavailable("the run was dropped from memory; ask again"))
         self.keys.pop(live.run.id, None)
         self.carrier.let_go(live)
         self._notify(key)
@@ -342,9 +345,14 @@ class Loop:
             live = Live(run=await self.loader.at_head(newest), head=newest)
             await self.loader.recall(live.run, newest)
             self.adopt(live)
-            self.ask(live, self.carrier.go_on)
+            self.ask(live, self._take_up)
         self._loading.pop(head.id, None)
         return live
+
+    def _take_up(self, turn: Turn, live: Live) -> None:
+        """Whoever watched the run when it was dropped may have missed what was written then."""
+        self.carrier.go_on(turn, live)
+        turn.effects.append(lambda: self._notify(live.run.key))
 
     # ---- asking a run
 
@@ -355,6 +363,7 @@ class Loop:
 
     async def on_run(self, run_id: RunId, act: Callable[[Turn, Live], T], *, patient: bool = False) -> T:
         """Have something done with a run; returns once it is durable. Raises NotFound, and what `act` raises."""
+        self.recovery.require_store()
         live = self.live(run_id)
         if live is None:
             head = await self.store.run(run_id)
@@ -366,10 +375,12 @@ class Loop:
     async def do(self, live: Live, act: Callable[[Turn, Live], T], *, patient: bool = False) -> T:
         """Have something done in the next turn; returns once it is durable, raises what it raised. Who is `patient`
         waits a little for company, so that many who note something share a transaction."""
+        self.recovery.require_store()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def attempt(turn: Turn, found: Live) -> None:
-            found.waiting.append(lambda error: _fail(done, error))
+            if done.done():
+                return  # it was refused meanwhile, or nobody waits any more
             try:
                 value = act(turn, found)
             except EngineError as error:
@@ -379,6 +390,7 @@ class Loop:
             effects.append(lambda: None if done.done() else done.set_result(value))
             turn.failures.append(lambda error: _fail(done, error))
 
+        live.waiting.append(lambda error: _fail(done, error))
         self.ask(live, attempt)
         return await done
 

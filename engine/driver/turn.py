@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import structlog
+
 from engine.activation import limit_error
 from engine.commits import Step
 from engine.dead_letters import letter_of
@@ -24,7 +26,10 @@ from engine.rebuild import due_snapshot
 from engine.record import encode
 from engine.run import Run
 
+log = structlog.get_logger(__name__)
+
 Effect = Callable[[], None]
+RESTING = TERMINAL | {RunStatus.INTERRUPTED}
 
 
 @dataclass(slots=True, eq=False)
@@ -38,7 +43,13 @@ class Live:
     undurable: int = 0
     dropped: bool = False
     waiting: list[Callable[[BaseException], None]] = field(default_factory=list)
-    """Who is told when what is being done with the run right now goes wrong."""
+    """Who is told when what is asked of the run, or being done with it right now, goes wrong."""
+
+    def refuse(self, why: BaseException) -> None:
+        """Tell everybody who waits that nothing of what they asked will be done."""
+        for tell in self.waiting:
+            tell(why)
+        self.waiting.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +64,8 @@ class Turn:
     failures: list[Callable[[BaseException], None]] = field(default_factory=list)
     touched: dict[int, Live] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
+    moved: list[RunStatus] = field(default_factory=list)
+    """The statuses that runs came to, where they were others before."""
 
     @property
     def urgent(self) -> bool:
@@ -168,11 +181,28 @@ class Turn:
     def seal(self) -> None:
         """Write down the heads of all runs as they are after this turn."""
         for key, live in self.touched.items():
-            head = live.head = head_of(live, self.now)
+            was, head = live.head.status, head_of(live, self.now)
+            live.head = head
+            if head.status is not was:
+                self._moved(live, head)
             if key in self.fresh:
                 self.batch.created.append(head)
             else:
                 self.batch.heads[key] = head
+
+    def _moved(self, live: Live, head: RunHead) -> None:
+        self.moved.append(head.status)
+        if head.status is RunStatus.FAILED and (error := live.run.error) is not None:
+            told = {"run_id": head.id, "workflow_id": head.workflow_id, "node": error.node, "task_id": error.task_id}
+            self.effects.append(lambda: log.warning("run.failed", code=error.code, error=error.message, **told))
+
+    def carry_out(self) -> None:
+        """Do what follows, now that all is durable."""
+        for effect in (*self.effects, *self.patient):
+            try:
+                effect()
+            except Exception:  # the root of what follows a commit: one consequence must not keep the others back
+                log.exception("run.effect_failed", run_ids=[live.run.id for live in self.touched.values()][:10])
 
 
 def head_of(live: Live, now: int) -> RunHead:
@@ -195,7 +225,7 @@ def head_of(live: Live, now: int) -> RunHead:
 
 def is_resting(run: Run) -> bool:
     """Whether a run waits for nothing that this process holds, so that its memory can be given back."""
-    return run.status in TERMINAL or run.status is RunStatus.INTERRUPTED
+    return run.status in RESTING
 
 
 def waits_for_worker(run: Run) -> tuple[TaskId, ...]:

@@ -56,6 +56,14 @@ async def test_a_batch_is_written_whole_for_many_runs(store: Store) -> None:
     assert await store.interrupt("i1") == interrupt("i1", 2)
 
 
+async def test_a_probe_changes_nothing_that_is_read(store: Store) -> None:
+    await with_runs(store, 1)
+    before = await written(store, 1)
+    await store.probe()
+    await store.probe()
+    assert await written(store, 1) == before
+
+
 async def test_a_run_is_read_as_it_was_written(store: Store) -> None:
     told = run(
         7,

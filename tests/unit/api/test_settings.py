@@ -79,3 +79,13 @@ def test_workers_reach_it_where_it_listens(host: str, url: str) -> None:
     assert local_url(host, 5) == url
     assert Settings(host=host, token=SecretStr("t")).base_url(5) == url
     assert Settings(host=host, token=SecretStr("t"), public_url="https://x/y/").base_url(5) == "https://x/y"
+
+
+def test_origins_stand_in_the_environment_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLEW_CORS_ORIGINS", "https://a.example, http://localhost:3000")
+    assert Settings().cors_origins == ("https://a.example", "http://localhost:3000")
+
+
+def test_an_origin_has_no_path() -> None:
+    with pytest.raises(ValidationError):
+        Settings(cors_origins=("https://a.example/page",))

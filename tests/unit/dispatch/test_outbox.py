@@ -123,6 +123,15 @@ async def test_those_who_wait_are_served_in_the_order_in_which_they_came(desk):
     assert desk.told.order == [f"t{number}" for number in range(6)]
 
 
+async def test_nothing_is_sent_while_it_is_held_and_everything_afterwards(desk):
+    desk.workers(a_worker(max_concurrent=9))
+    desk.box.hold(True)
+    desk.submit("t1", "t2")
+    held = list(desk.told.order)
+    desk.box.hold(False)
+    assert (held, desk.told.order) == ([], ["t1", "t2"])
+
+
 async def test_priority_goes_first(desk):
     desk.workers(a_worker())
     desk.submit("t1", "t2")
