@@ -25,6 +25,7 @@ from dispatch._registry import open_transports
 from dispatch._secrets import reply_addresses
 from dispatch._transport import Tools
 from engine.driver import Engine
+from engine.driver.blame import Blame
 from engine.driver.comparison import Comparison
 from engine.driver.lines import Lines
 from engine.driver.reader import Reader
@@ -48,6 +49,7 @@ class Wired:
     engine: Engine
     reader: Reader
     comparison: Comparison
+    blame: Blame
     streams: Streams
     workflows: Workflows
     definitions: Definitions | None
@@ -96,14 +98,15 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         chance=random.random,
         secret_of=partial(task_token, key),
     )
-    reader = Reader(store, engine.loader, engine.loop)
+    reader, lines = Reader(store, engine.loader, engine.loop), Lines(store, engine.loader)
     return Wired(
         settings=settings,
         base_url=base_url,
         store=store,
         engine=engine,
         reader=reader,
-        comparison=Comparison(Lines(store, engine.loader)),
+        comparison=Comparison(lines),
+        blame=Blame(lines),
         streams=Streams(reader),
         workflows=workflows,
         definitions=_definitions(settings, workflows),
