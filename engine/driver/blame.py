@@ -11,9 +11,8 @@ from engine.driver.lines import Lines, Point
 from engine.errors import Invalid, UnknownKey
 from engine.graph import Graph, StateKey
 from engine.missing import MISSING
-from engine.model import Commit
 from engine.paths import Path, PathError, lookup, state_path
-from engine.record import decode
+from engine.record import Writing, decode, writing
 from engine.render import address_of, rfc3339
 
 SLICE = 250
@@ -60,32 +59,29 @@ class Blame:
             raise _no_cursor()
         return Point(newest.head, seq), start
 
-    async def _writers(self, graph: Graph, key: StateKey, point: Point) -> list[Commit]:
+    async def _writers(self, graph: Graph, key: StateKey, point: Point) -> list[Writing]:
         """The commits that wrote a key, in the order in which they are folded."""
-        segments, store, found = await self.lines.segments(point), self.lines.store, list[Commit]()
+        segments, store, found = await self.lines.segments(point), self.lines.store, list[Writing]()
         name = write(key.name)
         for part in segments:
             for count, row in enumerate(await store.commits_holding(part.run_key, part.first, part.last, name)):
-                if is_write(commit := decode(row), key.name):
-                    found.append(commit)
+                if is_write(one := writing(row), key.name):
+                    found.append(one)
                 if count % SLICE == SLICE - 1:
                     await asyncio.sleep(0)
         if key.ephemeral:
-            return [commit for commit in found[-1:] if commit.ref == point.ref]
-        return folded_order(graph, found, await self.lines.commits(segments) if tied(graph, found) else ())
+            return [one for one in found[-1:] if one.ref == point.ref]
+        return folded_order(graph, found, await self.lines.rows(segments) if tied(graph, found) else ())
 
     async def _changes(
-        self, graph: Graph, key: StateKey, path: Path, commits: list[Commit]
+        self, graph: Graph, key: StateKey, path: Path, writers: list[Writing]
     ) -> tuple[Any, list[Change]]:
         """What stands at a path inside the value of a key, and what each commit did to it."""
         first = first_value(graph, key)
-        last = MISSING if first is None else first
-        for count, (*_, after) in enumerate(values(key, first, commits)):
+        place = path if key.reducer.stable is None or not path else fixed(key, await _last(key, first, writers), path)
+        last, found = MISSING if first is None else first, list[Change]()
+        for count, (after, change) in enumerate(changes(key, place, first, writers)):
             last = after
-            if count % SLICE == SLICE - 1:
-                await asyncio.sleep(0)
-        found, place = list[Change](), fixed(key, last, path)
-        for count, change in enumerate(changes(key, place, first, commits)):
             if change is not None:
                 found.append(change)
             if count % SLICE == SLICE - 1:
@@ -93,8 +89,8 @@ class Blame:
         return lookup(last, path), found
 
     async def _shape(self, change: Change) -> dict[str, Any]:
-        commit, name = change.commit, await self.lines.name(change.commit.ref)
-        task = commit.task
+        commit = decode(change.writing.row)
+        name, task = await self.lines.name(commit.ref), commit.task
         return {
             "checkpoint_id": name,
             "run_id": name.rpartition(".")[0],
@@ -109,6 +105,16 @@ class Blame:
             "removed": change.value is MISSING,
             "value": None if change.value is MISSING else change.value,
         }
+
+
+async def _last(key: StateKey, first: Any, writers: list[Writing]) -> Any:
+    """The value of a key after all updates."""
+    last = first
+    for count, (*_, after) in enumerate(values(key, first, writers)):
+        last = after
+        if count % SLICE == SLICE - 1:
+            await asyncio.sleep(0)
+    return last
 
 
 def _place(graph: Graph, text: str) -> tuple[StateKey, Path]:
