@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from api.schemas import Paged
+
 
 class DiffQuery(BaseModel):
     """Two checkpoints, by their ids."""
@@ -17,3 +19,10 @@ class CompareQuery(BaseModel):
 
     a: str = Field(description="The id of a run or of a checkpoint.")
     b: str = Field(description="The id of a run or of a checkpoint.")
+
+
+class BlameQuery(Paged):
+    """A place in the state of a run."""
+
+    path: str = Field(description="A path into the state: `notes`, `report.lines[3].text`.")
+    checkpoint: str | None = Field(default=None, description="The id of a checkpoint; the newest where it is left out.")

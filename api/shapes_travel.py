@@ -113,6 +113,35 @@ class Comparison(Shape):
     usage: UsageDelta
 
 
+class Blamed(Shape):
+    """A commit that wrote a place in the state."""
+
+    checkpoint_id: str = Field(description="Of this run, or of one that it was forked from.")
+    run_id: str
+    kind: Kind
+    node: str | None
+    address: str | None
+    task_id: str | None
+    worker_id: str | None
+    actor: str = Field(description="Who caused the commit: the engine, or who edited or resumed.")
+    at: str
+    effect: Literal["replaces", "adds"] = Field(description="`adds`: what was there before is still a part of it.")
+    removed: bool = Field(description="Whether it took away what was there.")
+    value: Any = Field(description="What it wrote at the place; null where it took it away.")
+
+
+class Blame(Shape):
+    """Who wrote a place in the state, and what stands there."""
+
+    run_id: str
+    checkpoint_id: str
+    path: str
+    exists: bool = Field(description="Whether there is anything at the place.")
+    value: Any = Field(description="What stands there at the checkpoint.")
+    items: list[Blamed] = Field(description="The last one first.")
+    next_cursor: str | None = Field(description="Of the next page; null after the last one.")
+
+
 class VersionDiff(Shape):
     """What changes in a workflow's document."""
 

@@ -26,6 +26,7 @@ from dispatch._registry import open_transports
 from dispatch._secrets import reply_addresses
 from dispatch._transport import Tools
 from engine.driver import Engine
+from engine.driver.blame import Blame
 from engine.driver.comparison import Comparison
 from engine.driver.everything import Everything
 from engine.driver.lines import Lines
@@ -52,6 +53,7 @@ class Wired:
     engine: Engine
     reader: Reader
     comparison: Comparison
+    blame: Blame
     streams: Streams
     everything: Everything
     workflows: Workflows
@@ -103,7 +105,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         chance=random.random,
         secret_of=partial(task_token, key),
     )
-    reader = Reader(store, engine.loader, engine.loop)
+    reader, lines = Reader(store, engine.loader, engine.loop), Lines(store, engine.loader)
     return Wired(
         settings=settings,
         base_url=base_url,
@@ -111,7 +113,8 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox
         outbox=outbox,
         engine=engine,
         reader=reader,
-        comparison=Comparison(Lines(store, engine.loader)),
+        comparison=Comparison(lines),
+        blame=Blame(lines),
         streams=Streams(reader),
         everything=Everything(reader),
         workflows=workflows,

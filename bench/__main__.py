@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import batches, budget, machine, rest
+from bench import batches, budget, machine, rest, travel
 from bench.report import Section
 
 PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
@@ -20,6 +20,7 @@ PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
     "rates": rest.rates,
     "appended": rest.appended,
     "workers": rest.workers,
+    "travel": travel.travel,
 }
 
 

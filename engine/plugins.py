@@ -12,6 +12,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from engine.missing import MISSING
+from reducers._effect import Effect, Path
 
 REDUCERS = ("reducers", "clew.reducers")
 NODES = ("engine.nodes", "clew.nodes")
@@ -24,7 +25,9 @@ class Reducer:
     `reduce(current, update)` gets None for an absent value, changes neither of them, and raises an UpdateError for what
     does not fit. `empty` is MISSING where a key is absent until written, `types` are the JSON Schema types that fit
     (None: any), `by_reference` says that snapshots name the commits instead of repeating the value, and
-    `normalise(update, origin)` is applied once, when the update is committed.
+    `normalise(update, origin)` is applied once, when the update is committed. `effect(current, update, path)` says
+    what an update does to a place inside the value, `stable(value, path)` names a place by what does not move, and
+    `located(value, path)` says where a place with such a name is.
     """
 
     name: str
@@ -33,6 +36,9 @@ class Reducer:
     types: frozenset[str] | None = None
     by_reference: bool = False
     normalise: Callable[[Any, str], Any] | None = None
+    effect: Callable[[Any, Any, Path], Effect] | None = None
+    stable: Callable[[Any, Path], Path] | None = None
+    located: Callable[[Any, Path], Path] | None = None
 
 
 @cache
@@ -46,6 +52,9 @@ def reducer(name: str) -> Reducer:
         types=getattr(module, "TYPES", None),
         by_reference=getattr(module, "BY_REFERENCE", False),
         normalise=getattr(module, "normalise", None),
+        effect=getattr(module, "effect", None),
+        stable=getattr(module, "stable", None),
+        located=getattr(module, "located", None),
     )
 
 

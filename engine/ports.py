@@ -247,6 +247,9 @@ class Store(Claims, DeadLetters, Protocol):
     async def commits_before(self, run_key: int, before: int, limit: int, node: str | None) -> list[CommitRow]:
         """At most `limit` commits with seq < before, newest first, of one node if given."""
 
+    async def commits_holding(self, run_key: int, first: int, last: int, text: bytes) -> list[CommitRow]:
+        """The commits with first <= seq <= last whose body holds this text, in order."""
+
     async def turns(self, run_key: int) -> list[CommitRow]:
         """The commits of the kinds in TURNS (replay, checkout, retry), in order; few, and found without reading the
         others."""

@@ -4,7 +4,7 @@ plain numbers, and a snapshot of the state where the deltas since the last one o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.codec import read, write
 from engine.model import (
@@ -119,6 +119,18 @@ def _interrupt(asked: InterruptOpened) -> dict[str, Any]:
     return {name: getattr(asked, name) for name in names}
 
 
+class Writing(NamedTuple):
+    """As much of a commit as says what it wrote, and in which order."""
+
+    row: CommitRow
+    ref: Ref
+    kind: Kind
+    node: str | None
+    level: int | None
+    item: int | None
+    writes: Updates
+
+
 def decode(row: CommitRow) -> Commit:
     """The commit of a row."""
     body = read(row.body)
@@ -164,6 +176,13 @@ def decode(row: CommitRow) -> Commit:
         dropped=tuple(body.get("dropped", ())),
         goto=tuple(body["goto"]) if "goto" in body else None,
     )
+
+
+def writing(row: CommitRow) -> Writing:
+    """What a row wrote, and where that stands in canonical order; the rest of the commit is not made."""
+    body = read(row.body)
+    index = task[5] if len(task := body.get("task", ())) > 5 else None
+    return Writing(row, make_ref(row.run_key, row.seq), Kind(row.kind), row.node, row.level, index, _read_writes(body))
 
 
 # ---- refs, waves, tasks, calls

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from reducers._effect import Effect, Path
 from reducers._errors import UpdateError
 from reducers._numbers import NUMBERS, number
 
@@ -26,3 +27,8 @@ def reduce(current: Any, update: Any) -> Any:
         expected = "a 64-bit integer" if isinstance(total, int) else "a finite number"
         raise UpdateError(f"sum: expected {expected}, got {before} + {added}, which is out of range")
     return total
+
+
+def effect(current: Any, update: Any, path: Path) -> Effect:
+    """Every number is a part of the sum."""
+    return Effect.NONE if path else Effect.ADDS

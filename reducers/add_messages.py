@@ -6,6 +6,7 @@ import hashlib
 from collections import OrderedDict
 from typing import Any
 
+from reducers._effect import Effect, Path
 from reducers._errors import misfit
 
 EMPTY: list[Any] = []
@@ -98,3 +99,29 @@ def _apply(messages: list[Any], places: dict[str, int], entry: Any) -> bool:
             places[name] = len(messages)
         messages.append(entry)
     return False
+
+
+def effect(current: Any, update: Any, path: Path) -> Effect:
+    """An update adds to the conversation, and replaces the messages that it has; a path names a message by its id."""
+    if not path:
+        return Effect.ADDS if _entries(update) else Effect.NONE
+    mine = (entry for entry in _entries(update) if isinstance(entry, dict) and entry.get("id") == path[0])
+    return Effect.REPLACES if any(mine) else Effect.NONE
+
+
+def stable(value: Any, path: Path) -> Path:
+    """The path with the id of a message for its index, which changes as others are removed."""
+    if not path or not isinstance(path[0], int) or not isinstance(value, list) or path[0] >= len(value):
+        return path
+    message = value[path[0]]
+    name = message.get("id") if isinstance(message, dict) else None
+    return (name, *path[1:]) if isinstance(name, str) else path
+
+
+def located(value: Any, path: Path) -> Path:
+    """The path with the index of the message for its id; one that is not there has the index after the last."""
+    if not path or not isinstance(path[0], str) or not isinstance(value, list):
+        return path
+    ids = (message.get("id") if isinstance(message, dict) else None for message in value)
+    places = (place for place, name in enumerate(ids) if name == path[0])
+    return (next(places, len(value)), *path[1:])

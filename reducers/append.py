@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reducers._effect import Effect, Path
 from reducers._errors import misfit
 
 EMPTY: list[Any] = []
@@ -20,3 +21,12 @@ def reduce(current: Any, update: Any) -> Any:
     if isinstance(update, list):
         return [*current, *update]
     return [*current, update]
+
+
+def effect(current: Any, update: Any, path: Path) -> Effect:
+    """An update adds to the list, and is all that there is of its own items."""
+    added = len(update) if isinstance(update, list) else 1
+    if not path:
+        return Effect.ADDS if added else Effect.NONE
+    before = len(current or EMPTY)
+    return Effect.REPLACES if isinstance(path[0], int) and before <= path[0] < before + added else Effect.NONE

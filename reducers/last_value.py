@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from reducers._effect import Effect, Path
+
 TYPES: frozenset[str] | None = None
 
 
 def reduce(current: Any, update: Any) -> Any:
     """The update."""
     return update
+
+
+def effect(current: Any, update: Any, path: Path) -> Effect:
+    """An update replaces everything."""
+    return Effect.REPLACES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reducers._effect import Effect, Path
 from reducers._errors import misfit
 
 EMPTY: dict[str, Any] = {}
@@ -29,3 +30,16 @@ def _merged(current: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
             value = _merged(before, value)
         merged[key] = value
     return merged
+
+
+def effect(current: Any, update: Any, path: Path) -> Effect:
+    """An update has to do with the places that it names: it adds to objects, and replaces all else."""
+    for part in path:
+        if not isinstance(update, dict):
+            return Effect.REPLACES
+        if part not in update:
+            return Effect.NONE
+        update = update[part]
+        current = current.get(part) if isinstance(current, dict) else None
+    joins = isinstance(update, dict) and (isinstance(current, dict) or not path)
+    return Effect.ADDS if joins else Effect.REPLACES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reducers._effect import Effect, Path
 from reducers._numbers import NUMBERS, number
 
 TYPES: frozenset[str] | None = NUMBERS
@@ -15,3 +16,8 @@ def reduce(current: Any, update: Any) -> Any:
     if current is None:
         return new
     return new if new < number("current value", current) else current
+
+
+def effect(current: Any, update: Any, path: Path) -> Effect:
+    """A number replaces the one before, or changes nothing."""
+    return Effect.NONE if path or reduce(current, update) is current else Effect.REPLACES

@@ -163,6 +163,9 @@ COMMITS_OF_NODE = named(
     first_rows(_COMMITS.where(_of_run, _between, commits.c.node == bindparam("node")).order_by(_newest_first))
 )
 
+_holds = func.instr(commits.c.body, bindparam("text")) > number("0")
+COMMITS_HOLDING = named(_COMMITS.where(_of_run, _between, _holds).order_by(commits.c.seq))
+
 TURNS = named(first_rows(_COMMITS.where(_of_run, commits.c.seq > bindparam("after"), IS_TURN).order_by(commits.c.seq)))
 
 _EVENTS = select(*picked(events, rows.EVENT)).where(events.c.run_key == bindparam("run_key")).order_by(events.c.n)

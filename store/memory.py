@@ -215,6 +215,9 @@ class MemoryStore:
                 found.append(commits[place])
         return found
 
+    async def commits_holding(self, run_key: int, first: int, last: int, text: bytes) -> list[CommitRow]:
+        return [row for row in await self.commits(run_key, first, last) if text in row.body]
+
     async def turns(self, run_key: int) -> list[CommitRow]:
         return [row for row in self._commits(run_key) if row.kind in TURNS]
 

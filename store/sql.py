@@ -217,6 +217,15 @@ class SqliteStore:
             await asyncio.sleep(0)
         return found
 
+    async def commits_holding(self, run_key: int, first: int, last: int, text: bytes) -> list[CommitRow]:
+        found: list[CommitRow] = []
+        for start in range(first, last + 1, lists.WINDOW):
+            end = min(last, start + lists.WINDOW - 1)
+            given = {"run_key": run_key, "first": start, "last": end, "text": text}
+            found += [rows.commit_row(row) for row in self._read(sql.COMMITS_HOLDING, **given)]
+            await asyncio.sleep(0)
+        return found
+
     async def turns(self, run_key: int) -> list[CommitRow]:
         def read(number: int, last: CommitRow | None) -> list[CommitRow]:
             given = {"run_key": run_key, "after": last.seq if last else 0, "limit": number}

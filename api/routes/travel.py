@@ -12,7 +12,7 @@ from api.deps import Serving
 from api.describe import problems
 from api.render import answer
 from api.requests import StrictRoute
-from api.schemas_travel import CompareQuery, DiffQuery
+from api.schemas_travel import BlameQuery, CompareQuery, DiffQuery
 
 router = APIRouter(tags=["runs"], route_class=StrictRoute)
 
@@ -27,3 +27,9 @@ async def diff_checkpoints(server: Serving, query: Annotated[DiffQuery, Query()]
 async def compare_runs(server: Serving, query: Annotated[CompareQuery, Query()]) -> Response:
     """Set two runs, or two checkpoints, side by side."""
     return answer(await server.comparison.compare(query.a, query.b))
+
+
+@router.get("/runs/{run_id}/blame", response_model=shapes.Blame, responses=problems(404))
+async def blame_state(server: Serving, run_id: str, query: Annotated[BlameQuery, Query()]) -> Response:
+    """Tell every commit that wrote a place in the state, over branches and the runs that this one comes from."""
+    return answer(await server.blame.of(run_id, **dict(query)))

@@ -9,7 +9,7 @@ from engine.compare import Segment
 from engine.driver.loading import Loader
 from engine.errors import NotFound
 from engine.lines import line_to
-from engine.model import Commit, Ref, RunHead, RunId, run_key_of, seq_of
+from engine.model import Commit, Ref, RunHead, RunId, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.record import decode
 from engine.render import checkpoint_id, parse_checkpoint_id
@@ -26,6 +26,10 @@ class Point:
     @property
     def id(self) -> str:
         return checkpoint_id(self.head.id, self.seq)
+
+    @property
+    def ref(self) -> Ref:
+        return make_ref(self.head.key, self.seq)
 
 
 class Lines:

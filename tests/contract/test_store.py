@@ -299,6 +299,18 @@ async def test_commits_of_a_node_are_found_however_far_back(store: Store) -> Non
     assert await store.commits_before(1, 9999, 9, "unknown") == []
 
 
+async def test_commits_are_found_by_what_their_bodies_hold(store: Store) -> None:
+    bodies = {seq: b'{"writes":[["%s",1]]}' % (b"r\xc3\xa9%" if seq % 700 == 3 else b"other") for seq in range(1, 2501)}
+    rows = [commit(1, seq, body=body) for seq, body in bodies.items()]
+    await store.commit(created(run(1), commits=rows, heads={1: run(1, head=make_ref(1, 2500))}))
+    name = b'"r\xc3\xa9%"'
+    assert [row.seq for row in await store.commits_holding(1, 1, 2500, name)] == [3, 703, 1403, 2103]
+    assert await store.commits_holding(1, 703, 1403, name) == [rows[702], rows[1402]]
+    assert await store.commits_holding(1, 704, 1402, name) == []
+    assert await store.commits_holding(1, 1, 2500, b'"R\xc3\xa9%"') == []
+    assert await store.commits_holding(9, 1, 2500, name) == []
+
+
 async def test_events_are_read_in_order(store: Store) -> None:
     await with_runs(store, 1, 2)
     await store.commit(Batch(events=[event(1, n) for n in range(3, 301)] + [event(2, 1)]))

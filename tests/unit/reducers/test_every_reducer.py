@@ -9,6 +9,7 @@ import pytest
 
 from engine.missing import MISSING
 from engine.plugins import reducer, reducer_names
+from reducers._effect import Effect
 from reducers._errors import UpdateError
 
 SAMPLES: dict[str, tuple[Any, Any]] = {
@@ -64,3 +65,13 @@ def test_a_value_of_another_type_is_refused_or_kept_whole(name, wrong):
         assert "got" in str(error)
     else:
         assert any(result == kept.get(kind) for kind in reducer(name).types)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_an_update_that_changes_the_value_has_an_effect_on_it(name, kind):
+    current, update = SAMPLES[kind]
+    one = reducer(name)
+    for given in (update, current, [] if kind == "array" else current):
+        assert one.effect is not None
+        if one.reduce(current, given) != current:
+            assert one.effect(current, given, ()) is not Effect.NONE

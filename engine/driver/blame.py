@@ -1,0 +1,140 @@
+"""Who wrote a place in the state of a run, read from the store over branches and forks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from engine.blame import Change, changes, first_value, fixed, folded_order, is_write, tied, values
+from engine.codec import write
+from engine.driver.lines import Lines, Point
+from engine.errors import Invalid, UnknownKey
+from engine.graph import Graph, StateKey
+from engine.missing import MISSING
+from engine.paths import Path, PathError, lookup, state_path
+from engine.record import Writing, decode, writing
+from engine.render import address_of, rfc3339
+
+SLICE = 250
+
+
+class Blame:
+    """Tells who wrote what is durable."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+
+    async def of(
+        self, run_id: str, *, path: str, checkpoint: str | None, limit: int, cursor: str | None
+    ) -> dict[str, Any]:
+        """What stands at a path of the state at a checkpoint (None: the newest), and a page of the commits that wrote
+        it, the last one first. Raises NotFound, Invalid, or UnknownKey."""
+        point, start = await self._point(run_id, checkpoint, cursor)
+        graph = await self.lines.loader.graph(point.head.workflow_id, point.head.workflow_version)
+        key, inside = _place(graph, path)
+        value, found = await self._changes(graph, key, inside, await self._writers(graph, key, point))
+        end = len(found) - start
+        if end < 0:
+            raise _no_cursor()
+        some = found[max(end - limit, 0) : end]
+        return {
+            "run_id": point.head.id,
+            "checkpoint_id": point.id,
+            "path": path,
+            "exists": value is not MISSING,
+            "value": None if value is MISSING else value,
+            "items": [await self._shape(change) for change in reversed(some)],
+            "next_cursor": f"{point.seq}.{start + limit}" if end > limit else None,
+        }
+
+    async def _point(self, run_id: str, checkpoint: str | None, cursor: str | None) -> tuple[Point, int]:
+        """The checkpoint that is looked at, and how many of its changes were shown: a cursor stays with its checkpoint
+        while the run goes on."""
+        newest = await self.lines.newest(run_id)
+        point = newest if checkpoint is None else await self.lines.checkpoint(checkpoint, newest.head.id)
+        if cursor is None:
+            return point, 0
+        seq, start = _read_cursor(cursor)
+        if not 1 <= seq <= newest.seq or (checkpoint is not None and seq != point.seq):
+            raise _no_cursor()
+        return Point(newest.head, seq), start
+
+    async def _writers(self, graph: Graph, key: StateKey, point: Point) -> list[Writing]:
+        """The commits that wrote a key, in the order in which they are folded."""
+        segments, store, found = await self.lines.segments(point), self.lines.store, list[Writing]()
+        name = write(key.name)
+        for part in segments:
+            for count, row in enumerate(await store.commits_holding(part.run_key, part.first, part.last, name)):
+                if is_write(one := writing(row), key.name):
+                    found.append(one)
+                if count % SLICE == SLICE - 1:
+                    await asyncio.sleep(0)
+        if key.ephemeral:
+            return [one for one in found[-1:] if one.ref == point.ref]
+        return folded_order(graph, found, await self.lines.rows(segments) if tied(graph, found) else ())
+
+    async def _changes(
+        self, graph: Graph, key: StateKey, path: Path, writers: list[Writing]
+    ) -> tuple[Any, list[Change]]:
+        """What stands at a path inside the value of a key, and what each commit did to it."""
+        first = first_value(graph, key)
+        place = path if key.reducer.stable is None or not path else fixed(key, await _last(key, first, writers), path)
+        last, found = MISSING if first is None else first, list[Change]()
+        for count, (after, change) in enumerate(changes(key, place, first, writers)):
+            last = after
+            if change is not None:
+                found.append(change)
+            if count % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+        return lookup(last, path), found
+
+    async def _shape(self, change: Change) -> dict[str, Any]:
+        commit = decode(change.writing.row)
+        name, task = await self.lines.name(commit.ref), commit.task
+        return {
+            "checkpoint_id": name,
+            "run_id": name.rpartition(".")[0],
+            "kind": commit.kind,
+            "node": None if task is None else task.node,
+            "address": None if task is None else address_of(task),
+            "task_id": None if task is None else task.id,
+            "worker_id": commit.worker,
+            "actor": commit.actor,
+            "at": rfc3339(commit.at),
+            "effect": change.effect,
+            "removed": change.value is MISSING,
+            "value": None if change.value is MISSING else change.value,
+        }
+
+
+async def _last(key: StateKey, first: Any, writers: list[Writing]) -> Any:
+    """The value of a key after all updates."""
+    last = first
+    for count, (*_, after) in enumerate(values(key, first, writers)):
+        last = after
+        if count % SLICE == SLICE - 1:
+            await asyncio.sleep(0)
+    return last
+
+
+def _place(graph: Graph, text: str) -> tuple[StateKey, Path]:
+    """The key of the state that a path begins with, and the path inside its value. Raises Invalid or UnknownKey."""
+    try:
+        first, *rest = state_path(text)
+    except PathError as error:
+        raise Invalid(f"path: {error}", "path.invalid") from None
+    key = graph.state.get(str(first))
+    if key is None:
+        raise UnknownKey(str(first), sorted(graph.state))
+    return key, tuple(rest)
+
+
+def _read_cursor(cursor: str) -> tuple[int, int]:
+    parts = cursor.split(".")
+    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and len(part) <= 12 for part in parts):
+        raise _no_cursor()
+    return int(parts[0]), int(parts[1])
+
+
+def _no_cursor() -> Invalid:
+    return Invalid("the cursor is none that this list gave out", "cursor.invalid")
