@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -14,6 +14,8 @@ from api.cli._app import FAILED, MISUSED, stop
 
 if TYPE_CHECKING:
     import httpx
+
+    from api.wiring import Wired
 
 T = TypeVar("T")
 
@@ -97,16 +99,8 @@ def reached(
     """What `work` gives; with words on standard error and an exit code where it cannot be done."""
     import httpx
 
-    from engine.errors import EngineError, StoreLocked
-
     try:
-        return asyncio.run(_reached(work, url, token, db, writes))
-    except Refused as error:
-        stop(FAILED, *error.lines)
-    except StoreLocked as error:
-        stop(FAILED, error.message, "this command writes: ask that server with --url, or stop it first")
-    except EngineError as error:
-        stop(FAILED, error.message)
+        return finished(_reached(work, url, token, db, writes))
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         stop(MISUSED, f"'{url}' is no address of a server, such as {LOCAL}")
     except httpx.HTTPError as error:
@@ -114,6 +108,22 @@ def reached(
         stop(
             FAILED, f"{url or LOCAL} does not answer: {why}", "start a server with 'clew serve', or give --url or --db"
         )
+
+
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives; refusals and errors of the engine end the command with their words."""
+    from engine.errors import EngineError, Invalid, StoreLocked
+
+    try:
+        return asyncio.run(work)
+    except Refused as error:
+        stop(FAILED, *error.lines)
+    except StoreLocked as error:
+        stop(FAILED, error.message, "this command writes: ask that server with --url, or stop it first")
+    except Invalid as error:
+        stop(FAILED, error.message, *(f"{fault['path']}: {fault['message']}" for fault in error.problems))
+    except EngineError as error:
+        stop(FAILED, error.message)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
@@ -137,9 +147,6 @@ async def _online(url: str, token: str | None) -> AsyncIterator[Reach]:
 
 @asynccontextmanager
 async def _offline(db: str, writes: bool) -> AsyncIterator[Reach]:
-    import httpx
-
-    from api.app import create_app
     from api.settings import Settings
     from api.wiring import looking, running, store_to_read
     from dispatch._nobody import Nobody
@@ -151,8 +158,17 @@ async def _offline(db: str, writes: bool) -> AsyncIterator[Reach]:
             wired = await ends.enter_async_context(running(settings, LOCAL, Nobody()))
         else:
             wired = await ends.enter_async_context(looking(settings, Nobody()))
-        transport = httpx.ASGITransport(create_app(wired))
-        http = await ends.enter_async_context(httpx.AsyncClient(transport=transport, base_url=f"{LOCAL}/v1"))
+        yield await ends.enter_async_context(within(wired))
+
+
+@asynccontextmanager
+async def within(wired: Wired) -> AsyncIterator[Reach]:
+    """The interface of a server in this process."""
+    import httpx
+
+    from api.app import create_app
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(wired)), base_url=f"{LOCAL}/v1") as http:
         yield Reach(http, offline=True)
 
 
