@@ -32,6 +32,7 @@ from engine.driver.everything import Everything
 from engine.driver.lines import Lines
 from engine.driver.reader import Reader
 from engine.driver.stream import Streams
+from engine.outbox import Outbox
 from engine.ports import Store
 from engine.validate import Limits
 from store import store_at
@@ -68,9 +69,10 @@ class Wired:
 
 
 @asynccontextmanager
-async def running(settings: Settings, base_url: str) -> AsyncIterator[Wired]:
+async def running(settings: Settings, base_url: str, outbox: Outbox | None = None) -> AsyncIterator[Wired]:
     """A server that works until it is left; then deliveries get their grace, what is planned is committed, and the
-    store is closed. Raises StoreLocked, StoreUnavailable or Invalid."""
+    store is closed. `outbox` stands in for the one that asks the registered workers.
+    Raises StoreLocked, StoreUnavailable or Invalid."""
     async with AsyncExitStack() as ends:
         store = store_at(settings.db)
         ends.push_async_callback(store.close)
@@ -78,8 +80,9 @@ async def running(settings: Settings, base_url: str) -> AsyncIterator[Wired]:
         key = await store.server_secret(secrets.token_bytes(KEY_BYTES))
         http = Http()
         ends.push_async_callback(http.close)
-        transports = open_transports(Tools(http=http, clock=clock), in_process=settings.local_workers)
-        outbox = WorkerOutbox(transports, clock=clock, reply_to=reply_addresses(base_url, key))
+        if outbox is None:
+            transports = open_transports(Tools(http=http, clock=clock), in_process=settings.local_workers)
+            outbox = WorkerOutbox(transports, clock=clock, reply_to=reply_addresses(base_url, key))
         wired = _wired(settings, base_url, store, outbox, key)
         if wired.definitions is not None:
             await wired.definitions.sync()
@@ -93,7 +96,19 @@ async def running(settings: Settings, base_url: str) -> AsyncIterator[Wired]:
         yield wired
 
 
-def _wired(settings: Settings, base_url: str, store: Store, outbox: WorkerOutbox, key: bytes) -> Wired:
+@asynccontextmanager
+async def looking(settings: Settings, outbox: Outbox) -> AsyncIterator[Wired]:
+    """A server that only answers what is asked about its database, also beside one that serves it: nothing runs and
+    nothing is written. Raises StoreUnavailable or Invalid."""
+    store = store_to_read(settings.db)
+    await store.open()
+    try:
+        yield _wired(settings, "", store, outbox, b"")
+    finally:
+        await store.close()
+
+
+def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key: bytes) -> Wired:
     closing, limits = asyncio.Event(), Limits(max_nodes=settings.max_nodes)
     workflows = Workflows(store, limits, clock)
     engine = Engine(

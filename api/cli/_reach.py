@@ -1,0 +1,178 @@
+"""How commands reach runs: over HTTP, or offline by the same interface on a database that nobody serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from api.cli._app import FAILED, MISUSED, stop
+
+if TYPE_CHECKING:
+    import httpx
+
+    from api.wiring import Wired
+
+T = TypeVar("T")
+
+LOCAL = "http://127.0.0.1:8080"
+PATIENCE_S = 60.0
+
+Url = Annotated[str | None, typer.Option("--url", envvar="CLEW_URL", help="The server.", show_default=LOCAL)]
+Token = Annotated[str | None, typer.Option("--token", envvar="CLEW_TOKEN", help="Its bearer token.")]
+Db = Annotated[str | None, typer.Option("--db", help="sqlite:///FILE, instead of a server.", show_default=False)]
+
+
+class Refused(Exception):
+    """The answer was a problem document, or none at all; `lines` are what to tell."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*lines)
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A way to the interface below `/v1`."""
+
+    http: httpx.AsyncClient
+    offline: bool
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """The JSON at a path; parameters that are None are left out."""
+        return await self._call("GET", path, params={key: value for key, value in params.items() if value is not None})
+
+    async def post(self, path: str, body: Any) -> Any:
+        """The JSON that is answered to a body."""
+        return await self._call("POST", path, json=body)
+
+    async def events(self, path: str, **params: Any) -> AsyncIterator[tuple[str, str, Any]]:
+        """The id, name and data of each event of a stream."""
+        from engine.codec import loads
+
+        given = {key: value for key, value in params.items() if value is not None}
+        async with self.http.stream("GET", path, params=given) as response:
+            if response.is_error:
+                await response.aread()
+                _check(response)
+            event: dict[str, str] = {}
+            async for line in response.aiter_lines():
+                if not line and "data" in event:
+                    yield event["id"], event["event"], loads(event["data"].encode())
+                    event = {}
+                elif line and not line.startswith(":"):
+                    name, _, value = line.partition(": ")
+                    event[name] = value
+
+    async def _call(self, method: str, path: str, **options: Any) -> Any:
+        from engine.codec import loads
+
+        response = await self.http.request(method, path, **options)
+        _check(response)
+        return loads(response.content) if response.content else None
+
+
+def _check(response: httpx.Response) -> None:
+    from engine.codec import CodecError, loads
+
+    if not response.is_error and not response.is_redirect:
+        return
+    try:
+        problem = loads(response.content)
+        detail, code, faults = problem["detail"], problem["code"], problem["errors"]
+    except (CodecError, KeyError, TypeError):
+        raise Refused(
+            f"the answer was {response.status_code}, and not from a Clew server: is the address right?"
+        ) from None
+    lines = [f"{fault['path'] or 'body'}: {fault['message']}" for fault in faults]
+    hint = ["give the server's token with --token or CLEW_TOKEN"] if response.status_code == 401 else []
+    raise Refused(f"{detail} ({code})", *(lines if len(lines) > 1 else ()), *hint)
+
+
+def reached(
+    work: Callable[[Reach], Awaitable[T]], url: str | None, token: str | None, db: str | None, *, writes: bool = False
+) -> T:
+    """What `work` gives; with words on standard error and an exit code where it cannot be done."""
+    import httpx
+
+    try:
+        return finished(_reached(work, url, token, db, writes))
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        stop(MISUSED, f"'{url}' is no address of a server, such as {LOCAL}")
+    except httpx.HTTPError as error:
+        why = str(error) or type(error).__name__
+        stop(
+            FAILED, f"{url or LOCAL} does not answer: {why}", "start a server with 'clew serve', or give --url or --db"
+        )
+
+
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives; refusals and errors of the engine end the command with their words."""
+    from engine.errors import EngineError, Invalid, StoreLocked
+
+    try:
+        return asyncio.run(work)
+    except Refused as error:
+        stop(FAILED, *error.lines)
+    except StoreLocked as error:
+        stop(FAILED, error.message, "this command writes: ask that server with --url, or stop it first")
+    except Invalid as error:
+        stop(FAILED, error.message, *(f"{fault['path']}: {fault['message']}" for fault in error.problems))
+    except EngineError as error:
+        stop(FAILED, error.message)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+async def _reached(
+    work: Callable[[Reach], Awaitable[T]], url: str | None, token: str | None, db: str | None, writes: bool
+) -> T:
+    async with _online(url or LOCAL, token) if db is None else _offline(db, writes) as reach:
+        return await work(reach)
+
+
+@asynccontextmanager
+async def _online(url: str, token: str | None) -> AsyncIterator[Reach]:
+    import httpx
+
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    base = f"{url.rstrip('/').removesuffix('/v1')}/v1"
+    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=PATIENCE_S, trust_env=False) as http:
+        yield Reach(http, offline=False)
+
+
+@asynccontextmanager
+async def _offline(db: str, writes: bool) -> AsyncIterator[Reach]:
+    from api.settings import Settings
+    from api.wiring import looking, running, store_to_read
+    from dispatch._nobody import Nobody
+
+    settings = Settings(db=db, workflows=None, token=None, host="127.0.0.1", public_url=None, grace_s=0)
+    async with AsyncExitStack() as ends:
+        if writes:
+            await _is_there(store_to_read(db))
+            wired = await ends.enter_async_context(running(settings, LOCAL, Nobody()))
+        else:
+            wired = await ends.enter_async_context(looking(settings, Nobody()))
+        yield await ends.enter_async_context(within(wired))
+
+
+@asynccontextmanager
+async def within(wired: Wired) -> AsyncIterator[Reach]:
+    """The interface of a server in this process."""
+    import httpx
+
+    from api.app import create_app
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(wired)), base_url=f"{LOCAL}/v1") as http:
+        yield Reach(http, offline=True)
+
+
+async def _is_there(store: Any) -> None:
+    """A database that is misspelt is told, not made."""
+    await store.open()
+    await store.close()

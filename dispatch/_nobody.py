@@ -1,0 +1,25 @@
+"""An outbox that asks nobody: tasks stay open until a server that has workers takes the run up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.model import TaskId
+from engine.outbox import Listener, Work
+
+
+class Nobody:
+    """An `engine.outbox.Outbox` without workers."""
+
+    def listen(self, listener: Listener) -> None: ...
+
+    def submit(self, work: Work) -> None: ...
+
+    def release(self, task_id: TaskId) -> None: ...
+
+    def withdraw(self, task_id: TaskId) -> None: ...
+
+    def workers_changed(self, workers: Mapping[str, Any]) -> None: ...
+
+    async def close(self, grace_s: float) -> None: ...

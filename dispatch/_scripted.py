@@ -1,0 +1,53 @@
+"""An outbox that answers from a script instead of asking workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dispatch._script import Line, Script
+from engine.model import TaskId
+from engine.outbox import Listener, Work
+
+WORKER = "script"
+
+
+class Scripted:
+    """An `engine.outbox.Outbox` whose one worker is a script, with room for everything."""
+
+    def __init__(self, script: Script, clock: Callable[[], int]) -> None:
+        self._script, self._clock = script, clock
+        self._listener: Listener
+        self._due: dict[TaskId, asyncio.TimerHandle] = {}
+
+    def listen(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def submit(self, work: Work) -> None:
+        self.release(work.task_id)
+        line = self._script.next(work.node) or _missing(self._script, work.node)
+        now = self._clock()
+        loop = asyncio.get_running_loop()
+        self._due[work.task_id] = loop.call_later(line.delay_ms / 1000, self._reply, work, line)
+        self._listener.dispatched(work, WORKER, now, now + work.timeout_ms)
+
+    def _reply(self, work: Work, line: Line) -> None:
+        self._due.pop(work.task_id, None)
+        self._listener.replied(work, WORKER, line.reply(work.node))
+
+    def release(self, task_id: TaskId) -> None:
+        if (due := self._due.pop(task_id, None)) is not None:
+            due.cancel()
+
+    def withdraw(self, task_id: TaskId) -> None: ...
+
+    def workers_changed(self, workers: Mapping[str, Any]) -> None: ...
+
+    async def close(self, grace_s: float) -> None:
+        for task_id in list(self._due):
+            self.release(task_id)
+
+
+def _missing(script: Script, node: str) -> Line:
+    return Line(kind="fail", value={"code": "script.missing", "message": script.why_none(node)})

@@ -1,0 +1,212 @@
+"""`clew runs`: the same words and answers at a server and offline on its database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from typer.testing import CliRunner, Result
+
+from api.cli import app
+from tests.integration.test_api_server import serving
+from tests.unit.api.serving import a_server, asking, straight, working
+
+DIVIDING = straight("dividing", nodes={"a": {"type": "transform", "updates": {"n": {"$expr": "10 / state.n"}}}})
+
+
+def clew(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words], env={"CLEW_URL": None, "CLEW_TOKEN": None})
+
+
+def said(*words: str | Path) -> str:
+    result = clew(*words)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def told(*words: str | Path) -> Any:
+    return orjson.loads(said(*words, "--json"))
+
+
+class Base:
+    """A database with one run of each kind, which nobody serves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.db = f"sqlite:///{folder}/clew.db"
+        self.runs: dict[str, str] = asyncio.run(self._filled(folder))
+
+    @staticmethod
+    async def _filled(folder: Path) -> dict[str, str]:
+        runs = {}
+        async with a_server(folder) as server:
+            for document in (straight(), asking(), working(), DIVIDING):
+                await server.post("/workflows", document, 201)
+                given = {"input": {"n": 0}} if document is DIVIDING else {}
+                wait = 0 if document["id"] == "working" else 10
+                run = await server.post(f"/workflows/{document['id']}/runs?wait={wait}", given, 201)
+                runs[document["id"]] = run["id"]
+        return runs
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Base:
+    return Base(tmp_path)
+
+
+def test_a_failed_run_is_found_with_why_it_failed(base: Base) -> None:
+    found = said("runs", "list", "--status", "failed", "--db", base.db)
+    assert base.runs["dividing"] in found
+    assert "a: divide by zero (expression.failed" in found
+    assert base.runs["straight"] not in found
+
+
+def test_a_list_that_holds_nothing_says_so(base: Base) -> None:
+    assert said("runs", "list", "--workflow", "none", "--db", base.db) == "no such runs\n"
+
+
+def test_a_list_goes_on_at_its_cursor(base: Base) -> None:
+    first = told("runs", "list", "--limit", "3", "--db", base.db)
+    rest = told("runs", "list", "--limit", "3", "--cursor", first["next_cursor"], "--db", base.db)
+    assert {run["id"] for run in (*first["items"], *rest["items"])} == set(base.runs.values())
+
+
+def test_a_failed_run_is_shown_with_what_can_be_done(base: Base) -> None:
+    run = base.runs["dividing"]
+    found = said("runs", "show", run, "--db", base.db)
+    assert "n = 0" in found
+    assert f"clew runs retry {run}" in found
+    assert f"clew runs fork {run}.1 --set" in found
+
+
+def test_a_task_is_shown_with_what_came_of_it(base: Base) -> None:
+    run = told("runs", "show", base.runs["dividing"], "--db", base.db)
+    task = told("runs", "show", run["id"], "--task", run["tasks"][0]["id"], "--db", base.db)
+    assert (task["node"], task["status"]) == ("a", "failed")
+
+
+def test_a_failed_run_is_forked_with_another_state_and_compared(base: Base) -> None:
+    run = base.runs["dividing"]
+    fork = told("runs", "fork", f"{run}.1", "--set", "n=5", "--db", base.db)
+    assert (fork["status"], fork["state"], fork["forked_from"]["checkpoint_id"]) == ("completed", {"n": 7}, f"{run}.1")
+    found = said("runs", "compare", run, fork["id"], "--db", base.db)
+    assert "they part at a" in found
+    assert "~ /n = 7" in found
+
+
+def test_text_in_a_setting_needs_no_quotation_marks(base: Base) -> None:
+    result = clew("runs", "fork", f"{base.runs['dividing']}.1", "--set", "n=five", "--db", base.db)
+    assert result.exit_code == 1
+    assert "got string 'five'" in result.stderr
+
+
+def test_a_replay_stays_in_its_run(base: Base) -> None:
+    run = base.runs["straight"]
+    again = told("runs", "replay", f"{run}.1", "--updates", '{"n": 40}', "--db", base.db)
+    assert (again["id"], again["state"], len(again["branches"])) == (run, {"n": 41}, 2)
+
+
+def test_a_question_is_answered(base: Base) -> None:
+    run = told("runs", "show", base.runs["asking"], "--db", base.db)
+    interrupt = run["interrupts"][0]["id"]
+    done = told("runs", "resume", run["id"], "7", "--interrupt", interrupt, "--db", base.db)
+    assert (done["status"], done["state"]) == ("completed", {"answer": 7})
+
+
+def test_an_answer_that_is_no_json_is_told_how_to_be(base: Base) -> None:
+    result = clew("runs", "resume", base.runs["asking"], "seven", "--db", base.db)
+    assert (result.exit_code, "quotation marks" in result.stderr) == (2, True)
+
+
+def test_what_failed_is_tried_again(base: Base) -> None:
+    again = told("runs", "retry", base.runs["dividing"], "--db", base.db)
+    assert (again["status"], again["checkpoint_count"]) == ("failed", 4)
+
+
+def test_a_run_is_cancelled_without_a_server(base: Base) -> None:
+    assert told("runs", "cancel", base.runs["working"], "--db", base.db)["status"] == "cancelled"
+
+
+def test_offline_a_task_waits_for_a_server_and_that_is_said(base: Base) -> None:
+    result = clew("runs", "replay", f"{base.runs['working']}.1", "--db", base.db)
+    assert (result.exit_code, "running" in result.stdout) == (0, True)
+    assert "until 'clew serve' does" in result.stderr
+
+
+def test_a_tree_holds_tasks_and_forks(base: Base) -> None:
+    run = base.runs["straight"]
+    fork = told("runs", "fork", f"{run}.1", "--db", base.db)["id"]
+    found = told("runs", "tree", run, "--db", base.db)
+    assert ([task["address"] for task in found["tasks"]], [below["id"] for below in found["forks"]]) == (["a"], [fork])
+    assert f"    {fork} completed from {run}.1" in said("runs", "tree", run, "--db", base.db)
+
+
+def test_a_diff_takes_a_run_for_its_newest_checkpoint(base: Base) -> None:
+    run = base.runs["straight"]
+    found = told("runs", "diff", f"{run}.1", run, "--db", base.db)
+    assert (found["to"], found["patch"]) == (f"{run}.3", [{"op": "replace", "path": "/n", "value": 1}])
+    assert "~ /n = 1" in said("runs", "diff", f"{run}.1", run, "--db", base.db)
+
+
+def test_what_happened_is_told_offline_to_where_the_run_rests(base: Base) -> None:
+    for name in ("straight", "asking"):
+        lines = said("runs", "tail", base.runs[name], "--json", "--db", base.db).splitlines()
+        assert orjson.loads(lines[0])["event"] == "run"
+    result = clew("runs", "tail", base.runs["working"], "--db", base.db)
+    assert (result.exit_code, "offline nothing is followed" in result.stderr) == (1, True)
+
+
+def test_an_unknown_run_and_a_misspelt_checkpoint_are_told(base: Base) -> None:
+    assert "there is no run 'ghost'" in clew("runs", "show", "ghost", "--db", base.db).stderr
+    result = clew("runs", "fork", "ghost", "--db", base.db)
+    assert (result.exit_code, "RUN.SEQ" in result.stderr) == (2, True)
+
+
+def test_a_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
+    for words in (("list",), ("cancel", "ghost")):
+        result = clew("runs", *words, "--db", f"sqlite:///{tmp_path}/no.db")
+        assert (result.exit_code, "does not exist" in result.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_does_not_answer_is_told_with_what_to_do() -> None:
+    result = clew("runs", "list", "--url", "http://127.0.0.1:1")
+    assert (result.exit_code, "clew serve" in result.stderr) == (1, True)
+    assert clew("runs", "list", "--url", "nonsense").exit_code == 2
+
+
+def served(folder: Path, work: Callable[[str], None], *options: str) -> None:
+    """Plays `work` with the address of a server, in a thread beside it."""
+
+    async def play() -> None:
+        async with serving(folder, *options) as process:
+            await asyncio.to_thread(work, process.url)
+
+    asyncio.run(play())
+
+
+def test_at_a_server_the_same_is_done_and_offline_only_reading_is(base: Base, tmp_path: Path) -> None:
+    run = base.runs["dividing"]
+
+    def work(url: str) -> None:
+        fork = told("runs", "fork", f"{run}.1", "--set", "n=5", "--url", url)
+        assert (fork["status"], fork["state"]) == ("completed", {"n": 7})
+        lines = said("runs", "tail", fork["id"], "--json", "--url", url).splitlines()
+        assert orjson.loads(lines[-1])["event"] == "end"
+        assert fork["id"] in said("runs", "list", "--db", base.db)
+        result = clew("runs", "cancel", base.runs["asking"], "--db", base.db)
+        assert (result.exit_code, "--url" in result.stderr) == (1, True)
+
+    served(tmp_path, work)
+
+
+def test_a_server_with_a_token_wants_it(base: Base, tmp_path: Path) -> None:
+    def work(url: str) -> None:
+        result = clew("runs", "list", "--url", url)
+        assert (result.exit_code, "--token" in result.stderr) == (1, True)
+        assert base.runs["straight"] in said("runs", "list", "--url", url, "--token", "secret")
+
+    served(tmp_path, work, "--token", "secret")
