@@ -50,7 +50,7 @@ class Wired:
     settings: Settings
     base_url: str
     store: Store
-    outbox: WorkerOutbox
+    outbox: Outbox
     engine: Engine
     reader: Reader
     comparison: Comparison

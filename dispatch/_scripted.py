@@ -40,6 +40,17 @@ class Scripted:
         if (due := self._due.pop(task_id, None)) is not None:
             due.cancel()
 
+    def cancel(self, task_id: TaskId) -> None:
+        self.release(task_id)
+
+    def hold(self, held: bool) -> None: ...
+
+    in_line = 0
+
+    @property
+    def under_way(self) -> int:
+        return len(self._due)
+
     def withdraw(self, task_id: TaskId) -> None: ...
 
     def workers_changed(self, workers: Mapping[str, Any]) -> None: ...

@@ -108,6 +108,14 @@ class Outbox(Protocol):
     def hold(self, held: bool) -> None:
         """Begin no delivery from now on, or begin them again; what is under way goes on."""
 
+    @property
+    def in_line(self) -> int:
+        """How many attempts wait for a worker."""
+
+    @property
+    def under_way(self) -> int:
+        """How many attempts a worker is being asked."""
+
     def workers_changed(self, workers: Mapping[str, Any]) -> None:
         """The registered workers (id → WorkerRow) have changed: what waits is looked at again."""
 
