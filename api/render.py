@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from api.auth import BASE
 from engine.codec import write
 from engine.dead_letters import DeadLetter
+from engine.outbox import Rate
 from engine.ports import Page, WorkerRow, WorkflowRow
 from engine.render import rfc3339
 
@@ -111,4 +112,17 @@ def dead_letter_json(letter: DeadLetter) -> dict[str, Any]:
         "status": letter.status,
         "created_at": rfc3339(letter.created_at),
         "redriven_at": rfc3339(letter.redriven_at),
+    }
+
+
+def rate_json(worker_id: str, rate: Rate) -> dict[str, Any]:
+    """What a worker has said of its rate limit."""
+    reset = rate.limit.reset_ms
+    return {
+        "worker_id": worker_id,
+        "remaining": rate.limit.remaining,
+        "limit": rate.limit.limit,
+        "reset_ms": reset,
+        "reported_at": rfc3339(rate.at),
+        "resets_at": rfc3339(rate.at + reset) if reset is not None else None,
     }

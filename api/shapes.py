@@ -271,6 +271,17 @@ class TaskRecord(Task):
     log: list[dict[str, Any]] = Field(description="The last 1000 lines, oldest first.")
 
 
+class RateLimit(Shape):
+    """What a worker last said of its own rate limit."""
+
+    worker_id: str
+    remaining: int | None
+    limit: int | None
+    reset_ms: int | None
+    reported_at: datetime
+    resets_at: datetime | None
+
+
 class DeadLetter(Shape):
     """A task that has failed for good."""
 

@@ -13,7 +13,7 @@ from dispatch._registry import check_address, protocols, runs_code
 from dispatch._secrets import new_secret
 from engine.claims import Claim
 from engine.errors import Invalid, NotFound
-from engine.outbox import Outbox
+from engine.outbox import Outbox, Rate
 from engine.ports import Page, Store, WorkerRow
 
 
@@ -59,6 +59,10 @@ class Workers:
         """Workers by id."""
         rows = sorted(await self.store.workers(), key=lambda row: row.id)
         return page_of(rows, lambda row: row.id, limit, cursor)
+
+    def rates(self, limit: int, cursor: str | None) -> Page[tuple[str, Rate]]:
+        """What workers have said of their rate limits, by worker id."""
+        return page_of(sorted(self.outbox.rates().items()), lambda item: item[0], limit, cursor)
 
     async def delete(self, worker_id: str) -> None:
         """Remove a worker; what it holds may still be answered. Raises NotFound."""

@@ -25,11 +25,12 @@ def need_of(work: Work) -> Need:
 
 class Reason(StrEnum):
     """Why no worker can take a task now: none that is active carries what it needs; those that do are all busy; those
-    that do cannot be reached."""
+    that do cannot be reached; those that can have no calls left in their rate limit."""
 
     NO_WORKER = "no_worker"
     CAPACITY = "capacity"
     UNREACHABLE = "unreachable"
+    RATE_LIMIT = "rate_limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +50,12 @@ class NoWorker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How busy the workers are: slots taken by worker, the ids of those that must be left alone (circuit open), and a
-    number that grows with each choice and decides between equals."""
+    """How busy the workers are: slots taken by worker, the ids of those that must be left alone (circuit open, no
+    calls left), and a number that grows with each choice and decides between equals."""
 
     taken: Mapping[str, int] = field(default_factory=dict)
     unreachable: Container[str] = ()
+    limited: Container[str] = ()
     turn: int = 0
 
 
@@ -74,7 +76,11 @@ def fitting(workers: Iterable[WorkerRow], need: Need) -> tuple[WorkerRow, ...]:
 
 def has_room(worker: WorkerRow, load: Load) -> bool:
     """Whether a worker can take one more task now."""
-    return load.taken.get(worker.id, 0) < worker.max_concurrent and worker.id not in load.unreachable
+    return load.taken.get(worker.id, 0) < worker.max_concurrent and not _is_left_alone(worker, load)
+
+
+def _is_left_alone(worker: WorkerRow, load: Load) -> bool:
+    return worker.id in load.unreachable or worker.id in load.limited
 
 
 def choose(workers: Iterable[WorkerRow], need: Need, load: Load) -> Chosen | NoWorker:
@@ -87,7 +93,7 @@ def choose_among(fit: Sequence[WorkerRow], load: Load) -> Chosen | NoWorker:
     least, best = 1.0, []
     for worker in fit:
         taken = load.taken.get(worker.id, 0)
-        if taken >= worker.max_concurrent or worker.id in load.unreachable:
+        if taken >= worker.max_concurrent or _is_left_alone(worker, load):
             continue
         share = taken / worker.max_concurrent
         if share < least:
@@ -102,7 +108,10 @@ def choose_among(fit: Sequence[WorkerRow], load: Load) -> Chosen | NoWorker:
 def _nobody(fit: Sequence[WorkerRow], load: Load) -> NoWorker:
     if not fit:
         return NoWorker(reason=Reason.NO_WORKER, detail="no active worker carries what the task needs")
-    busy = sum(worker.id not in load.unreachable for worker in fit)
+    busy = sum(not _is_left_alone(worker, load) for worker in fit)
+    limited = sum(worker.id not in load.unreachable for worker in fit)
+    if not busy and limited:
+        return NoWorker(reason=Reason.RATE_LIMIT, detail=f"{limited} of {len(fit)} workers have no calls left for now")
     if busy:
         return NoWorker(reason=Reason.CAPACITY, detail=f"{busy} of {len(fit)} workers are busy, none has a free slot")
     return NoWorker(reason=Reason.UNREACHABLE, detail=f"none of {len(fit)} workers can be reached")

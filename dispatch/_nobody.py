@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.answer import RateLimit
 from engine.model import TaskId
-from engine.outbox import Listener, Work
+from engine.outbox import Listener, Rate, Work
 
 
 class Nobody:
@@ -27,5 +28,10 @@ class Nobody:
     def withdraw(self, task_id: TaskId) -> None: ...
 
     def workers_changed(self, workers: Mapping[str, Any]) -> None: ...
+
+    def rated(self, worker_id: str, limit: RateLimit) -> None: ...
+
+    def rates(self) -> Mapping[str, Rate]:
+        return {}
 
     async def close(self, grace_s: float) -> None: ...

@@ -20,9 +20,10 @@ from dispatch._envelope import envelope
 from dispatch._queue import Line, Order
 from dispatch._slots import Later, Slots, Timer
 from dispatch._transport import Transport, refused
+from engine.answer import RateLimit
 from engine.codec import CodecError
 from engine.model import TaskId
-from engine.outbox import Accepted, Listener, Reply, Unreachable, Work
+from engine.outbox import Accepted, Listener, Rate, Reply, Unreachable, Work
 from engine.ports import WorkerRow
 
 MAX_DELIVERIES = 512
@@ -149,6 +150,14 @@ class WorkerOutbox:
         """Replace the registered workers (id → row) and look again at everything that waits."""
         self._slots.set_workers(workers)
         self._serve_all()
+
+    def rated(self, worker_id: str, limit: RateLimit) -> None:
+        """Learn what a worker says of its rate limit."""
+        if self._slots.rated(worker_id, limit, self._clock()):
+            self._serve_all()
+
+    def rates(self) -> Mapping[str, Rate]:
+        return self._slots.rates()
 
     async def close(self, grace_s: float) -> None:
         """Take no more work, give deliveries under way `grace_s` seconds, abort the rest, close the transports.

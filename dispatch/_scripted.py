@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dispatch._script import Line, Script
+from engine.answer import RateLimit
 from engine.model import TaskId
-from engine.outbox import Listener, Work
+from engine.outbox import Listener, Rate, Work
 
 WORKER = "script"
 
@@ -54,6 +55,11 @@ class Scripted:
     def withdraw(self, task_id: TaskId) -> None: ...
 
     def workers_changed(self, workers: Mapping[str, Any]) -> None: ...
+
+    def rated(self, worker_id: str, limit: RateLimit) -> None: ...
+
+    def rates(self) -> Mapping[str, Rate]:
+        return {}
 
     async def close(self, grace_s: float) -> None:
         for task_id in list(self._due):

@@ -7,11 +7,14 @@ from typing import Protocol
 
 from dispatch._choose import Chosen, Load, Need, NoWorker, choose_among, fits, fitting, has_room
 from dispatch._circuit import CLOSED, Circuit, Stage, failed, probing, rested
-from engine.outbox import Refused, Reply, Unreachable
+from engine.answer import RateLimit
+from engine.outbox import Rate, Refused, Reply, Unreachable
 from engine.ports import WorkerRow
 
 MAX_KEPT_NEEDS = 1_000
 """How many needs are remembered with the workers that fit them."""
+LONGEST_LIMIT_S = 3600.0
+"""A worker without calls left is asked again after so long at the latest: what it said may be wrong by then."""
 
 
 class Timer(Protocol):
@@ -40,6 +43,8 @@ class Slots:
         self._circuits: dict[str, Circuit] = {}
         self._open: set[str] = set()
         self._timers: dict[str, Timer] = {}
+        self._rates: dict[str, Rate] = {}
+        self._limited: dict[str, Timer] = {}
         self._turn = 0
         self._closed = False
 
@@ -48,6 +53,10 @@ class Slots:
         for worker_id in [known for known, row in self._rows.items() if workers.get(known) != row]:
             self._set(worker_id, CLOSED)
         self._rows = {row.id: row for row in workers.values() if row.protocol in self._protocols}
+        for gone in self._rates.keys() - self._rows.keys():
+            del self._rates[gone]
+            if (timer := self._limited.pop(gone, None)) is not None:
+                timer.cancel()
         self._fitting.clear()
 
     def row(self, worker_id: str) -> WorkerRow:
@@ -111,15 +120,39 @@ class Slots:
             case _:
                 return self._set(worker_id, CLOSED)
 
+    def rated(self, worker_id: str, limit: RateLimit, now: int) -> bool:
+        """Learn what a worker says of its rate limit; True if it is left alone unlike before, or no longer."""
+        if worker_id not in self._rows:
+            return False
+        self._rates[worker_id] = Rate(limit=limit, at=now)
+        timer = self._limited.pop(worker_id, None)
+        if timer is not None:
+            timer.cancel()
+        spent = limit.remaining is not None and limit.remaining <= 0 and bool(limit.reset_ms)
+        if spent and not self._closed:
+            seconds = (limit.reset_ms or 0) / 1000
+            self._limited[worker_id] = self._later(min(seconds, LONGEST_LIMIT_S), lambda: self._reset(worker_id))
+        return spent is not (timer is not None)
+
+    def rates(self) -> Mapping[str, Rate]:
+        """What the registered workers have said of their rate limits."""
+        return self._rates
+
+    def _reset(self, worker_id: str) -> None:
+        self._limited.pop(worker_id, None)
+        self._back()
+
     def close(self) -> None:
         """Stop all timers, and start none any more."""
         self._closed = True
+        for timer in self._limited.values():
+            timer.cancel()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
 
     def _load(self) -> Load:
-        return Load(taken=self._taken, unreachable=self._open, turn=self._turn)
+        return Load(taken=self._taken, unreachable=self._open, limited=self._limited, turn=self._turn)
 
     def _set(self, worker_id: str, circuit: Circuit) -> bool:
         before = self._circuits.pop(worker_id, CLOSED)

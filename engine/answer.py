@@ -220,6 +220,14 @@ def _usage(body: dict[str, Any]) -> Usage:
     )
 
 
+def rate_limit_of(body: Any) -> RateLimit | None:
+    """What a body says of the worker's rate limit, whatever else it says."""
+    try:
+        return _rate_limit(_object(body, "rate_limit")) if isinstance(body, dict) else None
+    except AnswerInvalid:
+        return None
+
+
 def _rate_limit(limit: dict[str, Any]) -> RateLimit | None:
     names = ("remaining", "limit", "reset_ms")
     return RateLimit(**{name: _count(limit.get(name), f"rate_limit.{name}") for name in names}) if limit else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from engine.answer import RateLimit
 from engine.encoding import Pieces
 from engine.model import ErrorInfo, RunId, TaskId
 from engine.view import Request
@@ -74,6 +75,14 @@ class Unreachable:
 Reply = Answered | Accepted | Refused | Unreachable
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What a worker last said of its own rate limit, and when (milliseconds since the epoch)."""
+
+    limit: RateLimit
+    at: int
+
+
 class Listener(Protocol):
     """Who is told what becomes of submitted work: the driver. Calls come on the event loop and never block."""
 
@@ -118,6 +127,12 @@ class Outbox(Protocol):
 
     def workers_changed(self, workers: Mapping[str, Any]) -> None:
         """The registered workers (id → WorkerRow) have changed: what waits is looked at again."""
+
+    def rated(self, worker_id: str, limit: RateLimit) -> None:
+        """A worker has said what its rate limit is; with nothing left it is left alone until that is reset."""
+
+    def rates(self) -> Mapping[str, Rate]:
+        """What workers have said of their rate limits, by worker id."""
 
     async def close(self, grace_s: float) -> None:
         """Stop taking work, give deliveries under way `grace_s` seconds, then abort them."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from engine.answer import RateLimit
 from engine.errors import StaleCommit
 from engine.model import TURNS, Ref, RunHead, RunId, TaskId, run_key_of, seq_of
-from engine.outbox import Listener, Work
+from engine.outbox import Listener, Rate, Work
 from engine.ports import Batch, CommitRow, EventRow, TimerRow
 
 T = TypeVar("T")
@@ -100,6 +101,10 @@ class HeldOutbox:
 
     def cancel(self, task_id: TaskId) -> None:
         self.release(task_id)
+
+    def rated(self, worker_id: str, limit: RateLimit) -> None: ...
+    def rates(self) -> Mapping[str, Rate]:
+        return {}
 
     def withdraw(self, task_id: TaskId) -> None:
         if task_id not in self.given:

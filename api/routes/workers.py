@@ -11,7 +11,7 @@ from api import shapes
 from api.deps import Serving
 from api.describe import body_problems, problems
 from api.keys import Claimed
-from api.render import answer, created, nothing, page, worker_json
+from api.render import answer, created, nothing, page, rate_json, worker_json
 from api.requests import StrictRoute
 from api.schemas import ChangedWorker, NewWorker, Paged
 from engine.ports import Page
@@ -31,6 +31,13 @@ async def list_workers(server: Serving, query: Annotated[Paged, Query()]) -> Res
     """List workers by id."""
     found = await server.workers.page(query.limit, query.cursor)
     return page(Page(items=tuple(map(worker_json, found.items)), next_cursor=found.next_cursor))
+
+
+@router.get("/rate-limits", response_model=shapes.PageOf[shapes.RateLimit], responses=problems())
+async def list_rate_limits(server: Serving, query: Annotated[Paged, Query()]) -> Response:
+    """List what workers last said of their rate limits, by worker."""
+    found = server.workers.rates(query.limit, query.cursor)
+    return page(Page(items=tuple(rate_json(*item) for item in found.items), next_cursor=found.next_cursor))
 
 
 @router.get("/workers/{worker_id}", response_model=shapes.Worker, responses=problems(404))

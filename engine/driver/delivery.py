@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import answers, injection
+from engine.answer import rate_limit_of
 from engine.commits import Step
 from engine.driver.loop import Loop
 from engine.driver.reports import note
@@ -207,6 +208,8 @@ class Delivery:
         worker = worker or (progress.worker if progress else None)
         if progress is not None and progress.input_hash is None:
             self._remember_input(live, task_id)
+        if worker is not None and (limit := rate_limit_of(body)) is not None:
+            turn.effects.append(lambda: self.outbox.rated(worker, limit))
         found = answers.answered(live.run, task_id, attempt, body, worker, turn.now, self.chance())
         if isinstance(found, answers.Retry) or (isinstance(found, Step) and found.commit.answer is None):
             for report in reported(body):  # an answer that is not kept

@@ -29,6 +29,9 @@ BODIES = [
 
 QUERIES = ["limit=0", "limit=%00", "cursor=%ff", "a=b", "=", "&&", "limit", "%", "x" * 3000, "wait=1e400", "mode=,"]
 
+ENDLESS = {"/v1/events"}
+"""What answers a query that is in order without an end; what it refuses is tested beside it."""
+
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
@@ -75,7 +78,8 @@ async def test_no_body_breaks_a_route(server: Server) -> None:
 
 async def test_no_query_breaks_a_route(server: Server) -> None:
     for query, (method, path) in product(QUERIES, operations(server)):
-        await harmless(server, method, f"{filled(path, 'x')}?{query}")
+        if path not in ENDLESS:
+            await harmless(server, method, f"{filled(path, 'x')}?{query}")
 
 
 @pytest.mark.parametrize(

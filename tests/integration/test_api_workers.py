@@ -217,3 +217,13 @@ async def test_many_runs_at_once_are_all_answered(server: Server, worker: HttpWo
     runs = await asyncio.gather(*starts, *(server.post("/workflows/straight/runs?wait=10", {}, 201) for _ in range(40)))
     assert {run["status"] for run in runs} == {"completed"}
     assert len({run["id"] for run in runs}) == 80
+
+
+async def test_rate_limits_that_workers_report_are_shown(server: Server, worker: HttpWorker) -> None:
+    worker.script = [answer({"output": 1, "rate_limit": {"remaining": 4, "limit": 10, "reset_ms": 5000}})]
+    await server.post("/workers", {**W, "url": worker.url}, 201)
+    assert (await server.get("/rate-limits"))["items"] == []
+    await server.post("/workflows/working/runs?wait=10", {}, 201)
+    (found,) = (await server.get("/rate-limits"))["items"]
+    assert (found["worker_id"], found["remaining"], found["limit"], found["reset_ms"]) == ("w1", 4, 10, 5000)
+    assert found["resets_at"] > found["reported_at"]

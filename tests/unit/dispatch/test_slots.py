@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dispatch._choose import Chosen, Need
+from dispatch._choose import Chosen, Need, NoWorker, Reason
 from dispatch._slots import MAX_KEPT_NEEDS, Slots
+from engine.answer import RateLimit
 from engine.outbox import Unreachable
 from tests.unit.dispatch.builders import FakeLater, a_worker, by_id
 
@@ -67,3 +68,45 @@ def test_equal_workers_take_turns():
     slots = some_slots()
     slots.set_workers(by_id(a_worker("w1"), a_worker("w2")))
     assert len({slots.choose(Need()) for _ in range(2)}) == 2
+
+
+def limited(later: FakeLater, back: list[str] | None = None) -> Slots:
+    slots = Slots(("webhook",), later, lambda: back.append("back") if back is not None else None)
+    slots.set_workers(by_id(a_worker(max_concurrent=5)))
+    return slots
+
+
+def test_a_worker_without_calls_left_is_left_alone_until_they_are_reset():
+    later, back = FakeLater(), []
+    slots = limited(later, back)
+    assert slots.rated("w1", RateLimit(remaining=0, limit=10, reset_ms=3000), 7)
+    found = slots.choose(Need())
+    assert isinstance(found, NoWorker)
+    assert (found.reason, slots.has_room("w1"), later.pending) == (Reason.RATE_LIMIT, False, [3.0])
+    later.fire()
+    assert back == ["back"]
+    assert isinstance(slots.choose(Need()), Chosen)
+
+
+def test_calls_that_are_left_again_end_the_wait():
+    later = FakeLater()
+    slots = limited(later)
+    slots.rated("w1", RateLimit(remaining=0, reset_ms=3000), 7)
+    assert not slots.rated("w1", RateLimit(remaining=0, reset_ms=2000), 8)
+    assert slots.rated("w1", RateLimit(remaining=5), 9)
+    assert (slots.has_room("w1"), later.pending) == (True, [])
+
+
+def test_a_limit_that_says_not_when_it_ends_is_shown_and_not_waited_for():
+    slots = limited(FakeLater())
+    assert not slots.rated("w1", RateLimit(remaining=0), 7)
+    assert slots.has_room("w1")
+    assert (slots.rates()["w1"].limit.remaining, slots.rates()["w1"].at) == (0, 7)
+
+
+def test_what_is_known_of_a_worker_goes_with_it():
+    later = FakeLater()
+    slots = limited(later)
+    slots.rated("w1", RateLimit(remaining=0, reset_ms=3000), 7)
+    slots.set_workers({})
+    assert (dict(slots.rates()), later.pending) == ({}, [])
