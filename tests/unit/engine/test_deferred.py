@@ -24,7 +24,7 @@ def saw(world: World, node: str) -> Any:
 
 
 def sound(world: World) -> bool:
-    return verify_rows(world.head, world.graph, world.rows()).problems == []
+    return verify_rows(world.head, world.graphs, 1, world.rows()).problems == []
 
 
 FIRST = (

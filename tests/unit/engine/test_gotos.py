@@ -22,7 +22,7 @@ def open_nodes(world: World) -> list[str]:
 
 
 def sound(world: World) -> bool:
-    return verify_rows(world.head, world.graph, world.rows()).problems == []
+    return verify_rows(world.head, world.graphs, 1, world.rows()).problems == []
 
 
 def test_the_node_that_is_named_runs_in_place_of_the_edges() -> None:

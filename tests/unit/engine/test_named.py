@@ -32,7 +32,7 @@ def seen_by(world: World, node: str) -> list:
 
 
 def sound(world: World) -> bool:
-    return verify_rows(world.head, world.graph, world.rows()).problems == []
+    return verify_rows(world.head, world.graphs, 1, world.rows()).problems == []
 
 
 def test_what_was_in_flight_makes_way_for_the_nodes_that_are_named() -> None:
