@@ -11,7 +11,7 @@ from engine.driver import Engine
 from engine.driver.reports import Report
 from engine.errors import Conflict, NotFound
 from engine.model import RunId, TaskId
-from engine.run import Progress
+from engine.progress import Progress
 
 
 def task_token(key: bytes, run_id: RunId, task_id: TaskId) -> str:

@@ -61,8 +61,12 @@ class RunFields(Asked):
     version: int | None = Field(default=None, ge=1, description="The workflow's version; the newest where absent.")
     metadata: Object = Field(default_factory=dict, description="Kept and returned; lists of runs filter by it.")
     tags: list[Id] = Field(default_factory=list)
-    interrupt_before: NotYet = None
-    interrupt_after: NotYet = None
+    interrupt_before: list[Id] | None = Field(
+        default=None, description="Nodes before which the run stops; those of the workflow where absent."
+    )
+    interrupt_after: list[Id] | None = Field(
+        default=None, description="Nodes after which the run stops; those of the workflow where absent."
+    )
     webhook: NotYet = None
     priority: NotYet = None
     concurrency_key: NotYet = None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.address import task_id_of
+from engine.gates import held
 from engine.history import Entry
 from engine.joins import Settled, recount, settle
 from engine.model import END, Arrival, ErrorInfo, Ref, Task, Wave
@@ -68,13 +69,14 @@ def activate(run: Run, wave: Wave, arrivals: Sequence[Arrival], coming: Entry) -
     causes = run.history.in_order((arrival.cause for arrival in arrivals), coming)
     place = {entry.ref: number for number, entry in enumerate(causes)}
     edges = tuple(a.edge for a in sorted(arrivals, key=lambda a: (place[a.cause], a.edge)))
-    return Task(
+    task = Task(
         id=task_id_of(run, wave, (entry.task_id for entry in causes), edges, None),
         wave=wave,
         causes=tuple(entry.ref for entry in causes),
         level=1 + max(entry.order[0] for entry in causes),
         edges=edges,
     )
+    return held(run.stops, task)
 
 
 def held_back(run: Run) -> list[Wave]:

@@ -76,6 +76,8 @@ class Graph:
     input_keys: frozenset[str] = frozenset()
     output: Any = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    interrupt_before: tuple[str, ...] = ()
+    interrupt_after: tuple[str, ...] = ()
 
     @cached_property
     def topology(self) -> Topology:

@@ -167,11 +167,24 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A breakpoint that holds something back: with `handles` what comes after a node that is done and leaves by them,
+    without what comes before one."""
+
+    handles: tuple[str | None, ...] | None = None
+
+    @property
+    def side(self) -> str:
+        return "before" if self.handles is None else "after"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One activation of a node.
 
     `causes` are the commits that activated it, in canonical order, edits last; `edges` the indexes of the edges it
-    arrived over; `call` the id of the send task whose item it is, and `slot` its place among that send's tasks.
+    arrived over; `call` the id of the send task whose item it is, and `slot` its place among that send's tasks. A task
+    with a `gate` is none yet, or none any more: it stands in the frontier for what a breakpoint holds back.
     """
 
     id: TaskId
@@ -182,6 +195,7 @@ class Task:
     index: int | None = None
     call: TaskId | None = None
     slot: int | None = None
+    gate: Gate | None = None
 
     @property
     def node(self) -> str:
@@ -312,6 +326,8 @@ class RunHead:
     updated_at: int
     input: Json = field(default_factory=dict)
     config: Json = field(default_factory=dict)
+    interrupt_before: tuple[str, ...] | None = None
+    interrupt_after: tuple[str, ...] | None = None
     origin_id: str = ""
     branch: int = 1
     epoch: int = 0

@@ -64,6 +64,8 @@ def parse(document: Mapping[str, Any], workflow_id: str, version: int) -> Graph:
         input_keys=input_keys(input_schema),
         output=parse_output_spec(document.get("output")),
         config=document.get("config", {}),
+        interrupt_before=tuple(document.get("interrupt_before", ())),
+        interrupt_after=tuple(document.get("interrupt_after", ())),
     )
 
 

@@ -9,8 +9,9 @@ from engine.history import Entry
 from engine.lines import jumps_of
 from engine.model import Commit, Ref, RunHead, TaskId, TaskStatus, make_ref
 from engine.ports import CommitRow, EventRow
+from engine.progress import Injection, Progress
 from engine.record import decode, read_snapshot, snapshot
-from engine.run import Injection, Progress, Run
+from engine.run import Run
 from engine.state import State, durable, fleeting, initial, reduced
 
 RUN_NOTES = TaskId("@run")

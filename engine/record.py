@@ -15,6 +15,7 @@ from engine.model import (
     Call,
     Commit,
     ErrorInfo,
+    Gate,
     InterruptId,
     InterruptOpened,
     Kind,
@@ -202,6 +203,8 @@ def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[A
             0 if level is not None and task.level == level + 1 else task.level,
         ]
     )
+    if task.gate is not None:
+        return [*_padded(parts, 5), None, None, None, task.gate.handles]
     if task.index is None:
         return parts
     return [*_padded(parts, 5), task.index, task.call, task.slot]
@@ -209,7 +212,7 @@ def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[A
 
 def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None) -> Task:
     task_id, wave, edges, causes, own_level = _padded(parts[:5], 5)
-    index, call, slot = parts[5:] or (None, None, None)
+    index, call, slot, *gate = parts[5:] or (None, None, None)
     assert causes or opener is not None
     return Task(
         id=TaskId(task_id),
@@ -220,6 +223,7 @@ def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None
         index=index,
         call=call,
         slot=slot,
+        gate=Gate(handles=None if gate[0] is None else tuple(gate[0])) if gate else None,
     )
 
 

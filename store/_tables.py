@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -83,6 +83,7 @@ run_inputs = Table(
     Column("metadata", Text, nullable=False),
     Column("config", Text, nullable=False),
     Column("input", Text, nullable=False),
+    Column("stops", Text),  # breakpoints of its own: [before, after]
 )
 
 commits = Table(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-DOCUMENT_FIELDS = frozenset({"subgraphs", "interrupt_before", "interrupt_after"})
+DOCUMENT_FIELDS = frozenset({"subgraphs"})
 
 NODE_FIELDS = frozenset({"defer", "wait_timeout_ms", "cache", "goto", "max_concurrency", "concurrency_key"})
 """Fields of every type; one that a type has as its own is supported there."""

@@ -16,8 +16,8 @@ from engine.errors import Invalid, NodeFailure
 from engine.model import TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
 from engine.planner import Dispatch, ask_of
+from engine.progress import Injection
 from engine.rebuild import RUN_NOTES
-from engine.run import Injection
 from engine.telling import reported
 
 Found = Step | answers.Retry | answers.Late

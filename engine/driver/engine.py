@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine import control, travel
+from engine import control, gates, resume, travel
 from engine.checks.document import check_config
 from engine.claims import Claim
 from engine.commits import Step
@@ -34,6 +34,8 @@ class StartRequest:
     config: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    interrupt_before: tuple[str, ...] | None = None
+    interrupt_after: tuple[str, ...] | None = None
 
 
 class Engine:
@@ -81,6 +83,7 @@ class Engine:
         """Start a run; returns its id once the start is durable, with the key it was asked with. Raises Invalid."""
         check_config(request.config)
         graph = await self.graph(request.workflow_id, request.version)
+        gates.check_stops(graph, (*(request.interrupt_before or ()), *(request.interrupt_after or ())))
         now, key, run_id = self.clock(), self._take_key(), RunId(self.new_id())
         head = RunHead(
             key=key,
@@ -93,6 +96,8 @@ class Engine:
             updated_at=now,
             input=dict(request.input),
             config=dict(request.config),
+            interrupt_before=request.interrupt_before,
+            interrupt_after=request.interrupt_after,
             origin_id=run_id,
             metadata=dict(request.metadata),
             tags=request.tags,
@@ -127,6 +132,8 @@ class Engine:
             updated_at=now,
             input=parent.input,
             config=control.deep_merge(parent.config, config),
+            interrupt_before=parent.interrupt_before,
+            interrupt_after=parent.interrupt_after,
             origin_id=parent.origin_id,
             metadata=parent.metadata,
             tags=parent.tags,
@@ -167,14 +174,12 @@ class Engine:
             if left and not run.failing:
                 raise Conflict("the interrupt is on a branch that was left; check it out", "interrupt.other_branch")
             chosen = (
-                control.choose_interrupts(run, value)
+                resume.choose_interrupts(run, value)
                 if interrupt is None
-                else control.choose_interrupt(run, InterruptId(interrupt), value)
+                else resume.choose_interrupt(run, InterruptId(interrupt), value)
             )
-            asked = [(run.interrupts[key], found) for key, found in chosen.items()]
-            self.delivery.take(turn, live, control.resume(run, chosen, updates, turn.now, actor))
-            for opened, found in asked:
-                self.delivery.take(turn, live, control.answer_interrupt(run, opened, found, turn.now, actor))
+            for plan in resume.resume(run, chosen, updates, actor):
+                self.delivery.take(turn, live, plan(turn.now))
 
         await self.loop.on_run(run_id, act)
 

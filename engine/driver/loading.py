@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine.control import deep_merge
 from engine.errors import NotFound
+from engine.gates import stops_of
 from engine.graph import Graph
 from engine.lines import Segment, branch_at, branches_of, jumps_of, line_to
 from engine.model import Commit, Reuse, RunHead, TaskId, make_ref, run_key_of, seq_of
@@ -151,6 +152,7 @@ def new_run(head: RunHead, graph: Graph) -> Run:
         origin_id=head.origin_id or head.id,
         input=head.input,
         config=deep_merge(graph.config, head.config),
+        stops=stops_of(graph, head.interrupt_before, head.interrupt_after),
         created_at=head.created_at,
         branch=head.branch,
         epoch=head.epoch,

@@ -55,7 +55,7 @@ class Reader:
         run = await self.at_head(head)
         state = run.history.shown()
         summary = render.run_summary(head, render.forked_checkpoint(head))
-        open_tasks = [render.open_task_json(run, task) for task in run.frontier.tasks.values()]
+        open_tasks = [render.open_task_json(run, task) for task in run.open_tasks()]
         recent = [render.done_task_json(commit) for commit in await self._recent(head, run)]
         return {
             **summary,
@@ -96,7 +96,7 @@ class Reader:
         before, line = _before(cursor, seq_of(head.head) + 1), await self.line(head)
         if cursor is None:
             run = await self.at_head(head)
-            tasks = run.frontier.tasks.values()
+            tasks = run.open_tasks()
             items = [self._with_input(run, render.open_task_json(run, task), task.id) for task in tasks]
         while len(items) < limit and before > 1:
             rows = await line.page(before, min(CHUNK, limit))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from engine import control, model, plugins, record
+from engine import control, gates, model, plugins, record
 from engine.encoding import request_hash
 from engine.errors import NodeFailure, NotFound
 from engine.graph import Graph
@@ -15,6 +15,7 @@ from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task
 from engine.ports import CommitRow, Store
 from engine.state import State, applied, changed, initial
 from engine.verify.line import Line
+from engine.verify.stops import passes, sent, stops_right
 from engine.view import Ask, Chosen, Done, FanOut, View
 
 
@@ -53,7 +54,8 @@ def line_of(rows: Mapping[Ref, CommitRow], last: CommitRow) -> list[CommitRow]:
 
 def verify_rows(head: RunHead, graph: Graph, rows: Sequence[CommitRow]) -> Report:
     """Check the rows of a line, oldest first; those of the runs that it was forked from are taken as they are."""
-    check = _Check(Line(head, graph, control.deep_merge(graph.config, head.config)))
+    stops = gates.stops_of(graph, head.interrupt_before, head.interrupt_after)
+    check = _Check(Line(head, graph, control.deep_merge(graph.config, head.config), stops=stops))
     for row in rows:
         check.row(row, record.decode(row), row.run_key == head.key)
     commits = check.line.commits
@@ -61,7 +63,7 @@ def verify_rows(head: RunHead, graph: Graph, rows: Sequence[CommitRow]) -> Repor
     left = check.open or check.waiting if own[-1].status is model.RunStatus.COMPLETED else ()
     check.say(own[-1], "work is left in a completed run", bool(left))
     state = check.line.fold(-1, len(rows), commits[-1:])
-    return Report(len(own), sum(len(commit.opened) for commit in own), check.problems, state)
+    return Report(len(own), sum(task.gate is None for commit in own for task in commit.opened), check.problems, state)
 
 
 @dataclass(slots=True)
@@ -92,6 +94,7 @@ class _Check:
         again = [opened for opened in commit.opened if opened.id in line.since]
         level = line.add(commit)
         self.say(commit, f"its level is {commit.level} and not {level}", level is not None and commit.level != level)
+        self.say(commit, "it passes a breakpoint, or stops where there is none", not stops_right(line, commit))
         if own:
             self._check_task(commit, task)
         self.waiting = self._left_waiting(commit, task.wave if task else Wave(model.START))
@@ -125,6 +128,8 @@ class _Check:
             self.say(commit, failure.message, True)
 
     def _decides(self, task: Task, commit: Commit, view: View) -> bool:
+        if task.gate is not None:
+            return True
         node, code = self.line.graph.nodes[task.node], commit.error.code if commit.error is not None else None
         try:
             outcome = plugins.node_types()[node.type].enter(node, view)
@@ -147,15 +152,15 @@ class _Check:
     def _left_waiting(self, commit: Commit, wave: Wave) -> list[Arrival]:
         """What waits after a commit: every arrival is activated once or waits, and every wave is activated once."""
         line, shape = self.line, self.line.graph.topology
-        leaves = commit.kind in (Kind.START, Kind.NODE) and commit.task_status is not model.TaskStatus.SKIPPED
-        left, forks = list(self.waiting), commit.kind in EDITS
-        for handle in ((commit.handle,) if commit.handle else commit.chosen or (None,)) if leaves else ():
+        (ref, handles), gate = sent(line, commit), passes(commit)
+        left, forks = list(self.waiting), commit.kind in EDITS and not (gate and gates.is_after(gate))
+        for handle in handles:
             for edge in shape.edges_from(wave.node, handle):
                 target = replace(wave, node=edge.target, rounds=shape.rounds_over(edge.index, wave.rounds))
-                left += [Arrival(edge.index, commit.ref, target)] if edge.target != model.END else []
+                left += [Arrival(edge.index, ref, target)] if edge.target != model.END else []
         again = {old.wave for old in self.open.values()} if forks else set()
         fired = {task.wave for one in line.commits[:-1] for task in one.opened if task.call is None}
-        for opened in (one for one in commit.opened if one.call is None and one.wave not in again):
+        for opened in (one for one in commit.opened if not (one.call or one.wave in again or gates.is_after(one))):
             mine = [one for one in left if one.wave == opened.wave]
             mine.sort(key=lambda one: (line.sorted.index(one.cause), one.edge))
             causes = dict.fromkeys((*(one.cause for one in mine), *((commit.ref,) if forks else ())))
@@ -163,7 +168,7 @@ class _Check:
             wrong |= opened.wave in fired
             self.say(commit, f"'{opened.node}' has other causes than what arrived, or was active before", wrong)
             left = [one for one in left if one.wave != opened.wave]
-        came = Counter(one for one in left if one.cause == commit.ref)
+        came = Counter(one for one in left if one.cause == ref and handles)
         wrong = came != Counter(commit.waiting) or any(one.wave in fired for one in came)
         self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong)
         return left

@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Any
 
 from engine import model, plugins
+from engine.gates import NO_STOPS, Stops
 from engine.graph import DEFAULT_MAX_STEPS, ERROR_HANDLE, Graph
 from engine.missing import MISSING
 from engine.model import CAUSAL, EDITS, Commit, Ref, RunHead, Task
@@ -30,6 +31,7 @@ class Line:
     sorted: list[Ref] = field(default_factory=list)
     since: dict[str, int] = field(default_factory=dict)
     calls: dict[str, model.Call] = field(default_factory=dict)
+    stops: Stops = NO_STOPS
 
     def of(self, refs: Iterable[Ref]) -> list[Commit]:
         """The commits of some refs."""

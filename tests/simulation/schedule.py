@@ -183,13 +183,14 @@ class Schedule:
 
     def _resume(self, interrupt: InterruptId) -> None:
         opened = self.world.run.interrupts[interrupt]
-        value, chance = self.script.value(opened.node, opened.message), Random(f"{self.script.seed} {interrupt}")
+        asks, chance = opened.kind == "node", Random(f"{self.script.seed} {interrupt}")
+        value = self.script.value(opened.node, opened.message) if asks else None
         updates = self.script.updates(chance) if chance.random() < self.faults.edit else {}
         try:
             self.world.resume(interrupt, value, updates)
             self.edits += bool(updates)
         except Invalid:
-            self.world.resume(interrupt, {"text": "ok", "n": 1})
+            self.world.resume(interrupt, {"text": "ok", "n": 1} if asks else {})
 
     # ---- mishaps
 

@@ -163,7 +163,7 @@ def test_limits_of_the_config_are_checked():
 # ---- what this version does not support yet
 
 
-@pytest.mark.parametrize("name", ["subgraphs", "interrupt_before", "interrupt_after"])
+@pytest.mark.parametrize("name", ["subgraphs"])
 def test_fields_of_later_versions_at_the_top_are_refused_by_name(name):
     problem = only(with_(**{name: {}}))
 
