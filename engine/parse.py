@@ -77,6 +77,7 @@ def _node(name: str, place: int, kind: str, fields: Mapping[str, Any]) -> Node:
         spec=node_types()[kind].parse(fields),
         retry=_retry(fields.get("retry", {})),
         timeout_ms=int(fields.get("timeout_ms", DEFAULT_TIMEOUT_MS)),
+        wait_timeout_ms=None if (patience := fields.get("wait_timeout_ms")) is None else int(patience),
         on_error=fields.get("on_error", "fail"),
         parameters=fields.get("parameters", {}),
     )

@@ -25,6 +25,8 @@ class Progress:
     deadline: int | None = None
     due_at: int | None = None
     reason: str | None = None
+    wait_until: int | None = None
+    """When the attempt gives up waiting for a worker."""
     accepted: bool = False
     input_hash: str | None = None
     error: ErrorInfo | None = None

@@ -138,10 +138,10 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
         case "accepted":
             progress.accepted = True
         case "waiting":
-            progress.reason = body["reason"]
+            progress.reason, progress.wait_until = body["reason"], body.get("until")
             run.set_status(task_id, TaskStatus.WAITING)
         case "retry":
-            progress.attempt, progress.due_at = body["attempt"], body["due_at"]
+            progress.attempt, progress.due_at, progress.wait_until = body["attempt"], body["due_at"], None
             progress.accepted = False
             run.set_status(task_id, TaskStatus.RETRYING)
 

@@ -298,6 +298,7 @@ class Run:
             elif progress.status not in (TaskStatus.PENDING, TaskStatus.WAITING):
                 continue
             progress.reason, progress.accepted, progress.deadline = None, False, None
+            progress.wait_until = None
             self.set_status(task_id, TaskStatus.PENDING)
             if task_id not in again:
                 self.ready.append(task_id)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 DOCUMENT_FIELDS = frozenset({"subgraphs"})
 
-NODE_FIELDS = frozenset({"defer", "wait_timeout_ms", "cache", "goto", "max_concurrency", "concurrency_key"})
+NODE_FIELDS = frozenset({"defer", "cache", "goto", "max_concurrency", "concurrency_key"})
 """Fields of every type; one that a type has as its own is supported there."""
 
 TYPE_FIELDS: Mapping[str, frozenset[str]] = {

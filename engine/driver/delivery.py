@@ -7,6 +7,7 @@ from typing import Any
 
 from engine import answers, injection
 from engine.commits import Step
+from engine.driver import unserved
 from engine.driver.loop import Loop
 from engine.driver.reports import note
 from engine.driver.timers import Timers
@@ -73,7 +74,8 @@ class Delivery:
         for task_id, progress in live.run.progress.items():
             sent = progress.status is TaskStatus.RUNNING and not progress.accepted
             if sent or progress.status is TaskStatus.WAITING:
-                live.run.set_status(task_id, TaskStatus.PENDING).reason = None
+                found = live.run.set_status(task_id, TaskStatus.PENDING)
+                found.reason, found.wait_until = None, None if sent else found.wait_until
             elif progress.status is TaskStatus.RETRYING and progress.due_at is not None:
                 live.run.unready(task_id)
                 self.timers.set(progress.due_at, live.run.key, task_id, "retry")
@@ -161,7 +163,8 @@ class Delivery:
                 return
             live.run.set_status(work.task_id, TaskStatus.WAITING)
             progress.reason = reason
-            turn.note(live, "waiting", work.task_id, {**_place(work), "reason": reason})
+            until = unserved.wait(turn, live.run, work.task_id, self.timers)
+            turn.note(live, "waiting", work.task_id, {**_place(work), "reason": reason, **until})
 
         self._tell(work.run_id, act)
 
@@ -250,6 +253,7 @@ class Delivery:
         run = live.run
         progress = run.set_status(retry.task_id, TaskStatus.RETRYING)
         progress.attempt, progress.due_at, progress.accepted = retry.attempt, retry.due_at, False
+        progress.wait_until = None
         body = {
             "attempt": retry.attempt,
             "due_at": retry.due_at,
@@ -297,6 +301,8 @@ class Delivery:
                 retryable=True,
             )
             self._failed(turn, live, task_id, error)
+        elif (gave_up := unserved.gave_up(run, task_id, kind, turn.now)) is not None:
+            self._failed(turn, live, task_id, gave_up)
 
     def _tell(self, run_id: RunId, act: Callable[[Turn, Live], None]) -> None:
         if (live := self.loop.live(run_id)) is not None:

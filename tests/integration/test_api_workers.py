@@ -210,3 +210,13 @@ async def test_many_runs_at_once_are_all_answered(server: Server, worker: HttpWo
     runs = await asyncio.gather(*starts, *(server.post("/workflows/straight/runs?wait=10", {}, 201) for _ in range(40)))
     assert {run["status"] for run in runs} == {"completed"}
     assert len({run["id"] for run in runs}) == 80
+
+
+async def test_a_run_does_not_wait_for_a_worker_beyond_its_limit(server: Server) -> None:
+    document = working("impatient")
+    document["nodes"]["job"]["wait_timeout_ms"] = 30
+    await server.post("/workflows", document, 201)
+
+    run = await server.post("/workflows/impatient/runs?wait=10", status=201)
+
+    assert (run["status"], run["error"]["code"], run["error"]["node"]) == ("failed", "worker.none", "job")

@@ -172,7 +172,7 @@ def test_fields_of_later_versions_at_the_top_are_refused_by_name(name):
     assert "not supported yet" in problem.message
 
 
-@pytest.mark.parametrize("name", ["defer", "wait_timeout_ms", "cache", "goto", "max_concurrency", "concurrency_key"])
+@pytest.mark.parametrize("name", ["defer", "cache", "goto", "max_concurrency", "concurrency_key"])
 def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
     problem = only(node(task(**{name: 1})))
 
