@@ -101,6 +101,12 @@ class Resume(Asked):
     updates: Object = Field(default_factory=dict, description="State updates that come before the nodes' commits.")
 
 
+class ClaimInterrupt(Asked):
+    """Says who looks after an interrupt. It binds nobody: everybody who may resume the run still can."""
+
+    assignee: Id = Field(description="A name, as the people who share the inbox understand it.")
+
+
 class Fork(Asked):
     """Starts a new run from a checkpoint."""
 
@@ -245,6 +251,10 @@ class InterruptsQuery(Paged):
     """Which interrupts a list holds."""
 
     status: Literal["open", "resolved", "cancelled", "expired", "suspended"] | None = None
+    run_id: str | None = None
+    kind: Literal["node", "worker", "breakpoint"] | None = None
+    assignee: str | None = Field(default=None, description="Those that this person looks after.")
+    claimed: bool | None = Field(default=None, description="Those that somebody looks after, or nobody.")
 
 
 Modes = Annotated[str, AfterValidator(_modes)]

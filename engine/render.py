@@ -209,6 +209,8 @@ def interrupt_json(row: InterruptRow) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "expires_at": rfc3339(row.expires_at),
         "resolved_at": rfc3339(row.resolved_at),
+        "assignee": row.assignee,
+        "claimed_at": rfc3339(row.claimed_at),
     }
 
 

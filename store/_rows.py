@@ -17,7 +17,8 @@ Row = Sequence[Any]
 COMMIT = tuple(field.name for field in fields(CommitRow))
 EVENT = tuple(field.name for field in fields(EventRow))
 TIMER = tuple(field.name for field in fields(TimerRow))
-INTERRUPT = tuple(field.name for field in fields(InterruptRow))
+ASSIGNED = ("assignee", "claimed_at")
+INTERRUPT = tuple(field.name for field in fields(InterruptRow) if field.name not in ASSIGNED)
 WORKER = tuple(field.name for field in fields(WorkerRow))
 CLAIM = tuple(field.name for field in fields(ClaimRow))
 
@@ -140,8 +141,8 @@ def interrupt_values(row: InterruptRow) -> Row:
 
 
 def interrupt_row(row: Row) -> InterruptRow:
-    """An interrupt of the columns INTERRUPT."""
-    found = dict(zip(INTERRUPT, row, strict=True))
+    """An interrupt of the columns INTERRUPT, then ASSIGNED."""
+    found = dict(zip((*INTERRUPT, *ASSIGNED), row, strict=True))
     return InterruptRow(**{**found, "schema": from_text(found["schema"]), "actions": from_text(found["actions"])})
 
 

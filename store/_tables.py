@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -155,6 +155,17 @@ interrupts = Table(
 )
 Index("interrupts_by_status", interrupts.c.status, interrupts.c.n)
 Index("interrupts_by_run", interrupts.c.run_key, interrupts.c.n)
+
+# Who is looking after an interrupt.
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("interrupt_id", Text, primary_key=True, nullable=False),
+    _run_key(),
+    Column("assignee", Text, nullable=False),
+    Column("claimed_at", _Int, nullable=False),
+)
+Index("assignments_by_run", assignments.c.run_key)
 
 workflows = Table(
     "workflows",
