@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.topology import Topology
 
 ERROR_HANDLE = "error"
+EXPIRED_HANDLE = "expired"
 DEFAULT_TIMEOUT_MS = 15 * 60 * 1000
 DEFAULT_MAX_STEPS = 1000
 DEFAULT_MAX_TASKS = 100_000

@@ -292,6 +292,11 @@ class Commit:
         return seq_of(self.ref)
 
     @property
+    def worker_asks(self) -> bool:
+        """Whether a worker has asked something instead of answering."""
+        return self.interrupt is not None and self.interrupt.kind == "worker"
+
+    @property
     def version(self) -> int:
         """The run's version that the commit was planned on: the number of commits before it."""
         return self.seq - 1

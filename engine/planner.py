@@ -124,14 +124,16 @@ def _item(run: Run, task: Task) -> Any:
 
 
 def _pause(run: Run, task: Task, pause: Pause, now: int) -> Step:
+    lasts = pause.expires_in_ms
     opened = InterruptOpened(
-        id=interrupt_id_of(task),
+        id=interrupt_id_of(task, run.progress[task.id].interrupts),
         task_id=task.id,
         node=task.node,
         kind="node",
         message=pause.message,
         schema=pause.schema,
         actions=pause.actions,
+        expires_at=None if lasts is None else now + lasts,
     )
     commit = Commit(
         ref=next_ref(run), kind=Kind.INTERRUPT, at=now, branch=run.branch, parent=run.head, task=task,

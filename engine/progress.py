@@ -34,6 +34,15 @@ class Progress:
     """What its worker reported last."""
     heard_at: int | None = None
     interrupt: InterruptId | None = None
+    """The one that is open."""
+    interrupts: int = 0
+    """How many it has opened."""
+    resumes: int = 0
+    """How often its worker was given the answer to a question."""
+    resume: Any = None
+    """The last of these answers."""
+    asked_at: int = 1
+    """The first attempt of the request that counts: what was answered to an earlier one is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ from engine.control import check_edit
 from engine.errors import Conflict, Invalid, NodeFailure
 from engine.failure import error_of, fail
 from engine.model import TERMINAL, Commit, InterruptId, InterruptOpened, Kind, RunStatus, Task, Updates
+from engine.questions import hand_on
 from engine.run import Run
-from engine.schema import Schema
+from engine.schema import Schema, compile_schema
 
 Plan = Callable[[int], Step]
 """Plans a commit at a time; the run is as the commit before it has left it."""
@@ -41,8 +42,9 @@ def choose_interrupt(run: Run, interrupt: InterruptId, value: Any) -> dict[Inter
 
 
 def resume(run: Run, values: Mapping[InterruptId, Any], updates: Mapping[str, Any], actor: str) -> list[Plan]:
-    """The commits that give interrupts their values, in order: breakpoints are passed, then come the nodes' own. The
-    first of them is the edit. Everything is checked before anything is planned. Raises Conflict or Invalid."""
+    """The commits that give interrupts their values, in order: breakpoints are passed, workers asked again, then come
+    the nodes' own. The first is the edit. Everything is checked before anything is planned. Raises Conflict or
+    Invalid."""
     for interrupt, value in values.items():
         check_value(run, interrupt, value)
     writes = check_edit(run, updates, next_ref(run))
@@ -51,6 +53,9 @@ def resume(run: Run, values: Mapping[InterruptId, Any], updates: Mapping[str, An
     for opened, _ in asked:
         if opened.kind == "breakpoint":
             plans.append(partial(go_past, run, opened, () if plans else writes, actor))
+    for opened, value in asked:
+        if opened.kind == "worker":
+            plans.append(partial(hand_on, run, opened, value, () if plans else writes, actor))
     if nodes := [(opened, value) for opened, value in asked if opened.kind == "node"]:
         plans.append(partial(_resumed, run, [opened for opened, _ in nodes], () if plans else writes, actor))
         plans += [partial(_answer, run, opened, value, actor) for opened, value in nodes]
@@ -77,6 +82,8 @@ def check_value(run: Run, interrupt: InterruptId, value: Any) -> None:
         if value not in (None, {}):
             raise Invalid(f"a breakpoint ('{opened.node}') takes no value: resume it with null", "resume.invalid")
         return
+    if opened.kind == "worker":
+        return _check_schema(opened, None if opened.schema is None else compile_schema(opened.schema), value)
     _check_schema(opened, run.graph.nodes[opened.node].spec.schema, value)
     try:
         _answered(run, run.frontier.tasks[opened.task_id], opened, value, 0, "check")

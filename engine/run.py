@@ -257,7 +257,7 @@ class Run:
             self.interrupts[commit.interrupt.id] = commit.interrupt
             self._asked(commit)
         for interrupt in commit.resolved:
-            self._answered(interrupt)
+            self._answered(interrupt, commit)
         if not self.inherited:
             self._note_own(commit)
 
@@ -312,13 +312,25 @@ class Run:
         assert commit.interrupt is not None
         progress = self.set_status(commit.interrupt.task_id, TaskStatus.INTERRUPTED)
         progress.interrupt, progress.since = commit.interrupt.id, commit.seq
-        progress.started_at = progress.started_at or commit.at
+        progress.interrupts += 1
+        if commit.worker_asks:
+            progress.attempt, progress.worker, progress.input_hash = commit.attempt, commit.worker, commit.input_hash
+        progress.started_at = progress.started_at or commit.started_at or commit.at
+        progress.accepted, progress.deadline, progress.reason, progress.wait_until = False, None, None, None
         self.unready(commit.interrupt.task_id)
 
-    def _answered(self, interrupt: InterruptId) -> None:
+    def _answered(self, interrupt: InterruptId, commit: Commit) -> None:
         opened = self.interrupts.pop(interrupt, None)
-        if opened is not None and opened.task_id in self.progress:
-            self.set_status(opened.task_id, TaskStatus.PENDING).interrupt = None
+        if opened is None or opened.task_id not in self.progress:
+            return
+        progress = self.set_status(opened.task_id, TaskStatus.PENDING)
+        progress.interrupt = None
+        if opened.kind == "worker" and commit.kind is Kind.RESUME:  # the worker is asked again, with the value
+            progress.resume, progress.resumes = commit.answer["resume"], progress.resumes + 1
+            progress.attempt += 1
+            progress.first_attempt = progress.asked_at = progress.attempt
+            progress.since = commit.seq
+            self.ready.append(opened.task_id)
 
     def status_of(self, task_id: TaskId) -> TaskStatus | None:
         """The status of a task, if it is open."""

@@ -12,9 +12,7 @@ DOCUMENT_FIELDS = frozenset({"subgraphs"})
 NODE_FIELDS = frozenset({"defer", "cache", "goto", "max_concurrency", "concurrency_key"})
 """Fields of every type; one that a type has as its own is supported there."""
 
-TYPE_FIELDS: Mapping[str, frozenset[str]] = {
-    "interrupt": frozenset({"expires_in_ms", "on_expire"}),
-}
+TYPE_FIELDS: Mapping[str, frozenset[str]] = {}
 
 NODE_TYPES = frozenset({"agent", "subgraph", "wait"})
 
@@ -22,9 +20,7 @@ JOINS = frozenset({"any", "first", "each"})
 
 JOIN_KEYS = frozenset({"quorum"})
 
-HANDLES: Mapping[str, frozenset[str]] = {
-    "interrupt": frozenset({"expired"}),
-}
+HANDLES: Mapping[str, frozenset[str]] = {}
 
 
 def not_yet(what: str) -> str:

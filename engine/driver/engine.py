@@ -42,7 +42,7 @@ class Engine:
     """Runs workflows. One per process; the store is its only memory.
 
     `graph` gives the parsed version of a workflow, `clock` milliseconds since the epoch, `new_id` fresh sortable ids,
-    `chance` numbers in [0, 1), `secret_of` the secret with which a task may be answered.
+    `chance` numbers in [0, 1), `secret_of` the secret with which a task may be answered that was resumed so often.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Engine:
         clock: Callable[[], int],
         new_id: Callable[[], str],
         chance: Callable[[], float],
-        secret_of: Callable[[RunId, TaskId], str],
+        secret_of: Callable[[RunId, TaskId, int], str],
         options: EngineOptions | None = None,
     ) -> None:
         self.store, self.graph, self.clock, self.new_id = store, graph, clock, new_id
@@ -202,11 +202,14 @@ class Engine:
         self.loop.drop(head.key)
         await self.store.delete_run(head.key)
 
-    async def result(self, run_id: RunId, task_id: TaskId, body: Any) -> bool:
-        """Apply an answer that a worker posted; False when it came too late. Durable on return. Raises NotFound."""
+    async def result(self, run_id: RunId, task_id: TaskId, body: Any, resumes: int | None = None) -> bool:
+        """Apply an answer that a worker posted, to the request that came after so many resumes (None: to the one that
+        is open); False when it came too late. Durable on return. Raises NotFound."""
 
         def act(turn: Turn, live: Live) -> bool:
-            return self.delivery.answer(turn, live, task_id, None, body, None)
+            progress = live.run.progress.get(task_id)
+            earlier = progress is not None and resumes is not None and resumes < progress.resumes
+            return self.delivery.answer(turn, live, task_id, 0 if earlier else None, body, None)
 
         return await self.loop.on_run(run_id, act)
 

@@ -82,7 +82,7 @@ class Turn:
         if run.limit is None:
             run.limit = limit_error(run)
         self.batch.commits.append(self._row(run, commit))
-        self._clear(run, set(run.timed) if commit.status in TERMINAL else run.timed.intersection(commit.closed))
+        self._clear(run, set(run.timed) if commit.status in TERMINAL else run.timed.intersection(_over(commit)))
         self._interrupts(run, commit, gone)
         return commit
 
@@ -173,6 +173,11 @@ class Turn:
                 self.batch.created.append(head)
             else:
                 self.batch.heads[key] = head
+
+
+def _over(commit: Commit) -> tuple[TaskId, ...]:
+    """The tasks that wait for nothing any more that they waited for."""
+    return (commit.task.id,) if commit.worker_asks and commit.task is not None else commit.closed
 
 
 def _left_open(run: Run, commit: Commit) -> list[str]:

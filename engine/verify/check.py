@@ -14,6 +14,7 @@ from engine.graph import Graph
 from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, Wave, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.state import State, applied, changed, initial
+from engine.verify.asked import asked_right
 from engine.verify.line import Line
 from engine.verify.stops import passes, sent, stops_right
 from engine.view import Ask, Chosen, Done, FanOut, View
@@ -95,6 +96,7 @@ class _Check:
         level = line.add(commit)
         self.say(commit, f"its level is {commit.level} and not {level}", level is not None and commit.level != level)
         self.say(commit, "it passes a breakpoint, or stops where there is none", not stops_right(line, commit))
+        self.say(commit, "an interrupt is not what was asked, or ends as it must not", not asked_right(line, commit))
         if own:
             self._check_task(commit, task)
         self.waiting = self._left_waiting(commit, task.wave if task else Wave(model.START))

@@ -32,6 +32,7 @@ class Line:
     since: dict[str, int] = field(default_factory=dict)
     calls: dict[str, model.Call] = field(default_factory=dict)
     stops: Stops = NO_STOPS
+    asked: dict[str, model.InterruptOpened] = field(default_factory=dict)
 
     def of(self, refs: Iterable[Ref]) -> list[Commit]:
         """The commits of some refs."""
@@ -42,6 +43,7 @@ class Line:
         self.at[commit.ref] = len(self.commits)
         self.commits.append(commit)
         self.calls.update(commit.calls)
+        self.asked.update({} if commit.interrupt is None else {commit.interrupt.id: commit.interrupt})
         self.since.update((task.id, self.at[commit.ref]) for task in commit.opened)
         return self._put_in_order(commit, commit.task) if commit.kind in CAUSAL else None
 

@@ -288,6 +288,8 @@ class Trial:
                 "error edges": commit.handle == "error",
                 "interrupts": commit.interrupt is not None,
                 "breakpoints": commit.interrupt is not None and commit.interrupt.kind == "breakpoint",
+                "expiry": bool(commit.resolved) and commit.kind is not Kind.RESUME,
+                "questions": commit.worker_asks,
                 "joins": any(len(task.causes) > 1 and task.call is None for task in commit.opened),
                 "failures": commit.kind is Kind.FAILURE,
             }

@@ -68,7 +68,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.loader = Loader(self.store, self._graph)  # type: ignore[arg-type]  # the part of a store that it reads
-        self.delivery = Delivery(self, self.outbox, lambda run, task: "", lambda: 0.5)  # type: ignore[arg-type]
+        self.delivery = Delivery(self, self.outbox, lambda run, task, resumes: "", lambda: 0.5)  # type: ignore[arg-type]
         self.delivery.timers = self.timers  # type: ignore[assignment]
         names = map(str, count(1))
         self.travel = Travel(self, self.loader, self.delivery, lambda: next(names))  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.codec import canonical
@@ -59,7 +59,7 @@ def test_applying_a_patch_gives_the_other_value(before: Any, after: Any) -> None
     assert canonical(patched(before, make_patch(before, after))) == canonical(after)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])  # slow on a busy machine, and no less right
 @given(STATES, KEYS, VALUES, st.data())
 def test_a_patch_finds_its_way_back_from_an_edit(state: Any, key: str, value: Any, data: st.DataObject) -> None:
     items = data.draw(st.lists(VALUES, max_size=6))
