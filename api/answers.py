@@ -11,24 +11,27 @@ from engine.driver import Engine
 from engine.driver.reports import Report
 from engine.errors import Conflict, NotFound
 from engine.model import RunId, TaskId
-from engine.run import Progress
+from engine.progress import Progress
 
 
-def task_token(key: bytes, run_id: RunId, task_id: TaskId) -> str:
-    """What authorises a worker to answer this task of this run, and names the run."""
-    return f"{run_id}.{task_secret(key, _bound(run_id, task_id))}"
+def task_token(key: bytes, run_id: RunId, task_id: TaskId, resumes: int = 0) -> str:
+    """What authorises a worker to answer a request of this task of this run, and names the run and the request."""
+    place = f"{run_id}.{resumes}" if resumes else run_id
+    return f"{place}.{task_secret(key, _bound(place, task_id))}"
 
 
-def run_of_token(key: bytes, task_id: TaskId, token: str) -> RunId:
-    """The run that a token was made for. Raises Refused (403) for a token that is not this task's."""
-    run_id, _, secret = token.rpartition(".")
-    if not secret_matches(key, _bound(RunId(run_id), task_id), secret):
+def request_of_token(key: bytes, task_id: TaskId, token: str) -> tuple[RunId, int]:
+    """The run and the request that a token was made for: how often the task had been resumed. Raises Refused (403) for
+    a token that is not this task's."""
+    place, _, secret = token.rpartition(".")
+    run_id, _, resumes = place.partition(".")
+    if not secret_matches(key, _bound(place, task_id), secret):
         raise Refused(403, "task.token", "the token is not the one of this task")
-    return RunId(run_id)
+    return RunId(run_id), int(resumes or 0)
 
 
-def _bound(run_id: RunId, task_id: TaskId) -> TaskId:
-    return TaskId(f"{run_id}/{task_id}")
+def _bound(place: str, task_id: TaskId) -> TaskId:
+    return TaskId(f"{place}/{task_id}")
 
 
 class Answers:
@@ -42,20 +45,20 @@ class Answers:
 
         Raises NotFound, Refused, or Conflict (`task.late`) when it changes nothing; it is recorded then too.
         """
-        run_id = self._run(task_id, token)
-        if not await self.engine.result(run_id, task_id, body):
+        run_id, resumes = self._request(task_id, token)
+        if not await self.engine.result(run_id, task_id, body, resumes):
             raise Conflict("the result came too late; it was recorded and changes nothing", "task.late")
 
     async def report(self, task_id: TaskId, token: str | None, reports: Sequence[Report]) -> Progress:
         """Note what a worker reports; durable on return. Raises NotFound, Refused, or Conflict (`task.over`)."""
-        return await self.engine.reports.progress(self._run(task_id, token), task_id, reports)
+        return await self.engine.reports.progress(self._request(task_id, token)[0], task_id, reports)
 
     async def heartbeat(self, task_id: TaskId, token: str | None) -> Progress:
         """Note that a worker is at it. Raises NotFound, Refused, or Conflict (`task.over`)."""
-        return await self.engine.reports.heartbeat(self._run(task_id, token), task_id)
+        return await self.engine.reports.heartbeat(self._request(task_id, token)[0], task_id)
 
-    def _run(self, task_id: TaskId, token: str | None) -> RunId:
-        return self._holder(task_id) if token is None else run_of_token(self.key, task_id, token)
+    def _request(self, task_id: TaskId, token: str | None) -> tuple[RunId, int | None]:
+        return (self._holder(task_id), None) if token is None else request_of_token(self.key, task_id, token)
 
     def _holder(self, task_id: TaskId) -> RunId:
         """The run in which a task is open: while a worker is asked, the engine holds it in memory."""

@@ -47,6 +47,8 @@ class Runs:
             config=asked.config,
             metadata=asked.metadata,
             tags=tuple(dict.fromkeys(asked.tags)),
+            interrupt_before=_names(asked.interrupt_before),
+            interrupt_after=_names(asked.interrupt_after),
         )
         return await self.engine.start_run(request, claim=claim)
 
@@ -85,6 +87,10 @@ class Runs:
         """Wait until the run is terminal or interrupted, at most for that long, and not beyond the server's end."""
         if seconds:
             await before(self.closing, self.engine.wait(run_id, seconds))
+
+
+def _names(given: list[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(dict.fromkeys(given))
 
 
 def _wanted(asked: Fork | Replay) -> Asked:

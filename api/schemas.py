@@ -78,8 +78,12 @@ class RunFields(Asked):
     version: int | None = Field(default=None, ge=1, description="The workflow's version; the newest where absent.")
     metadata: Object = Field(default_factory=dict, description="Kept and returned; lists of runs filter by it.")
     tags: list[Id] = Field(default_factory=list)
-    interrupt_before: NotYet = None
-    interrupt_after: NotYet = None
+    interrupt_before: list[Id] | None = Field(
+        default=None, description="Nodes before which the run stops; those of the workflow where absent."
+    )
+    interrupt_after: list[Id] | None = Field(
+        default=None, description="Nodes after which the run stops; those of the workflow where absent."
+    )
     webhook: NotYet = None
     priority: NotYet = None
     concurrency_key: NotYet = None
@@ -112,6 +116,12 @@ class Resume(Asked):
 
     resume: Any = None
     updates: Object = Field(default_factory=dict, description="State updates that come before the nodes' commits.")
+
+
+class ClaimInterrupt(Asked):
+    """Says who looks after an interrupt. It binds nobody: everybody who may resume the run still can."""
+
+    assignee: Id = Field(description="A name, as the people who share the inbox understand it.")
 
 
 class Fork(Asked):
@@ -270,6 +280,10 @@ class InterruptsQuery(Paged):
     """Which interrupts a list holds."""
 
     status: Literal["open", "resolved", "cancelled", "expired", "suspended"] | None = None
+    run_id: str | None = None
+    kind: Literal["node", "worker", "breakpoint"] | None = None
+    assignee: str | None = Field(default=None, description="Those that this person looks after.")
+    claimed: bool | None = Field(default=None, description="Those that somebody looks after, or nobody.")
 
 
 class DeadLettersQuery(Paged):

@@ -130,6 +130,8 @@ class Interrupt(Shape):
     status: str
     created_at: datetime | None = None
     expires_at: datetime | None
+    assignee: str | None = Field(default=None, description="Who looks after it.")
+    claimed_at: datetime | None = None
 
 
 class Task(Shape):

@@ -79,13 +79,13 @@ def envelope(work: Work, deadline: int, reply_to: str) -> Envelope:
     varying = {
         "attempt": work.attempt,
         "turn": 1,
-        "resume": None,
+        "resume": work.resume,
         "deadline": rfc3339(deadline),
         "reply_to": reply_to,
         "trace": {"traceparent": trace},
     }
     parts = (*_constant_parts(work), b",", memoryview(orjson.dumps(varying))[1:])
-    return Envelope(pieces=_joined(parts), headers={"Idempotency-Key": work.task_id, "traceparent": trace})
+    return Envelope(pieces=_joined(parts), headers={"Idempotency-Key": work.message_id, "traceparent": trace})
 
 
 def _joined(parts: Iterable[bytes | memoryview]) -> Pieces:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.address import place_of, task_id_of
 from engine.deferred import is_last, next_deferred, put_off
+from engine.gates import held
 from engine.gotos import goto_arrivals
 from engine.history import Entry
 from engine.joins import Fired, Settled, recount, settle
@@ -45,7 +46,10 @@ def follow(
         last = next_deferred(run, coming, late)
         if last is not None and _within_limits(run, last, 0):
             return Activated(
-                (last,), tuple(one for one in late if one.wave.node != last.node), joined, settled.blockers
+                (held(run.stops, last),),
+                tuple(one for one in late if one.wave.node != last.node),
+                joined,
+                settled.blockers,
             )
     waiting = (*waiting, *late)
     return Activated(opened, waiting, joined, settled.blockers if len(opened) == len(settled.fired) else None)
@@ -93,11 +97,11 @@ def _within_limits(run: Run, task: Task, opened: int) -> bool:
 def activate(run: Run, wave: Wave, arrivals: Sequence[Arrival], coming: Entry) -> Task:
     """The task of a wave that fires: its causes in canonical order, with the edges in the order of their causes."""
     if arrivals[0].place == DEFERRED and (last := next_deferred(run, None)) is not None:
-        return last
+        return held(run.stops, last)
     causes = run.history.in_order((arrival.cause for arrival in arrivals), coming)
     place = {entry.ref: number for number, entry in enumerate(causes)}
     edges = tuple(a.edge for a in sorted(arrivals, key=lambda a: (place[a.cause], a.edge)) if a.edge != GOTO)
-    return Task(
+    task = Task(
         id=task_id_of(run, wave, (entry.task_id for entry in causes), edges, None),
         wave=wave,
         causes=tuple(entry.ref for entry in causes),
@@ -105,6 +109,7 @@ def activate(run: Run, wave: Wave, arrivals: Sequence[Arrival], coming: Entry) -
         edges=edges,
         place=arrivals[0].place,
     )
+    return held(run.stops, task)
 
 
 def held_back(run: Run) -> list[Fired]:

@@ -56,6 +56,7 @@ def _digest(run: Run, task: Task, address: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def interrupt_id_of(task: Task) -> InterruptId:
-    """The id of the interrupt that a task opens."""
-    return InterruptId(hashlib.sha256(f"{task.id}|interrupt".encode()).hexdigest()[:32])
+def interrupt_id_of(task: Task, before: int = 0) -> InterruptId:
+    """The id of an interrupt that a task opens; `before` is how many it has opened."""
+    text = f"{task.id}|interrupt" if not before else f"{task.id}|interrupt|{before}"
+    return InterruptId(hashlib.sha256(text.encode()).hexdigest()[:32])

@@ -12,6 +12,7 @@ from engine.failure import error_of, fail
 from engine.gotos import check_goto
 from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, RunStatus, Task, TaskId, TaskStatus, Usage
+from engine.questions import asks
 from engine.recall import Recorded
 from engine.retry import next_delay_ms
 from engine.run import Run
@@ -40,12 +41,11 @@ def answered(
 ) -> Step | Retry | Late:
     """Apply an answer to a task: the first valid one for its current attempt or an earlier one counts."""
     task = run.open_task(task_id)
-    if (late := _too_late(run, task)) is not None or task is None:
+    if (late := _too_late(run, task, attempt)) is not None or task is None:
         return Late(task_id=task_id, why=late or "the task is over")
     current = run.progress[task_id].attempt
     try:
         answer = parse_answer(body)
-        _check_supported(answer)
         if answer.error is None:
             return _apply(run, task, answer, worker, now)
         failure = NodeFailure(
@@ -62,7 +62,7 @@ def answered(
     return attempt_failed(run, task_id, error_of(failure, task, current), None, now, chance)
 
 
-def _too_late(run: Run, task: Task | None) -> str | None:
+def _too_late(run: Run, task: Task | None, attempt: int | None) -> str | None:
     if run.status in TERMINAL and not (run.status is RunStatus.FAILED and task is not None):
         return f"the run is {run.status}"
     if task is None:
@@ -70,12 +70,9 @@ def _too_late(run: Run, task: Task | None) -> str | None:
     status = run.progress[task.id].status
     if status is TaskStatus.FAILED or status is TaskStatus.INTERRUPTED or task.id in run.frontier.calls:
         return f"the task is {status} and is with no worker"
+    if attempt is not None and attempt < run.progress[task.id].asked_at:
+        return "it answers an earlier request: the worker was asked again since"
     return None
-
-
-def _check_supported(answer: Answer) -> None:
-    if answer.interrupt is not None:
-        raise NodeFailure("answer.unsupported", "'interrupt' in an answer is not supported by this version")
 
 
 def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: int) -> Step | None:
@@ -90,6 +87,8 @@ def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: in
 
 
 def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int, reused: str | None = None) -> Step:
+    if answer.interrupt is not None:
+        return asks(run, task, answer, answer.interrupt, worker, now)
     _check_output(run, task, answer)
     spec = run.graph.nodes[task.node].spec
     updates = answer.updates if task.call is not None else (*answer.updates, *spec.output.updates(answer.output))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
-from engine.activation import follow
+from engine.activation import Activated, follow
 from engine.address import origin_of
+from engine.gates import gate_after
 from engine.history import Entry
 from engine.model import (
     NO_USAGE,
@@ -26,7 +28,8 @@ from engine.model import (
     Wave,
     make_ref,
 )
-from engine.run import Progress, Run
+from engine.progress import Progress
+from engine.run import Run
 from engine.state import State, changed, normalised
 
 
@@ -102,7 +105,11 @@ def commit_task(
         task_id=task.id,
         node=task.node,
     )
-    after = follow(run, task, coming, result.handles, result.goto)
+    if task.node in run.stops.after:
+        gate = gate_after(task, coming.ref, level, result.handles, result.goto)
+        after = Activated((gate,), (), (), run.frontier.blockers)
+    else:
+        after = follow(run, task, coming, result.handles, result.goto)
     commit = record(
         run, task, result, writes, level, causes, Kind.NODE, now,
         closed=closed, opened=after.opened, waiting=after.waiting, joined=after.joined,
@@ -168,21 +175,31 @@ def record(
 
 
 def status_after(
-    run: Run, closed: Sequence[TaskId], opened: int, *, interrupts: int = 0, failing: bool = False
+    run: Run, closed: Sequence[TaskId], opened: int, *, asks: TaskId | None = None, failing: bool = False
 ) -> RunStatus:
-    """The run's status once these tasks are closed, so many opened and so many interrupts opened more."""
-    progress = run.progress
+    """The run's status once these tasks are closed, so many opened, and one has asked a person."""
     if failing or run.failing:
-        left = run.in_flight - sum(
-            1 for task_id in closed if task_id in progress and progress[task_id].status is TaskStatus.RUNNING
-        )
+        rest = (*closed, asks) if asks is not None else closed
+        left = run.in_flight - sum(1 for task_id in rest if run.status_of(task_id) is TaskStatus.RUNNING)
         return RunStatus.RUNNING if left > 0 else RunStatus.FAILED
-    if opened:
-        return RunStatus.RUNNING
-    still = len(run.interrupts) + interrupts
-    if still:
-        asked = {found.task_id for found in run.interrupts.values()}
-        still -= sum(1 for task_id in closed if task_id in asked)
-        if still and still == len(run.frontier.tasks) - sum(1 for t in closed if t in run.frontier.tasks):
-            return RunStatus.INTERRUPTED
+    if not opened and only_waits(run, closed, asks is not None):
+        return RunStatus.INTERRUPTED
     return RunStatus.RUNNING
+
+
+def only_waits(run: Run, closed: Sequence[TaskId] = (), asked: int = 0) -> bool:
+    """Whether interrupts are open and nothing else can go on, once these tasks are closed and so many have asked more.
+    A send waits with its items, and so does an item that has to wait until another is done."""
+    still = len(run.interrupts) + asked
+    still -= sum(1 for task_id in closed if run.status_of(task_id) is TaskStatus.INTERRUPTED)
+    if still <= 0:
+        return False
+    front = run.frontier
+    over = [front.tasks[task_id] for task_id in closed if task_id in front.tasks]
+    left = len(front.tasks) - len(over)
+    ended = Counter(task.call for task in over if task.call is not None)
+    gone = {task.id for task in over}
+    for call, found in front.calls.items():
+        if call not in gone and found.open > ended[call]:
+            left -= 1 + (0 if ended[call] else len(run.held.get(call, ())))
+    return still == left

@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.activation import follow
-from engine.commits import Result, Step, finish, next_ref
+from engine.commits import Step, next_ref
 from engine.errors import Conflict, Invalid, NodeFailure
-from engine.failure import error_of, fail
 from engine.graph import Graph
 from engine.history import Entry
 from engine.model import (
     TERMINAL,
     Commit,
-    InterruptId,
-    InterruptOpened,
     Kind,
     Ref,
     RunStatus,
@@ -67,78 +64,7 @@ def start(run: Run, now: int, actor: str) -> Step:
     return Step(commit, None, after.blockers)
 
 
-# ---- resume
-
-
-def choose_interrupts(run: Run, value: Any) -> dict[InterruptId, Any]:
-    """Which open interrupt gets which value (language 3.4). Raises Conflict or Invalid."""
-    if run.status in TERMINAL or run.failing:
-        raise Conflict(f"the run is {run.status}: it waits for no answer", "run.not_interrupted")
-    if not run.interrupts:
-        raise Conflict("no interrupt of this run is open", "run.not_interrupted")
-    if isinstance(value, dict) and value and all(key in run.interrupts for key in value):
-        return {InterruptId(key): found for key, found in value.items()}
-    if len(run.interrupts) > 1:
-        ids = ", ".join(f"{found.id} ({found.node})" for found in run.interrupts.values())
-        raise Invalid(f"several interrupts are open, give an object of values by id: {ids}", "resume.ambiguous")
-    return {next(iter(run.interrupts)): value}
-
-
-def choose_interrupt(run: Run, interrupt: InterruptId, value: Any) -> dict[InterruptId, Any]:
-    """The value for one interrupt by id. Raises Conflict when it is not open."""
-    if run.status in TERMINAL or run.failing or interrupt not in run.interrupts:
-        raise Conflict(f"interrupt '{interrupt}' is not open", "interrupt.closed")
-    return {interrupt: value}
-
-
-def resume(run: Run, values: Mapping[InterruptId, Any], updates: Mapping[str, Any], now: int, actor: str) -> Step:
-    """The `resume` commit: the edit that comes before the nodes' commits. Raises Conflict or Invalid."""
-    for interrupt, value in values.items():
-        check_value(run, interrupt, value)
-    writes = check_edit(run, updates, next_ref(run))
-    first = run.frontier.tasks[run.interrupts[next(iter(values))].task_id]
-    commit = Commit(
-        ref=next_ref(run), kind=Kind.RESUME, at=now, branch=run.branch, parent=run.head, task=first,
-        causes=first.causes, writes=writes, resolved=tuple(values), actor=actor, epoch=run.epoch,
-        status=RunStatus.RUNNING,
-    )  # fmt: skip
-    return Step(commit, None, run.frontier.blockers)
-
-
-def check_value(run: Run, interrupt: InterruptId, value: Any) -> None:
-    """Refuse a value that the interrupt's schema, or the state that it is written to, does not accept."""
-    opened = run.interrupts.get(interrupt)
-    if opened is None:
-        raise Conflict(f"interrupt '{interrupt}' is not open", "interrupt.closed")
-    spec = run.graph.nodes[opened.node].spec
-    if spec.schema is not None and (problems := spec.schema.problems(value)):
-        raise Invalid(
-            f"the value for '{opened.node}' does not satisfy its schema: {problems[0].path or '/'}: "
-            f"{problems[0].message}",
-            "resume.invalid",
-            [{"path": problem.path, "message": problem.message} for problem in problems],
-        )
-    task = run.frontier.tasks[opened.task_id]
-    try:
-        answered(run, task, opened, value, 0, "check")
-    except NodeFailure as failure:
-        raise Invalid(failure.message, failure.node_code) from None
-
-
-def answered(run: Run, task: Task, opened: InterruptOpened, value: Any, now: int, actor: str) -> Step:
-    """The node commit of an interrupt that got its value. Raises NodeFailure."""
-    spec = run.graph.nodes[opened.node].spec
-    result = Result(updates=spec.output.updates(value), answer={"output": value}, actor=actor)
-    return finish(run, task, result, now)
-
-
-def answer_interrupt(run: Run, opened: InterruptOpened, value: Any, now: int, actor: str) -> Step:
-    """As `answered`; a value that an edit made unfit since it was checked fails the node by its own rules."""
-    task = run.frontier.tasks[opened.task_id]
-    try:
-        return answered(run, task, opened, value, now, actor)
-    except NodeFailure as failure:
-        return fail(run, task, error_of(failure, task), now)
+# ---- edits
 
 
 def check_edit(run: Run, updates: Mapping[str, Any] | Sequence[tuple[str, Any]], ref: Ref) -> Updates:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.topology import Topology
 
 ERROR_HANDLE = "error"
+EXPIRED_HANDLE = "expired"
 DEFAULT_TIMEOUT_MS = 15 * 60 * 1000
 DEFAULT_MAX_STEPS = 1000
 DEFAULT_MAX_TASKS = 100_000
@@ -81,6 +82,8 @@ class Graph:
     input_keys: frozenset[str] = frozenset()
     output: Any = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    interrupt_before: tuple[str, ...] = ()
+    interrupt_after: tuple[str, ...] = ()
 
     @cached_property
     def apart(self) -> frozenset[str]:

@@ -10,8 +10,10 @@ from engine.address import task_id_of
 from engine.commits import Step, next_ref
 from engine.control import check_edit
 from engine.errors import Conflict, Invalid
+from engine.gates import named
 from engine.model import TERMINAL, Commit, Kind, Ref, Task, seq_of
-from engine.run import Injection, Run
+from engine.progress import Injection
+from engine.run import Run
 
 AFTER = (Kind.NODE, Kind.ITEM)
 """The commits that an injection comes after: those with which a task ends. A fan-out is not the end of its send."""
@@ -67,4 +69,4 @@ def inject_after(run: Run, opened: tuple[Task, ...], injection: Injection, now: 
 def _after(run: Run, task: Task, ref: Ref) -> Task:
     causes = [run.history.entries[cause].task_id for cause in task.causes if cause in run.history.entries]
     name = task_id_of(run, task.wave, (*causes, f"{run.id}.{seq_of(ref)}"), task.ways, task.index)
-    return replace(task, id=name, causes=(*task.causes, ref))
+    return replace(named(task, name), causes=(*task.causes, ref))

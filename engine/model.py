@@ -190,12 +190,27 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A breakpoint that holds something back: with `handles` what comes after a node that is done and leaves by them,
+    without what comes before one."""
+
+    handles: tuple[str | None, ...] | None = None
+    goto: tuple[str, ...] | None = None
+    """The nodes that it leaves for instead."""
+
+    @property
+    def side(self) -> str:
+        return "before" if self.handles is None else "after"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One activation of a node.
 
     `causes` are the commits that activated it, in canonical order, edits last; `edges` the indexes of the edges it
     arrived over; `call` the id of the send task whose item it is, and `slot` its place among that send's tasks.
     `place` tells tasks of one wave apart where each arrival, or a `goto`, activates the node by itself.
+    A task with a `gate` is none yet, or none any more: it stands in the frontier for what a breakpoint holds back.
     """
 
     id: TaskId
@@ -207,6 +222,7 @@ class Task:
     call: TaskId | None = None
     slot: int | None = None
     place: str = ""
+    gate: Gate | None = None
 
     @property
     def node(self) -> str:
@@ -310,6 +326,11 @@ class Commit:
         return seq_of(self.ref)
 
     @property
+    def worker_asks(self) -> bool:
+        """Whether a worker has asked something instead of answering."""
+        return self.interrupt is not None and self.interrupt.kind == "worker"
+
+    @property
     def version(self) -> int:
         """The run's version that the commit was planned on: the number of commits before it."""
         return self.seq - 1
@@ -347,6 +368,8 @@ class RunHead:
     updated_at: int
     input: Json = field(default_factory=dict)
     config: Json = field(default_factory=dict)
+    interrupt_before: tuple[str, ...] | None = None
+    interrupt_after: tuple[str, ...] | None = None
     origin_id: str = ""
     branch: int = 1
     epoch: int = 0

@@ -35,8 +35,17 @@ class Work:
     accepted_by: str | None = None
     deadline: int | None = None
     priority: int = 0
+    resume: Any = None
+    """What somebody answered to the question that the worker had asked."""
+    resumes: int = 0
+    """How often the task was resumed: which of its requests this is."""
     encoded: Mapping[str, Pieces] = field(default_factory=dict)
     """The JSON of values of `request.state`, by key, where it is known already."""
+
+    @property
+    def message_id(self) -> str:
+        """What names the request: the same for all its attempts, another for each request of a task."""
+        return f"{self.task_id}.1.{self.resumes}" if self.resumes else self.task_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

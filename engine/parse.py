@@ -64,6 +64,8 @@ def parse(document: Mapping[str, Any], workflow_id: str, version: int) -> Graph:
         input_keys=input_keys(input_schema),
         output=parse_output_spec(document.get("output")),
         config=document.get("config", {}),
+        interrupt_before=tuple(document.get("interrupt_before", ())),
+        interrupt_after=tuple(document.get("interrupt_after", ())),
     )
 
 
@@ -75,6 +77,7 @@ def _node(name: str, place: int, kind: str, fields: Mapping[str, Any]) -> Node:
         spec=node_types()[kind].parse(fields),
         retry=_retry(fields.get("retry", {})),
         timeout_ms=int(fields.get("timeout_ms", DEFAULT_TIMEOUT_MS)),
+        wait_timeout_ms=None if (patience := fields.get("wait_timeout_ms")) is None else int(patience),
         on_error=fields.get("on_error", "fail"),
         parameters=fields.get("parameters", {}),
         defer=fields.get("defer", False),

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.address import interrupt_id_of
 from engine.answers import take_over
+from engine.breakpoints import stop
 from engine.commits import Result, Step, finish, next_ref, status_after
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail, fail_run
@@ -51,7 +52,9 @@ def step(run: Run, now: int) -> Step | Dispatch | None:
 
 
 def enter(run: Run, task: Task, now: int) -> Step | Dispatch:
-    """Activate a node: do its work, or find out what to ask whom."""
+    """Activate a node: do its work, or find out what to ask whom; or stop at its breakpoint."""
+    if task.gate is not None:
+        return stop(run, task, now)
     node = run.graph.nodes[task.node]
     try:
         outcome = node_types()[node.type].enter(node, view_of(run, task))
@@ -93,7 +96,7 @@ def _known_value(run: Run, task: Task, pause: Pause, now: int) -> Step | None:
 def ask_of(run: Run, task: Task) -> Ask | None:
     """What an open task asks its worker, derived from its view; None for a node that asks nobody. Raises
     NodeFailure."""
-    if task.id in run.frontier.calls:
+    if task.id in run.frontier.calls or task.gate is not None:
         return None
     node = run.graph.nodes[task.node]
     asked = node_types()[node.type].enter(node, view_of(run, task))
@@ -121,18 +124,20 @@ def _item(run: Run, task: Task) -> Any:
 
 
 def _pause(run: Run, task: Task, pause: Pause, now: int) -> Step:
+    lasts = pause.expires_in_ms
     opened = InterruptOpened(
-        id=interrupt_id_of(task),
+        id=interrupt_id_of(task, run.progress[task.id].interrupts),
         task_id=task.id,
         node=task.node,
         kind="node",
         message=pause.message,
         schema=pause.schema,
         actions=pause.actions,
+        expires_at=None if lasts is None else now + lasts,
     )
     commit = Commit(
         ref=next_ref(run), kind=Kind.INTERRUPT, at=now, branch=run.branch, parent=run.head, task=task,
-        causes=task.causes, interrupt=opened, status=status_after(run, (), 0, interrupts=1), epoch=run.epoch,
+        causes=task.causes, interrupt=opened, status=status_after(run, (), 0, asks=task.id), epoch=run.epoch,
         task_status=TaskStatus.INTERRUPTED,
     )  # fmt: skip
     return Step(commit, None, run.frontier.blockers)

@@ -101,6 +101,20 @@ class InterruptRow:
     created_at: int
     expires_at: int | None = None
     resolved_at: int | None = None
+    assignee: str | None = None
+    claimed_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptFilter:
+    """Which interrupts a list holds; empty fields do not filter."""
+
+    kind: str | None = None
+    assignee: str | None = None
+    claimed: bool | None = None
+
+
+EVERY_INTERRUPT = InterruptFilter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,9 +289,21 @@ class Store(Claims, DeadLetters, Protocol):
 
     async def interrupt(self, interrupt_id: str) -> InterruptRow | None: ...
     async def interrupts(
-        self, status: str | None, run_key: int | None, limit: int, cursor: str | None
+        self,
+        status: str | None,
+        run_key: int | None,
+        limit: int,
+        cursor: str | None,
+        where: InterruptFilter = EVERY_INTERRUPT,
     ) -> Page[InterruptRow]:
         """Newest first."""
+
+    async def assign(self, interrupt_id: str, assignee: str, at: int) -> None:
+        """Have somebody look after an open interrupt; no effect where somebody does. Raises NotFound, or Conflict
+        where it is not open or somebody else does."""
+
+    async def unassign(self, interrupt_id: str) -> None:
+        """Have nobody look after an interrupt any more. Idempotent."""
 
     async def timers(self, run_key: int) -> list[TimerRow]: ...
     async def resting_timers(self) -> list[TimerRow]:

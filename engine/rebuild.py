@@ -11,8 +11,9 @@ from engine.lines import jumps_of
 from engine.migration import adopt
 from engine.model import Commit, Folded, Kind, Ref, RunHead, TaskId, TaskStatus, make_ref
 from engine.ports import CommitRow, EventRow
+from engine.progress import Injection, Progress
 from engine.record import decode, read_snapshot, snapshot
-from engine.run import Injection, Progress, Run
+from engine.run import Run
 from engine.state import State, durable, fleeting, initial, reduced
 
 RUN_NOTES = TaskId("@run")
@@ -160,10 +161,10 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
         case "accepted":
             progress.accepted = True
         case "waiting":
-            progress.reason = body["reason"]
+            progress.reason, progress.wait_until = body["reason"], body.get("until")
             run.set_status(task_id, TaskStatus.WAITING)
         case "retry":
-            progress.attempt, progress.due_at = body["attempt"], body["due_at"]
+            progress.attempt, progress.due_at, progress.wait_until = body["attempt"], body["due_at"], None
             progress.accepted = False
             run.set_status(task_id, TaskStatus.RETRYING)
 

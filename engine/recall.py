@@ -44,6 +44,8 @@ class Recall:
             self._asked[commit.interrupt.task_id] = (commit.interrupt.message, commit.interrupt.schema)
         if task is None or commit.kind not in (Kind.NODE, Kind.ITEM) or commit.error is not None:
             return
+        if commit.resolved:
+            return  # nobody answered: it expired
         if task.id in self._asked:
             if self.interrupts:
                 self._note_human(run, task, commit)

@@ -16,6 +16,7 @@ from engine.model import (
     Commit,
     ErrorInfo,
     Folded,
+    Gate,
     InterruptId,
     InterruptOpened,
     Kind,
@@ -235,6 +236,9 @@ def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[A
             0 if level is not None and task.level == level + 1 else task.level,
         ]
     )
+    if task.gate is not None:
+        gate = [task.gate.handles, task.gate.goto]
+        return [*_padded(parts, 5), task.index, task.call, task.slot, task.place, gate]
     if task.index is None and not task.place:
         return parts
     return [*_padded(parts, 5), task.index, task.call, task.slot, *([task.place] if task.place else [])]
@@ -242,7 +246,7 @@ def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[A
 
 def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None) -> Task:
     task_id, wave, edges, causes, own_level = _padded(parts[:5], 5)
-    index, call, slot, place = (*parts[5:], None, None, None, None)[:4]
+    index, call, slot, place, gate = (*parts[5:], None, None, None, None, None)[:5]
     assert causes or opener is not None
     return Task(
         id=TaskId(task_id),
@@ -254,6 +258,7 @@ def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None
         call=call,
         slot=slot,
         place=place or "",
+        gate=None if gate is None else Gate(*(None if part is None else tuple(part) for part in gate)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -12,6 +12,7 @@ from engine.errors import NotFound
 from engine.lines import branches_of
 from engine.missing import MISSING
 from engine.model import (
+    END,
     Commit,
     InterruptOpened,
     Kind,
@@ -25,7 +26,8 @@ from engine.model import (
     seq_of,
 )
 from engine.ports import InterruptRow
-from engine.run import Injection, Run
+from engine.progress import Injection
+from engine.run import Run
 
 NameOf = Callable[[Ref], str]
 """The checkpoint id of a ref, also of commits in runs that this one was forked from."""
@@ -207,6 +209,8 @@ def interrupt_json(row: InterruptRow) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "expires_at": rfc3339(row.expires_at),
         "resolved_at": rfc3339(row.resolved_at),
+        "assignee": row.assignee,
+        "claimed_at": rfc3339(row.claimed_at),
     }
 
 
@@ -269,8 +273,18 @@ def checkpoint_json(run: Run, run_id: str, commit: Commit, name_of: NameOf, *, s
 
 def next_nodes(run: Run) -> list[str]:
     """The nodes that are active or waited for, each once, as authored."""
-    names = {task.node for task in run.frontier.tasks.values()} | {wave.node for wave in run.frontier.waves}
+    names = {name for task in run.frontier.tasks.values() for name in _nodes_of(run, task)}
+    names |= {wave.node for wave in run.frontier.waves}
     return sorted(names, key=lambda name: run.graph.nodes[name].position)
+
+
+def _nodes_of(run: Run, task: Task) -> Iterator[str]:
+    """The node of a task, or those that a breakpoint after it holds back."""
+    if task.gate is None or task.gate.handles is None:
+        yield task.node
+        return
+    for handle in task.gate.handles:
+        yield from (e.target for e in run.graph.topology.edges_from(task.node, handle) if e.target != END)
 
 
 # ---- runs

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from engine.answer import parse_answer
 from engine.encoding import Encoder
 from engine.frontier import Frontier
+from engine.gates import NO_STOPS, Stops
 from engine.graph import DEFAULT_MAX_STEPS, DEFAULT_MAX_TASKS, Graph, deep_merge
 from engine.history import Entry, History, Order
 from engine.missing import MISSING
@@ -34,6 +35,7 @@ from engine.model import (
     seq_of,
 )
 from engine.plugins import node_types
+from engine.progress import Injection, Progress
 from engine.state import State, initial
 from engine.view import View
 
@@ -42,40 +44,6 @@ if TYPE_CHECKING:
 
 RECENT_TASKS = 100
 """How many ended tasks a run is shown with."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """What is known of an open task beyond its activation. Times are milliseconds since the epoch."""
-
-    created_at: int = 0
-    status: TaskStatus = TaskStatus.PENDING
-    attempt: int = 1
-    first_attempt: int = 1
-    """The attempt that the node's retry policy counts from: a retry of the run begins anew."""
-    since: int = 0
-    """The commit before which nothing that happened to the task counts any more."""
-    worker: str | None = None
-    started_at: int | None = None
-    deadline: int | None = None
-    due_at: int | None = None
-    reason: str | None = None
-    accepted: bool = False
-    input_hash: str | None = None
-    error: ErrorInfo | None = None
-    report: Mapping[str, Any] | None = None
-    """What its worker reported last."""
-    heard_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Injection:
-    """State that somebody wants written right after a node's next commit."""
-
-    id: str
-    node: str
-    updates: Mapping[str, Any]
-    actor: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,6 +81,8 @@ class Run:
     in_flight: int = 0
     timed: set[TaskId] = field(default_factory=set)
     last_branch: int = 1
+    stops: Stops = NO_STOPS
+    """Its breakpoints."""
     jumps: int = 0
     """How often the head has moved to another line."""
     limits: Mapping[str, int | float] = field(default_factory=dict)
@@ -224,6 +194,8 @@ class Run:
         gone = self.progress.pop(task_id, None)
         if gone is not None and gone.status is TaskStatus.RUNNING:
             self.in_flight -= 1
+        if gone is not None and gone.interrupt is not None:
+            self.interrupts.pop(gone.interrupt, None)
 
     def queue(self, commit: Commit) -> None:
         """Note which tasks of a commit can be entered next."""
@@ -291,16 +263,21 @@ class Run:
             self.interrupts[commit.interrupt.id] = commit.interrupt
             self._asked(commit)
         for interrupt in commit.resolved:
-            self.interrupts.pop(interrupt, None)
+            self._answered(interrupt, commit)
         if not self.inherited:
             self._note_own(commit)
 
     def _note_own(self, commit: Commit) -> None:
         self.seq, self.branch = seq_of(commit.ref), commit.branch
         self.status = commit.status
-        if self.recent is not None and commit.task is not None and commit.task.id in commit.closed:
+        if (
+            self.recent is not None
+            and commit.task is not None
+            and commit.task.id in commit.closed
+            and commit.task.gate is None
+        ):
             self.recent.append(commit)
-        self.task_count += len(commit.opened)
+        self.task_count += _counted(commit)
         if commit.usage is not NO_USAGE:
             self.usage = self.usage.plus(commit.usage)
         if commit.kind is Kind.FAILURE:
@@ -327,6 +304,7 @@ class Run:
             elif progress.status not in (TaskStatus.PENDING, TaskStatus.WAITING):
                 continue
             progress.reason, progress.accepted, progress.deadline = None, False, None
+            progress.wait_until = None
             self.set_status(task_id, TaskStatus.PENDING)
             if task_id not in again:
                 self.ready.append(task_id)
@@ -338,9 +316,32 @@ class Run:
 
     def _asked(self, commit: Commit) -> None:
         assert commit.interrupt is not None
-        progress = self.progress[commit.interrupt.task_id]
-        progress.status, progress.started_at = TaskStatus.INTERRUPTED, commit.at
+        progress = self.set_status(commit.interrupt.task_id, TaskStatus.INTERRUPTED)
+        progress.interrupt, progress.since = commit.interrupt.id, commit.seq
+        progress.interrupts += 1
+        if commit.worker_asks:
+            progress.attempt, progress.worker, progress.input_hash = commit.attempt, commit.worker, commit.input_hash
+        progress.started_at = progress.started_at or commit.started_at or commit.at
+        progress.accepted, progress.deadline, progress.reason, progress.wait_until = False, None, None, None
         self.unready(commit.interrupt.task_id)
+
+    def _answered(self, interrupt: InterruptId, commit: Commit) -> None:
+        opened = self.interrupts.pop(interrupt, None)
+        if opened is None or opened.task_id not in self.progress:
+            return
+        progress = self.set_status(opened.task_id, TaskStatus.PENDING)
+        progress.interrupt = None
+        if opened.kind == "worker" and commit.kind is Kind.RESUME:  # the worker is asked again, with the value
+            progress.resume, progress.resumes = commit.answer["resume"], progress.resumes + 1
+            progress.attempt += 1
+            progress.first_attempt = progress.asked_at = progress.attempt
+            progress.since = commit.seq
+            self.ready.append(opened.task_id)
+
+    def status_of(self, task_id: TaskId) -> TaskStatus | None:
+        """The status of a task, if it is open."""
+        found = self.progress.get(task_id)
+        return None if found is None else found.status
 
     def set_status(self, task_id: TaskId, status: TaskStatus) -> Progress:
         """Change the status of an open task, keeping count of those that a worker holds."""
@@ -378,5 +379,21 @@ class Run:
         self.error, self.limit = None, None
         self.status = RunStatus.RUNNING
 
+    def open_tasks(self) -> list[Task]:
+        """The tasks that are not finished; what a breakpoint holds back is none."""
+        return [task for task in self.frontier.tasks.values() if task.gate is None]
+
     def open_task(self, task_id: TaskId) -> Task | None:
         return self.frontier.tasks.get(task_id)
+
+
+def _counted(commit: Commit) -> int:
+    """How many tasks a commit adds to those that `max_tasks` counts; one that is held back has been counted."""
+    if not commit.opened or (commit.kind is Kind.RESUME and commit.task is not None and _is_before(commit.task)):
+        return 0
+    first = commit.opened[0]
+    return len(commit.opened) if first.gate is None or _is_before(first) else 0
+
+
+def _is_before(task: Task) -> bool:
+    return task.gate is not None and task.gate.handles is None

@@ -140,7 +140,7 @@ def _run(commit: Commit, run_id: str) -> dict[str, Any]:
 
 def _started(commit: Commit) -> _Slot:
     task = commit.task
-    if task is None or commit.kind is Kind.RESUME or commit.started_at is not None:
+    if task is None or task.gate or commit.kind is Kind.RESUME or commit.started_at is not None:
         return None
     status = TaskStatus.INTERRUPTED if commit.kind is Kind.INTERRUPT else TaskStatus.RUNNING
     return "task", _task(commit, task, "NODE_STARTED", status)

@@ -8,9 +8,10 @@ from typing import Any
 
 from engine.activation import activate, held_back
 from engine.address import generation_of, task_id_of
-from engine.commits import Step, next_ref
+from engine.commits import Step, next_ref, only_waits
 from engine.control import check_edit
 from engine.errors import Conflict, Invalid
+from engine.gates import named
 from engine.graph import Graph
 from engine.history import Entry
 from engine.migration import adopt, carried, migrate
@@ -177,7 +178,7 @@ def retry(run: Run, limits: Mapping[str, Any], now: int, actor: str) -> Step:
     commit = Commit(
         ref=next_ref(run), kind=Kind.RETRY, at=now, branch=run.branch, parent=run.head, opened=freed,
         joined=_joined(freed), limits=dict(limits) or None, actor=actor, epoch=run.epoch,
-        status=RunStatus.RUNNING,
+        status=RunStatus.INTERRUPTED if not freed and only_waits(run) else RunStatus.RUNNING,
     )  # fmt: skip
     return Step(commit, None, run.frontier.blockers)
 
@@ -210,7 +211,7 @@ def _freed(run: Run, ref: Ref | None = None, edit_id: str = "") -> tuple[Task, .
                 continue
             names = [run.history.entries[one].task_id for one in task.causes if one in run.history.entries]
             name = task_id_of(run, wave, (*names, edit_id), task.edges, None)
-            freed.append(replace(task, id=name, causes=(*task.causes, ref)))
+            freed.append(replace(named(task, name), causes=(*task.causes, ref)))
     return tuple(freed)
 
 
@@ -226,8 +227,9 @@ def _reopened(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], tuple
     tasks = sorted(run.frontier.tasks.values(), key=lambda task: task.call is not None)
     for task in tasks:
         causes = [run.history.entries[cause].task_id for cause in task.causes if cause in run.history.entries]
-        ids[task.id] = task_id_of(run, task.wave, (*causes, edit_id), task.ways, task.index)
+        name = named(task, task_id_of(run, task.wave, (*causes, edit_id), task.ways, task.index))
+        ids[task.id] = name.id
         call = ids[task.call] if task.call is not None else None
-        again.append(replace(task, id=ids[task.id], causes=(*task.causes, ref), call=call))
+        again.append(replace(name, causes=(*task.causes, ref), call=call))
     calls = tuple((ids[call], found.frozen()) for call, found in run.frontier.calls.items())
     return tuple(again), calls

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.checks.document import check_size, read_top
+from engine.checks.document import check_size, check_stops, read_top
 from engine.checks.draft import Draft
 from engine.checks.edges import check_calls, check_gotos, check_routes, read_edges
 from engine.checks.entries import check_node_schemas, check_schema, read_state
@@ -65,6 +65,7 @@ def _check(document: Mapping[str, Any], findings: Findings) -> None:
     for node in nodes.values():
         check_node_schemas(node, findings)
     check_names(draft, findings)
+    check_stops(top, nodes, findings)
     check_given(draft, findings)
     if "nodes" in top and "edges" in top:
         flow = trace(draft)

@@ -12,7 +12,7 @@ from store import _claims as claims
 from store import _log as log
 from store import _rows as rows
 from store import _statements as sql
-from store._errors import has_forks, no_worker, no_workflow, version_exists, worker_exists
+from store._errors import free_to_assign, has_forks, no_worker, no_workflow, version_exists, worker_exists
 
 PROBE_BYTES = 256 * 1024
 
@@ -41,6 +41,28 @@ def delete_run(run_key: int) -> Change:
         for statement in sql.OWNED.values():
             connection.execute(statement, given)
         connection.execute(sql.DELETE_RUN, given)
+
+    return change
+
+
+def assign(interrupt_id: str, assignee: str, at: int) -> Change:
+    """Have somebody look after an open interrupt. Raises NotFound or Conflict."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        found = connection.execute(sql.INTERRUPT, {"id": interrupt_id}).fetchone()
+        row = None if found is None else rows.interrupt_row(found)
+        if free_to_assign(row, interrupt_id, assignee):
+            given = {"interrupt_id": interrupt_id, "run_key": row.run_key, "assignee": assignee, "claimed_at": at}
+            connection.execute(sql.ASSIGN, given)
+
+    return change
+
+
+def unassign(interrupt_id: str) -> Change:
+    """Have nobody look after an interrupt any more."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        connection.execute(sql.UNASSIGN, {"id": interrupt_id})
 
     return change
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from engine.errors import Conflict, NotFound, StaleCommit
-from engine.ports import WorkflowRow
+from engine.ports import InterruptRow, WorkflowRow
 
 
 def stale(key: int, found: tuple[int, int] | None, why: str) -> StaleCommit:
@@ -38,3 +39,15 @@ def worker_exists(worker_id: str) -> Conflict:
 def no_worker(worker_id: str) -> NotFound:
     """An id names no worker."""
     return NotFound(f"there is no worker '{worker_id}'")
+
+
+def free_to_assign(row: InterruptRow | None, interrupt_id: str, assignee: str) -> TypeGuard[InterruptRow]:
+    """Whether somebody can begin to look after an interrupt; False where they do already. Raises NotFound or
+    Conflict."""
+    if row is None:
+        raise NotFound(f"there is no interrupt '{interrupt_id[:80]}'")
+    if row.status != "open":
+        raise Conflict(f"the interrupt is {row.status}", "interrupt.closed")
+    if row.assignee not in (None, assignee):
+        raise Conflict(f"'{row.assignee}' looks after this interrupt", "interrupt.claimed")
+    return row.assignee is None

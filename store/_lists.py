@@ -28,11 +28,10 @@ from sqlalchemy import (
 from sqlalchemy import literal_column as number
 
 from engine.matching import lowered
-from engine.ports import RunFilter
-from store import _rows as rows
+from engine.ports import InterruptFilter, RunFilter
 from store._cursor import Place
-from store._statements import RUNS, WORKFLOW_COLUMNS, first_rows, named, picked
-from store._tables import interrupts, run_inputs, runs, workflow_heads, workflows
+from store._statements import INTERRUPT_COLUMNS, RUNS, WITH_ASSIGNEE, WORKFLOW_COLUMNS, first_rows, named
+from store._tables import assignments, interrupts, run_inputs, runs, workflow_heads, workflows
 
 Query = tuple[str, Mapping[str, Any]]
 Condition = ColumnElement[bool]
@@ -153,11 +152,15 @@ def _newest_runs(found: Select[Any]) -> Select[Any]:
 # ---- interrupts
 
 
-def list_interrupts(status: str | None, run_key: int | None, limit: int, after: Place | None) -> Query:
+def list_interrupts(
+    status: str | None, run_key: int | None, where: InterruptFilter, limit: int, after: Place | None
+) -> Query:
     """Interrupts, last opened first. The last column is the place in the list."""
-    plain = {"status": status, "run_key": run_key, "after": after[0] if after else None}
+    plain = {"status": status, "run_key": run_key, "kind": where.kind, "assignee": where.assignee}
+    plain["after"] = after[0] if after else None
     given = {name: value for name, value in plain.items() if value is not None}
-    return _interrupts(tuple(given)), {**given, "limit": limit}
+    claimed = () if where.claimed is None else ("claimed",) if where.claimed else ("unclaimed",)
+    return _interrupts((*given, *claimed)), {**given, "limit": limit}
 
 
 @lru_cache(maxsize=16)
@@ -165,9 +168,14 @@ def _interrupts(used: tuple[str, ...]) -> str:
     conditions = {
         "status": interrupts.c.status == bindparam("status"),
         "run_key": interrupts.c.run_key == bindparam("run_key"),
+        "kind": interrupts.c.kind == bindparam("kind"),
+        "assignee": assignments.c.assignee == bindparam("assignee"),
+        "claimed": assignments.c.assignee.is_not(None),
+        "unclaimed": assignments.c.assignee.is_(None),
         "after": interrupts.c.n < bindparam("after"),
     }
-    found = select(*picked(interrupts, rows.INTERRUPT), interrupts.c.n).where(*(conditions[name] for name in used))
+    found = select(*INTERRUPT_COLUMNS, interrupts.c.n).select_from(WITH_ASSIGNEE)
+    found = found.where(*(conditions[name] for name in used))
     return named(first_rows(found.order_by(interrupts.c.n.desc())))
 
 

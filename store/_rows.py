@@ -17,7 +17,8 @@ Row = Sequence[Any]
 COMMIT = tuple(field.name for field in fields(CommitRow))
 EVENT = tuple(field.name for field in fields(EventRow))
 TIMER = tuple(field.name for field in fields(TimerRow))
-INTERRUPT = tuple(field.name for field in fields(InterruptRow))
+ASSIGNED = ("assignee", "claimed_at")
+INTERRUPT = tuple(field.name for field in fields(InterruptRow) if field.name not in ASSIGNED)
 WORKER = tuple(field.name for field in fields(WorkerRow))
 CLAIM = tuple(field.name for field in fields(ClaimRow))
 
@@ -29,7 +30,7 @@ RUN = (
     "parent", "parent_id", "name", "error", "input_tokens", "output_tokens", "cost", "task_count", "created_at",
     "updated_at", "finished_at",
 )  # fmt: skip
-INPUT = ("run_key", "tags", "metadata", "config", "input")
+INPUT = ("run_key", "tags", "metadata", "config", "input", "stops")
 MOVED = (
     "workflow_version", "head", "version", "branch", "epoch", "error", "input_tokens", "output_tokens", "cost",
     "task_count", "updated_at", "finished_at",
@@ -54,7 +55,13 @@ def run_values(head: RunHead, version: int) -> Row:
 
 def input_values(head: RunHead) -> Row:
     """The values of the columns INPUT."""
-    return head.key, to_text(head.tags), to_text(head.metadata), to_text(head.config), to_text(head.input)
+    tags, described, config = to_text(head.tags), to_text(head.metadata), to_text(head.config)
+    return head.key, tags, described, config, to_text(head.input), _stops_text(head)
+
+
+def _stops_text(head: RunHead) -> str | None:
+    stops = (head.interrupt_before, head.interrupt_after)
+    return None if stops == (None, None) else to_text(stops)
 
 
 def moved_values(head: RunHead, version: int) -> Row:
@@ -72,8 +79,9 @@ def run_head(row: Row) -> RunHead:
     (
         key, run_id, workflow_id, workflow_version, status, head, _, branch, epoch, origin_id, parent, parent_id,
         name, error, input_tokens, output_tokens, cost, task_count, created_at, updated_at, finished_at, tags,
-        metadata, config, given,
+        metadata, config, given, stops,
     ) = row  # fmt: skip
+    before, after = (None, None) if stops is None else from_text(stops)
     used = input_tokens or output_tokens or cost
     return RunHead(
         key=key,
@@ -86,6 +94,8 @@ def run_head(row: Row) -> RunHead:
         updated_at=updated_at,
         input=from_text(given),
         config=from_text(config),
+        interrupt_before=None if before is None else tuple(before),
+        interrupt_after=None if after is None else tuple(after),
         origin_id=origin_id,
         branch=branch,
         epoch=epoch,
@@ -132,8 +142,8 @@ def interrupt_values(row: InterruptRow) -> Row:
 
 
 def interrupt_row(row: Row) -> InterruptRow:
-    """An interrupt of the columns INTERRUPT."""
-    found = dict(zip(INTERRUPT, row, strict=True))
+    """An interrupt of the columns INTERRUPT, then ASSIGNED."""
+    found = dict(zip((*INTERRUPT, *ASSIGNED), row, strict=True))
     return InterruptRow(**{**found, "schema": from_text(found["schema"]), "actions": from_text(found["actions"])})
 
 

@@ -33,6 +33,7 @@ from engine.model import SEQ_BITS
 from store import _rows as rows
 from store._tables import (
     IS_TURN,
+    assignments,
     claims,
     commits,
     dead_letters,
@@ -139,7 +140,7 @@ ACTIVE_RUNS = named(
 )
 OWNED = {
     table.name: named(delete(table).where(table.c.run_key == bindparam("run_key")))
-    for table in (commits, events, timers, interrupts, dead_letters, run_inputs)
+    for table in (commits, events, timers, assignments, interrupts, dead_letters, run_inputs)
 }
 """What deletes the rows that a run owns, by table."""
 DELETE_RUN = named(delete(runs).where(runs.c.key == bindparam("run_key")))
@@ -177,7 +178,15 @@ LAST_EVENT = named(select(func.max(events.c.n)).where(events.c.run_key == bindpa
 
 # ---- interrupts, timers
 
-INTERRUPT = named(select(*picked(interrupts, rows.INTERRUPT)).where(interrupts.c.id == bindparam("id")))
+INTERRUPT_COLUMNS = [*picked(interrupts, rows.INTERRUPT), *picked(assignments, rows.ASSIGNED)]
+WITH_ASSIGNEE = interrupts.outerjoin(assignments, assignments.c.interrupt_id == interrupts.c.id)
+INTERRUPT = named(select(*INTERRUPT_COLUMNS).select_from(WITH_ASSIGNEE).where(interrupts.c.id == bindparam("id")))
+ASSIGN = named(
+    insert(assignments).values(
+        {name: bindparam(name) for name in ("interrupt_id", "run_key", "assignee", "claimed_at")}
+    )
+)
+UNASSIGN = named(delete(assignments).where(assignments.c.interrupt_id == bindparam("id")))
 TIMERS = named(
     select(*picked(timers, rows.TIMER))
     .where(timers.c.run_key == bindparam("run_key"))

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0005"
+REVISION = "0007"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -83,6 +83,7 @@ run_inputs = Table(
     Column("metadata", Text, nullable=False),
     Column("config", Text, nullable=False),
     Column("input", Text, nullable=False),
+    Column("stops", Text),  # breakpoints of its own: [before, after]
 )
 
 commits = Table(
@@ -177,6 +178,16 @@ dead_letters = Table(
 )
 Index("dead_letters_by_status", dead_letters.c.status, dead_letters.c.n)
 Index("dead_letters_by_run", dead_letters.c.run_key)
+# Who is looking after an interrupt.
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("interrupt_id", Text, primary_key=True, nullable=False),
+    _run_key(),
+    Column("assignee", Text, nullable=False),
+    Column("claimed_at", _Int, nullable=False),
+)
+Index("assignments_by_run", assignments.c.run_key)
 
 workflows = Table(
     "workflows",

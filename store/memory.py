@@ -14,9 +14,11 @@ from engine.errors import Invalid, StaleCommit
 from engine.matching import run_matches, workflow_matches
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.ports import (
+    EVERY_INTERRUPT,
     Batch,
     CommitRow,
     EventRow,
+    InterruptFilter,
     InterruptRow,
     LoggedCommit,
     LoggedEvent,
@@ -28,7 +30,7 @@ from engine.ports import (
 )
 from store import _cursor as cursors
 from store._cursor import Place
-from store._errors import has_forks, no_worker, no_workflow, version_exists, worker_exists
+from store._errors import free_to_assign, has_forks, no_worker, no_workflow, version_exists, worker_exists
 from store._fresh import moved, touched, versions_after
 from store._memory_log import MemoryLog
 
@@ -269,16 +271,31 @@ class MemoryStore:
         return None if found is None else found[1]
 
     async def interrupts(
-        self, status: str | None, run_key: int | None, limit: int, cursor: str | None
+        self,
+        status: str | None,
+        run_key: int | None,
+        limit: int,
+        cursor: str | None,
+        where: InterruptFilter = EVERY_INTERRUPT,
     ) -> Page[InterruptRow]:
         after = cursors.read("interrupts", cursor, int)
         found = (
             (n, row)
             for n, row in self._interrupts.values()
-            if status in (None, row.status) and run_key in (None, row.run_key)
+            if status in (None, row.status) and run_key in (None, row.run_key) and _wanted(row, where)
         )
         page = _page("interrupts", found, lambda item: (item[0],), limit, after)
         return Page(items=tuple(row for _, row in page.items), next_cursor=page.next_cursor)
+
+    async def assign(self, interrupt_id: str, assignee: str, at: int) -> None:
+        n, row = self._interrupts.get(interrupt_id, (0, None))
+        if free_to_assign(row, interrupt_id, assignee):
+            self._interrupts[interrupt_id] = (n, replace(row, assignee=assignee, claimed_at=at))
+
+    async def unassign(self, interrupt_id: str) -> None:
+        if interrupt_id in self._interrupts:
+            n, row = self._interrupts[interrupt_id]
+            self._interrupts[interrupt_id] = (n, replace(row, assignee=None, claimed_at=None))
 
     async def timers(self, run_key: int) -> list[TimerRow]:
         run = self._runs.get(run_key)
@@ -355,6 +372,12 @@ class MemoryStore:
 
     async def delete_worker(self, worker_id: str) -> None:
         self._workers.pop(worker_id, None)
+
+
+def _wanted(row: InterruptRow, where: InterruptFilter) -> bool:
+    claimed = row.assignee is not None
+    fits = where.kind in (None, row.kind) and where.assignee in (None, row.assignee)
+    return fits and where.claimed in (None, claimed)
 
 
 def _page(kind: str, found: Iterable[T], place: Callable[[T], Place], limit: int, after: Place | None) -> Page[T]:

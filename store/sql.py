@@ -13,9 +13,11 @@ from engine.dead_letters import DeadLetter
 from engine.errors import StoreUnavailable
 from engine.model import Ref, RunHead, RunId, TaskId
 from engine.ports import (
+    EVERY_INTERRUPT,
     Batch,
     CommitRow,
     EventRow,
+    InterruptFilter,
     InterruptRow,
     LoggedCommit,
     LoggedEvent,
@@ -273,16 +275,27 @@ class SqliteStore:
         return self._one(rows.interrupt_row, sql.INTERRUPT, id=interrupt_id)
 
     async def interrupts(
-        self, status: str | None, run_key: int | None, limit: int, cursor: str | None
+        self,
+        status: str | None,
+        run_key: int | None,
+        limit: int,
+        cursor: str | None,
+        where: InterruptFilter = EVERY_INTERRUPT,
     ) -> Page[InterruptRow]:
         after = cursors.read("interrupts", cursor, int)
 
         def read(number: int, last: tuple[InterruptRow, int] | None) -> list[tuple[InterruptRow, int]]:
-            text, given = lists.list_interrupts(status, run_key, number, (last[1],) if last else after)
+            text, given = lists.list_interrupts(status, run_key, where, number, (last[1],) if last else after)
             return [(rows.interrupt_row(row[:-1]), row[-1]) for row in self._read(text, **given)]
 
         page = cursors.page("interrupts", await in_slices(limit + 1, read), limit, lambda item: (item[1],))
         return Page(items=tuple(row for row, _ in page.items), next_cursor=page.next_cursor)
+
+    async def assign(self, interrupt_id: str, assignee: str, at: int) -> None:
+        await self._write().change(changes.assign(interrupt_id, assignee, at))
+
+    async def unassign(self, interrupt_id: str) -> None:
+        await self._write().change(changes.unassign(interrupt_id))
 
     async def timers(self, run_key: int) -> list[TimerRow]:
         return [rows.timer_row(row) for row in self._read(sql.TIMERS, run_key=run_key)]

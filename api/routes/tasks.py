@@ -15,8 +15,8 @@ from api.render import answer
 from api.requests import StrictRoute
 from api.schemas import Empty, Reported, ResultQuery
 from engine.model import TaskId
+from engine.progress import Progress
 from engine.render import rfc3339
-from engine.run import Progress
 
 router = APIRouter(tags=["workers"], route_class=StrictRoute)
 

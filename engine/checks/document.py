@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from engine.checks import future
@@ -31,6 +31,8 @@ FIELDS: dict[str, Field] = {
     "edges": Field({"type": "array"}, "what leads where", required=True),
     "config": Field(OBJECT, "the workflow's default for the config of its runs"),
     "defaults": Field(OBJECT, "node fields by type"),
+    "interrupt_before": Field(STRINGS, "nodes before which runs stop"),
+    "interrupt_after": Field(STRINGS, "nodes after which runs stop"),
     "environment": Field(NOTE, "kept, and not read"),
     "namespace": Field(NOTE, "kept, and not read"),
     "origin_id": Field(NOTE, "kept, and not read"),
@@ -94,6 +96,16 @@ def read_top(document: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
     _check_id(top, findings)
     _check_config(top.get("config", {}), findings)
     return top
+
+
+def check_stops(top: Mapping[str, Any], nodes: Collection[str], findings: Findings) -> None:
+    """Breakpoints stand at nodes that exist."""
+    for field in ("interrupt_before", "interrupt_after"):
+        for place, name in enumerate(top.get(field, ())):
+            if name not in nodes:
+                hint = findings.nearest(name, nodes)
+                message = f"unknown node: `{field}` names `{shown(name)}`"
+                findings.error("reference.name", f"/{field}/{place}", message, hint=hint)
 
 
 def _check_required(document: Mapping[str, Any], findings: Findings) -> None:

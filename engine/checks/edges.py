@@ -73,11 +73,16 @@ def _check_handle(edge: Edge, nodes: Mapping[str, DraftNode], findings: Findings
     node = nodes[edge.source]
     if edge.handle == ERROR_HANDLE or node.module is None or hasattr(node.module, "handles"):
         return True
-    if edge.handle in future.HANDLES.get(node.type, ()):
+    exits = getattr(node.module, "EXITS", {})
+    if edge.handle in exits and (exits[edge.handle] in node.fields or not node.whole):
+        return True
+    if edge.handle in exits:
+        message = f"the handle `{edge.handle}` needs the field `{exits[edge.handle]}` of the node"
+    elif edge.handle in future.HANDLES.get(node.type, ()):
         message = future.not_yet(f"the handle `{edge.handle}`")
     else:
         message = f"a node of type `{node.type}` has no handle `{shown(edge.handle)}`"
-    hint = f"handles: {ERROR_HANDLE}; without a handle the edge is taken when the node completes"
+    hint = f"handles: {listed([ERROR_HANDLE, *exits])}; without a handle the edge is taken when the node completes"
     findings.error("edge.handle", f"/edges/{edge.index}", message, node=edge.source, hint=hint)
     return False
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-DOCUMENT_FIELDS = frozenset({"subgraphs", "interrupt_before", "interrupt_after"})
+DOCUMENT_FIELDS = frozenset({"subgraphs"})
 
-NODE_FIELDS = frozenset({"wait_timeout_ms", "cache", "max_concurrency", "concurrency_key"})
+NODE_FIELDS = frozenset({"cache", "max_concurrency", "concurrency_key"})
 """Fields of every type; one that a type has as its own is supported there."""
 
-TYPE_FIELDS: Mapping[str, frozenset[str]] = {
-    "interrupt": frozenset({"expires_in_ms", "on_expire"}),
-}
+TYPE_FIELDS: Mapping[str, frozenset[str]] = {}
 
 NODE_TYPES = frozenset({"agent", "subgraph", "wait"})
 
@@ -22,9 +20,7 @@ JOINS = frozenset({"any", "first"})
 
 JOIN_KEYS = frozenset({"quorum"})
 
-HANDLES: Mapping[str, frozenset[str]] = {
-    "interrupt": frozenset({"expired"}),
-}
+HANDLES: Mapping[str, frozenset[str]] = {}
 
 
 def not_yet(what: str) -> str:

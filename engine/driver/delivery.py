@@ -8,6 +8,7 @@ from typing import Any
 from engine import answers, injection
 from engine.answer import rate_limit_of
 from engine.commits import Step
+from engine.driver import unserved
 from engine.driver.loop import Loop
 from engine.driver.reports import note
 from engine.driver.timers import Timers
@@ -17,10 +18,12 @@ from engine.errors import Invalid, NodeFailure
 from engine.model import TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
 from engine.planner import Dispatch, ask_of
+from engine.progress import Injection
 from engine.rebuild import RUN_NOTES
-from engine.run import Injection
 from engine.telling import reported
 
+_SET_ASIDE = frozenset({TaskStatus.RETRYING, TaskStatus.INTERRUPTED})
+"""Statuses of tasks whose attempt has come to something already."""
 Found = Step | answers.Retry | answers.Late
 
 
@@ -28,7 +31,7 @@ class Delivery:
     """Stands between the runs and the outbox: the carrier of the one and the listener of the other."""
 
     def __init__(
-        self, loop: Loop, outbox: Outbox, secret_of: Callable[[RunId, TaskId], str], chance: Callable[[], float]
+        self, loop: Loop, outbox: Outbox, secret_of: Callable[[RunId, TaskId, int], str], chance: Callable[[], float]
     ) -> None:
         self.loop, self.outbox, self.secret_of, self.chance = loop, outbox, secret_of, chance
         self.timers = Timers(loop.clock, self._timer_due)
@@ -43,12 +46,13 @@ class Delivery:
         """Take up a planned commit; the workers of what it closed are released once it is durable."""
         was_failing = live.run.failing
         commit = turn.take(live, planned)
-        self.waits.follow(turn, live, commit)
         if pending := injection.due(live.run, commit):
             self._inject(turn, live, commit.opened, pending)
-        over = (commit.task.id,) if commit.kind is Kind.FAILURE and commit.task is not None else commit.closed
+        stays = commit.kind is Kind.FAILURE or commit.worker_asks
+        over = (commit.task.id,) if stays and commit.task is not None else commit.closed
         if over:
             turn.effects.append(lambda: self.end(over, commit.task))
+        self.waits.follow(turn, live, commit)
         if live.run.failing and not was_failing:
             back = waits_for_worker(live.run)
             turn.effects.append(lambda: self._withdraw(back))
@@ -75,7 +79,8 @@ class Delivery:
         for task_id, progress in live.run.progress.items():
             sent = progress.status is TaskStatus.RUNNING and not progress.accepted
             if sent or progress.status is TaskStatus.WAITING:
-                live.run.set_status(task_id, TaskStatus.PENDING).reason = None
+                found = live.run.set_status(task_id, TaskStatus.PENDING)
+                found.reason, found.wait_until = None, None if sent else found.wait_until
             elif progress.status is TaskStatus.RETRYING and progress.due_at is not None:
                 live.run.unready(task_id)
                 self.timers.set(progress.due_at, live.run.key, task_id, "retry")
@@ -135,23 +140,26 @@ class Delivery:
 
     def _work(self, live: Live, found: Dispatch, accepted_by: str | None = None, deadline: int | None = None) -> Work:
         run, task, ask = live.run, found.task, found.ask
-        encoded, run.progress[task.id].input_hash = run.encoder.take(ask.request)
+        progress = run.progress[task.id]
+        encoded, progress.input_hash = run.encoder.take(ask.request)
         return Work(
             run_id=run.id,
             task_id=task.id,
             workflow_id=run.graph.workflow_id,
             workflow_version=run.graph.version,
             node=task.node,
-            attempt=run.progress[task.id].attempt,
+            attempt=progress.attempt,
             request=ask.request,
             encoded=encoded,
             tags=ask.tags,
             worker=ask.worker,
             protocol=ask.protocol,
             timeout_ms=run.graph.nodes[task.node].timeout_ms,
-            secret=self.secret_of(run.id, task.id),
+            secret=self.secret_of(run.id, task.id, progress.resumes),
             accepted_by=accepted_by,
             deadline=deadline,
+            resume=progress.resume,
+            resumes=progress.resumes,
         )
 
     # ---- what the outbox tells
@@ -180,7 +188,8 @@ class Delivery:
                 return
             live.run.set_status(work.task_id, TaskStatus.WAITING)
             progress.reason = reason
-            turn.note(live, "waiting", work.task_id, {**_place(work), "reason": reason})
+            until = unserved.wait(turn, live.run, work.task_id, self.timers)
+            turn.note(live, "waiting", work.task_id, {**_place(work), "reason": reason, **until})
 
         self._tell(work.run_id, act)
 
@@ -229,7 +238,7 @@ class Delivery:
 
     def _accepted(self, turn: Turn, live: Live, work: Work) -> None:
         progress, key = live.run.progress.get(work.task_id), live.run.key
-        if progress is None or progress.attempt != work.attempt:
+        if progress is None or progress.attempt != work.attempt or progress.status is TaskStatus.INTERRUPTED:
             return
         progress.accepted = True
         due = progress.deadline = progress.deadline or turn.now + work.timeout_ms
@@ -238,7 +247,7 @@ class Delivery:
 
     def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
         progress = live.run.progress.get(work.task_id)
-        if progress is None or progress.attempt != work.attempt or progress.status is TaskStatus.RETRYING:
+        if progress is None or progress.attempt != work.attempt or progress.status in _SET_ASIDE:
             return
         error = ErrorInfo(
             code=reply.error.code,
@@ -271,6 +280,7 @@ class Delivery:
         run = live.run
         progress = run.set_status(retry.task_id, TaskStatus.RETRYING)
         progress.attempt, progress.due_at, progress.accepted = retry.attempt, retry.due_at, False
+        progress.wait_until = None
         body = {
             "attempt": retry.attempt,
             "due_at": retry.due_at,
@@ -303,7 +313,7 @@ class Delivery:
 
     def _due(self, turn: Turn, live: Live, task_id: TaskId, kind: str) -> None:
         run, progress = live.run, live.run.progress.get(task_id)
-        if self.waits.due(turn, live, kind) or progress is None or run.status in TERMINAL:
+        if self.waits.due(turn, live, task_id, kind) or progress is None or run.status in TERMINAL:
             return
         if kind == "retry" and progress.status is TaskStatus.RETRYING and not run.failing:
             run.set_status(task_id, TaskStatus.PENDING)
@@ -318,6 +328,8 @@ class Delivery:
                 retryable=True,
             )
             self._failed(turn, live, task_id, error)
+        elif (gave_up := unserved.gave_up(run, task_id, kind, turn.now)) is not None:
+            self._failed(turn, live, task_id, gave_up)
 
     def _tell(self, run_id: RunId, act: Callable[[Turn, Live], None]) -> None:
         if (live := self.loop.live(run_id)) is not None:

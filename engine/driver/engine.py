@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine import control, travel
+from engine import control, gates, resume, travel
 from engine.checks.document import check_config
 from engine.claims import Claim
 from engine.commits import Step
@@ -35,13 +35,15 @@ class StartRequest:
     config: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    interrupt_before: tuple[str, ...] | None = None
+    interrupt_after: tuple[str, ...] | None = None
 
 
 class Engine:
     """Runs workflows. One per process; the store is its only memory.
 
     `graph` gives the parsed version of a workflow, `clock` milliseconds since the epoch, `new_id` fresh sortable ids,
-    `chance` numbers in [0, 1), `secret_of` the secret with which a task may be answered.
+    `chance` numbers in [0, 1), `secret_of` the secret with which a task may be answered that was resumed so often.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Engine:
         clock: Callable[[], int],
         new_id: Callable[[], str],
         chance: Callable[[], float],
-        secret_of: Callable[[RunId, TaskId], str],
+        secret_of: Callable[[RunId, TaskId, int], str],
         options: EngineOptions | None = None,
     ) -> None:
         self.store, self.graph, self.clock, self.new_id = store, graph, clock, new_id
@@ -89,6 +91,7 @@ class Engine:
         """Start a run; returns its id once the start is durable, with the key it was asked with. Raises Invalid."""
         check_config(request.config)
         graph = await self.graph(request.workflow_id, request.version)
+        gates.check_stops(graph, (*(request.interrupt_before or ()), *(request.interrupt_after or ())))
         now, key, run_id = self.clock(), self._take_key(), RunId(self.new_id())
         head = RunHead(
             key=key,
@@ -101,6 +104,8 @@ class Engine:
             updated_at=now,
             input=dict(request.input),
             config=dict(request.config),
+            interrupt_before=request.interrupt_before,
+            interrupt_after=request.interrupt_after,
             origin_id=run_id,
             metadata=dict(request.metadata),
             tags=request.tags,
@@ -135,6 +140,8 @@ class Engine:
             updated_at=now,
             input=parent.input,
             config=deep_merge(parent.config, config),
+            interrupt_before=parent.interrupt_before,
+            interrupt_after=parent.interrupt_after,
             origin_id=parent.origin_id,
             metadata=parent.metadata,
             tags=parent.tags,
@@ -182,14 +189,12 @@ class Engine:
             if left and not run.failing:
                 raise Conflict("the interrupt is on a branch that was left; check it out", "interrupt.other_branch")
             chosen = (
-                control.choose_interrupts(run, value)
+                resume.choose_interrupts(run, value)
                 if interrupt is None
-                else control.choose_interrupt(run, InterruptId(interrupt), value)
+                else resume.choose_interrupt(run, InterruptId(interrupt), value)
             )
-            asked = [(run.interrupts[key], found) for key, found in chosen.items()]
-            self.delivery.take(turn, live, control.resume(run, chosen, updates, turn.now, actor))
-            for opened, found in asked:
-                self.delivery.take(turn, live, control.answer_interrupt(run, opened, found, turn.now, actor))
+            for plan in resume.resume(run, chosen, updates, actor):
+                self.delivery.take(turn, live, plan(turn.now))
 
         await self.loop.on_run(run_id, act)
 
@@ -212,11 +217,14 @@ class Engine:
         self.loop.drop(head.key)
         await self.store.delete_run(head.key)
 
-    async def result(self, run_id: RunId, task_id: TaskId, body: Any) -> bool:
-        """Apply an answer that a worker posted; False when it came too late. Durable on return. Raises NotFound."""
+    async def result(self, run_id: RunId, task_id: TaskId, body: Any, resumes: int | None = None) -> bool:
+        """Apply an answer that a worker posted, to the request that came after so many resumes (None: to the one that
+        is open); False when it came too late. Durable on return. Raises NotFound."""
 
         def act(turn: Turn, live: Live) -> bool:
-            return self.delivery.answer(turn, live, task_id, None, body, None)
+            progress = live.run.progress.get(task_id)
+            earlier = progress is not None and resumes is not None and resumes < progress.resumes
+            return self.delivery.answer(turn, live, task_id, 0 if earlier else None, body, None)
 
         return await self.loop.on_run(run_id, act)
 

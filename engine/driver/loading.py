@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from engine.errors import NotFound
+from engine.gates import stops_of
 from engine.graph import Graph, deep_merge
 from engine.lines import Segment, branch_at, branches_of, jumps_of, line_to, version_at
 from engine.migration import adopt
@@ -161,6 +162,7 @@ def new_run(head: RunHead, graph: Graph) -> Run:
         input=head.input,
         config=deep_merge(graph.config, head.config),
         overrides=head.config,
+        stops=stops_of(graph, head.interrupt_before, head.interrupt_after),
         created_at=head.created_at,
         branch=head.branch,
         epoch=head.epoch,

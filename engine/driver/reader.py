@@ -15,7 +15,7 @@ from engine.lines import branches_of, line_to
 from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.output import output_of
 from engine.planner import ask_of
-from engine.ports import CommitRow, Page, RunFilter, Store
+from engine.ports import CommitRow, InterruptFilter, Page, RunFilter, Store
 from engine.record import decode
 from engine.render import parse_checkpoint_id
 from engine.run import RECENT_TASKS, Run
@@ -60,7 +60,7 @@ class Reader:
         run = await self.at_head(head)
         state = run.history.shown()
         summary = render.run_summary(head, render.forked_checkpoint(head))
-        open_tasks = [render.open_task_json(run, task) for task in run.frontier.tasks.values()]
+        open_tasks = [render.open_task_json(run, task) for task in run.open_tasks()]
         recent = [render.done_task_json(commit) for commit in await self._recent(head, run)]
         return {
             **summary,
@@ -101,7 +101,7 @@ class Reader:
         before, line = _before(cursor, seq_of(head.head) + 1), await self.line(head)
         if cursor is None:
             run = await self.at_head(head)
-            tasks = run.frontier.tasks.values()
+            tasks = run.open_tasks()
             items = [self._with_input(run, render.open_task_json(run, task), task.id) for task in tasks]
         while len(items) < limit and before > 1:
             rows = await line.page(before, min(CHUNK, limit))
@@ -238,9 +238,12 @@ class Reader:
 
     # ---- interrupts
 
-    async def interrupts(self, status: str | None, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
-        """Interrupts over all runs, newest first."""
-        page = await self.store.interrupts(status, None, limit, cursor)
+    async def interrupts(
+        self, status: str | None, run_id: str | None, where: InterruptFilter, limit: int, cursor: str | None
+    ) -> Page[dict[str, Any]]:
+        """Interrupts over all runs, newest first. Raises NotFound where the run that they shall be of is none."""
+        key = None if run_id is None else (await self.head(run_id)).key
+        page = await self.store.interrupts(status, key, limit, cursor, where)
         return Page(items=tuple(render.interrupt_json(row) for row in page.items), next_cursor=page.next_cursor)
 
     async def interrupt(self, interrupt_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from engine.driver.loop import Loop
 from engine.driver.turn import Live, Turn
 from engine.errors import Conflict
 from engine.model import TERMINAL, RunId, TaskId
-from engine.run import Progress
+from engine.progress import Progress
 from engine.telling import CUSTOM
 
 HEARTBEAT_MS = 5000

@@ -16,8 +16,9 @@ from engine.driver.turn import Live, Turn
 from engine.errors import Conflict, NotFound
 from engine.lines import branches_of, jumps_of
 from engine.model import RunHead, RunId, RunStatus, seq_of
+from engine.progress import Injection
 from engine.rebuild import RUN_NOTES
-from engine.run import Injection, Run
+from engine.run import Run
 from engine.travel import Wish
 
 

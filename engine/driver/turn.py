@@ -12,6 +12,7 @@ from engine.activation import limit_error
 from engine.commits import Step
 from engine.dead_letters import letter_of
 from engine.model import (
+    JUMPS,
     TERMINAL,
     Commit,
     Kind,
@@ -90,15 +91,15 @@ class Turn:
         """Add a commit, with everything else that it changes."""
         self.touch(live)
         run, commit = live.run, step.commit
-        known_interrupts = tuple(run.interrupts)
         if commit.error is not None and (letter := letter_of(run, commit)) is not None:
             self.batch.dead_letters.append(letter)
+        gone = _left_open(run, commit)
         run.take(commit, step.fresh, step.blockers)
         if run.limit is None:
             run.limit = limit_error(run)
         self.batch.commits.append(self._row(run, commit))
-        self._clear(run, set(run.timed) if commit.status in TERMINAL else run.timed.intersection(commit.closed))
-        self._interrupts(run, commit, known_interrupts)
+        self._clear(run, set(run.timed) if commit.status in TERMINAL else run.timed.intersection(_over(commit)))
+        self._interrupts(run, commit, gone)
         return commit
 
     def _row(self, run: Run, commit: Commit) -> CommitRow:
@@ -138,7 +139,7 @@ class Turn:
         """Have none of a run's durable timers left."""
         self._clear(live.run, set(live.run.timed))
 
-    def _interrupts(self, run: Run, commit: Commit, open_before: tuple[str, ...]) -> None:
+    def _interrupts(self, run: Run, commit: Commit, gone: list[str]) -> None:
         if (asked := commit.interrupt) is not None:
             self.batch.interrupts.append(
                 InterruptRow(
@@ -148,13 +149,15 @@ class Turn:
                 )
             )  # fmt: skip
         ended = self.batch.interrupts_ended
-        ended += [(interrupt, "resolved", commit.at) for interrupt in commit.resolved]
+        how = "resolved" if commit.kind is Kind.RESUME else "expired"
+        ended += [(interrupt, how, commit.at) for interrupt in commit.resolved]
+        ended += [(interrupt, "cancelled", commit.at) for interrupt in gone]
         if commit.kind is Kind.RETRY:
-            ended += [(interrupt, "open", None) for interrupt in open_before]
+            ended += [(interrupt, "open", None) for interrupt in run.interrupts]
         elif commit.status is RunStatus.CANCELLED:
-            ended += [(interrupt, "cancelled", commit.at) for interrupt in open_before]
+            ended += [(interrupt, "cancelled", commit.at) for interrupt in run.interrupts]
         elif commit.status is RunStatus.FAILED:
-            ended += [(interrupt, "suspended", commit.at) for interrupt in open_before]
+            ended += [(interrupt, "suspended", commit.at) for interrupt in run.interrupts]
 
     def note(self, live: Live, kind: str, task_id: TaskId | None, body: Any) -> None:
         """Add an event between commits."""
@@ -203,6 +206,19 @@ class Turn:
                 effect()
             except Exception:  # the root of what follows a commit: one consequence must not keep the others back
                 log.exception("run.effect_failed", run_ids=[live.run.id for live in self.touched.values()][:10])
+
+
+def _over(commit: Commit) -> tuple[TaskId, ...]:
+    """The tasks that wait for nothing any more that they waited for."""
+    return (commit.task.id,) if commit.worker_asks and commit.task is not None else commit.closed
+
+
+def _left_open(run: Run, commit: Commit) -> list[str]:
+    """The interrupts of tasks that a commit closes unanswered. Where it moves the run, they belong to another line."""
+    if not run.interrupts or commit.kind in JUMPS or commit.kind is Kind.FORK:
+        return []
+    asked = [found.interrupt for task_id in commit.closed if (found := run.progress.get(task_id)) is not None]
+    return [name for name in asked if name is not None and name not in commit.resolved]
 
 
 def head_of(live: Live, now: int) -> RunHead:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.driver.turn import Live, Turn
+from engine.expiry import expire
 from engine.failure import timed_out
-from engine.model import TERMINAL, Commit, Kind, TaskId
+from engine.model import TERMINAL, Commit, InterruptOpened, Kind, TaskId
 
 if TYPE_CHECKING:
     from engine.driver.delivery import Delivery
 
-TIMEOUT = "timeout"
+TIMEOUT, EXPIRY = "timeout", "expiry"
 BEGINNINGS = frozenset({Kind.START, Kind.FORK, Kind.REPLAY, Kind.CHECKOUT, Kind.RETRY})
 """The commits from which on the time of a run is counted."""
 
@@ -32,21 +33,43 @@ class Waits:
         if commit.status in TERMINAL and run.timeout_at is not None:
             run.timeout_at = None
             turn.effects.append(lambda: self.delivery.timers.clear(TaskId(run.id)))
+        if commit.interrupt is not None and commit.status not in TERMINAL:
+            self._expires(turn, live, commit.interrupt)
+        elif commit.kind is Kind.RETRY:
+            for opened in run.interrupts.values():
+                self._expires(turn, live, opened)
+
+    def _expires(self, turn: Turn, live: Live, opened: InterruptOpened) -> None:
+        if opened.expires_at is not None:
+            self._set(turn, live, opened.task_id, EXPIRY, opened.expires_at)
 
     def go_on(self, turn: Turn, live: Live) -> None:
         """Wait again for what a run waits for that was read from the store."""
         run = live.run
         if run.timeout_at is not None and run.status not in TERMINAL:
             self.delivery.timers.set(run.timeout_at, run.key, TaskId(run.id), TIMEOUT)
+        for opened in () if run.status in TERMINAL or run.failing else run.interrupts.values():
+            if opened.expires_at is not None:
+                self.delivery.timers.set(opened.expires_at, run.key, opened.task_id, EXPIRY)
 
-    def due(self, turn: Turn, live: Live, kind: str) -> bool:
+    def due(self, turn: Turn, live: Live, task_id: TaskId, kind: str) -> bool:
         """Do what is due; False for a timer that is none of these."""
         run = live.run
+        if kind == EXPIRY:
+            self._expire(turn, live, task_id)
+            return True
         if kind != TIMEOUT:
             return False
         if run.status not in TERMINAL and not run.failing and (run.timeout_at or 0) <= turn.now:
             self.delivery.take(turn, live, timed_out(run, turn.now))
         return True
+
+    def _expire(self, turn: Turn, live: Live, task_id: TaskId) -> None:
+        run = live.run
+        opened = next((found for found in run.interrupts.values() if found.task_id == task_id), None)
+        if run.status in TERMINAL or run.failing or opened is None or (opened.expires_at or 0) > turn.now:
+            return
+        self.delivery.take(turn, live, expire(run, opened, turn.now))
 
     def _set(self, turn: Turn, live: Live, task_id: TaskId, kind: str, due_at: int) -> None:
         key = live.run.key

@@ -29,6 +29,7 @@ NODE_FIELDS: dict[str, Field] = {
     "goto": Field(NAMES, "nodes that its answers may name as the next ones (default: any)"),
     "retry": Field(RETRY, "how often and how soon a failed attempt is made again (default: one attempt)"),
     "timeout_ms": Field(MILLISECONDS, "most milliseconds that an attempt may take (default 900,000)"),
+    "wait_timeout_ms": Field(MILLISECONDS, "most milliseconds to wait for a worker (default: no limit)"),
     "on_error": Field({"enum": ["fail", "skip", "continue"]}, "what a failure does that has no edge (default `fail`)"),
     "parameters": Field(ANY, "handed to the worker exactly as written"),
     "metadata": Field(ANY, "kept, and not read"),

@@ -7,16 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from engine import model, plugins, record
+from engine import gates, model, plugins, record
 from engine.encoding import request_hash
 from engine.errors import NodeFailure, NotFound
 from engine.graph import Graph, deep_merge
 from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.state import State, applied, changed, initial
+from engine.verify.asked import asked_right
 from engine.verify.line import Line
+from engine.verify.stops import passes, sent, stops_right
 from engine.verify.versions import Change, begins_with, versions_of
-from engine.verify.walk import sent
 from engine.view import Ask, Chosen, Done, FanOut, View
 
 
@@ -61,7 +62,8 @@ def verify_rows(head: RunHead, graphs: Mapping[int, Graph], version: int, rows: 
     """Check the rows of a line, oldest first; those of the runs that it was forked from are taken as they are. The line
     begins with a `version` of its workflow; `graphs` are all that it changes to."""
     graph = graphs[version]
-    check = _Check(Line(head, graph, deep_merge(graph.config, head.config)), graphs)
+    stops = gates.stops_of(graph, head.interrupt_before, head.interrupt_after)
+    check = _Check(Line(head, graph, deep_merge(graph.config, head.config), stops=stops), graphs)
     for row in rows:
         check.row(row, record.decode(row), row.run_key == head.key)
     commits = check.line.commits
@@ -69,7 +71,7 @@ def verify_rows(head: RunHead, graphs: Mapping[int, Graph], version: int, rows: 
     left = check.open or check.waiting if own[-1].status is model.RunStatus.COMPLETED else ()
     check.say(own[-1], "work is left in a completed run", bool(left))
     state = check.line.fold(-1, len(rows), commits[-1:])
-    return Report(len(own), sum(len(commit.opened) for commit in own), check.problems, state)
+    return Report(len(own), sum(task.gate is None for commit in own for task in commit.opened), check.problems, state)
 
 
 @dataclass(slots=True)
@@ -106,6 +108,8 @@ class _Check:
         again = [opened for opened in commit.opened if opened.id in line.since]
         level = line.add(commit)
         self.say(commit, f"its level is {commit.level} and not {level}", level is not None and commit.level != level)
+        self.say(commit, "it passes a breakpoint, or stops where there is none", not stops_right(line, commit))
+        self.say(commit, "an interrupt is not what was asked, or ends as it must not", not asked_right(line, commit))
         if own:
             self._check_task(commit, task)
         self.waiting = self._left_waiting(commit)
@@ -122,6 +126,7 @@ class _Check:
         self.say(commit, f"it changes version {was}, and the line has {line.graph.version}", was != line.graph.version)
         line.commits, self.changed_at = change.writes(line.commits), len(line.commits)
         line.graph, line.config = change.new, deep_merge(change.new.config, line.head.config)
+        line.stops = gates.stops_of(change.new, line.head.interrupt_before, line.head.interrupt_after)
         self.once &= change.old.edges == change.new.edges
         self.open, self.waiting = change.open(self.open), change.waiting(self.waiting)
 
@@ -149,6 +154,8 @@ class _Check:
             self.say(commit, failure.message, True)
 
     def _decides(self, task: Task, commit: Commit, view: View) -> bool:
+        if task.gate is not None:
+            return True
         node, code = self.line.graph.nodes[task.node], commit.error.code if commit.error is not None else None
         try:
             outcome = plugins.node_types()[node.type].enter(node, view)
@@ -171,14 +178,16 @@ class _Check:
     def _left_waiting(self, commit: Commit) -> list[Arrival]:
         """What waits after a commit: every arrival is activated once or waits, and every wave is activated once, but
         for those that each arrival or a goto activates by itself."""
-        line, forks = self.line, commit.kind in EDITS
+        line, gate, new = self.line, passes(commit), sent(self.line, commit)
+        forks = commit.kind in EDITS and not (gate and gates.is_after(gate))
         if commit.goto is not None:
             return self._check_named(commit)
-        left = [*self.waiting, *sent(line.graph, commit)]
+        left = [*self.waiting, *new]
         again = {(old.wave, old.place) for old in self.open.values()} if forks else set()
         since = line.commits[self.changed_at : -1] if self.once else ()
         fired = {task.wave for one in since for task in one.opened if task.call is None and not task.place}
-        for opened in (one for one in commit.opened if one.call is None and (one.wave, one.place) not in again):
+        fresh = [one for one in commit.opened if not (one.call or gates.is_after(one))]
+        for opened in (one for one in fresh if (one.wave, one.place) not in again):
             mine = [one for one in left if self._activates(one, opened)]
             mine.sort(key=lambda one: (line.sorted.index(one.cause), one.edge))
             causes = dict.fromkeys((*(one.cause for one in mine), *((commit.ref,) if forks else ())))
@@ -190,7 +199,7 @@ class _Check:
             wrong |= not opened.place and opened.wave in fired
             self.say(commit, f"'{opened.node}' has other causes than what arrived, or was active before", wrong)
             left = [one for one in left if one not in mine]
-        came = Counter(one for one in left if one.cause == commit.ref or commit.versions)
+        came = Counter(one for one in left if one in new or commit.versions)
         late = any(one.wave in fired and not self._alone(one) for one in came)
         wrong = came != Counter(replace(one, place="") for one in commit.waiting)
         self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong or late)

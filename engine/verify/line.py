@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Any
 
 from engine import model, plugins
+from engine.gates import NO_STOPS, Stops
 from engine.graph import DEFAULT_MAX_STEPS, ERROR_HANDLE, Graph
 from engine.missing import MISSING
 from engine.model import CAUSAL, EDITS, Commit, Ref, RunHead, Task
@@ -30,6 +31,8 @@ class Line:
     sorted: list[Ref] = field(default_factory=list)
     since: dict[str, int] = field(default_factory=dict)
     calls: dict[str, model.Call] = field(default_factory=dict)
+    stops: Stops = NO_STOPS
+    asked: dict[str, model.InterruptOpened] = field(default_factory=dict)
 
     def of(self, refs: Iterable[Ref]) -> list[Commit]:
         """The commits of some refs."""
@@ -40,6 +43,7 @@ class Line:
         self.at[commit.ref] = len(self.commits)
         self.commits.append(commit)
         self.calls.update(commit.calls)
+        self.asked.update({} if commit.interrupt is None else {commit.interrupt.id: commit.interrupt})
         self.since.update((task.id, self.at[commit.ref]) for task in commit.opened)
         return self._put_in_order(commit, commit.task) if commit.kind in CAUSAL else None
 

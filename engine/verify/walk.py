@@ -15,12 +15,17 @@ At = tuple[str, tuple[int, ...]]
 """A node in its rounds."""
 
 
+def named_by(commit: Commit) -> tuple[str, ...] | None:
+    """The nodes that the answer of a task names to come next."""
+    return parse_answer(commit.answer).goto if commit.error is None and commit.answer is not None else None
+
+
 def sent(graph: Graph, commit: Commit) -> list[Arrival]:
     """What a commit sends on, over edges or by `goto`."""
     shape, wave = graph.topology, commit.task.wave if commit.task else Wave(START)
     if commit.kind not in (Kind.START, Kind.NODE) or commit.task_status is TaskStatus.SKIPPED:
         return []
-    if commit.error is None and commit.answer is not None and (names := parse_answer(commit.answer).goto) is not None:
+    if (names := named_by(commit)) is not None:
         return [Arrival(GOTO, commit.ref, _named(shape, commit, name)) for name in names if name != END]
     found = []
     for handle in (commit.handle,) if commit.handle else commit.chosen or (None,):

@@ -118,14 +118,14 @@ async def test_a_run_created_with_commits_stands_at_the_last_one(store: Store) -
 
 
 async def test_a_head_moves_only_what_moves(store: Store) -> None:
-    await store.commit(created(run(1, input={"a": 1}, name="before", tags=("t",))))
+    await store.commit(created(run(1, input={"a": 1}, name="before", tags=("t",), interrupt_after=("a",))))
     after = run(
         1, input={"a": 2}, name="after", tags=(), workflow_id="other", status=RunStatus.CANCELLED, branch=3, epoch=4,
         task_count=5, usage=Usage(cost=1.5), error=ErrorInfo(code="c", message="m"), updated_at=NOW + 99,
         finished_at=NOW + 98, head=make_ref(1, 1),
     )  # fmt: skip
     await store.commit(Batch(commits=[commit(1, 1)], heads={1: after}))
-    fixed = {"input": {"a": 1}, "name": "before", "tags": ("t",), "workflow_id": "review"}
+    fixed = {"input": {"a": 1}, "name": "before", "tags": ("t",), "workflow_id": "review", "interrupt_after": ("a",)}
     assert await store.run_by_key(1) == replace(after, **fixed)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.errors import Invalid
+from engine.errors import Conflict, Invalid, NotFound
 from engine.model import RunStatus
-from engine.ports import Batch, Page, RunFilter, Store
+from engine.ports import Batch, InterruptFilter, Page, RunFilter, Store
 from tests.contract.samples import NOW, created, interrupt, run, workflow
 
 List = Callable[[str | None], Awaitable[Page[Any]]]
@@ -158,6 +158,48 @@ async def test_interrupts_are_listed_last_opened_first(store: Store) -> None:
     assert await names("open", 1, 150) == [n for n in every if int(n[1:]) % 2 == 0 and int(n[1:]) % 5 != 1]
     assert await names(None, 2, 200) == [name for name in every if int(name[1:]) % 2 == 1]
     assert await names("expired", None, 5) == []
+
+
+async def test_interrupts_are_assigned_to_one_person_and_listed_by_that(store: Store) -> None:
+    await store.commit(
+        created(run(1), interrupts=[interrupt("i1"), interrupt("i2"), interrupt("i3", kind="breakpoint")])
+    )
+    await store.assign("i1", "ann", NOW + 1)
+    await store.assign("i1", "ann", NOW + 2)
+
+    async def names(**fields: Any) -> list[str]:
+        return [row.id for row in (await store.interrupts("open", 1, 9, None, InterruptFilter(**fields))).items]
+
+    assert await store.interrupt("i1") == interrupt("i1", assignee="ann", claimed_at=NOW + 1)
+    assert (await names(assignee="ann"), await names(claimed=True)) == (["i1"], ["i1"])
+    assert (await names(claimed=False), await names(kind="breakpoint")) == (["i3", "i2"], ["i3"])
+
+
+async def test_what_one_person_looks_after_is_not_assigned_to_another_until_it_is_free(store: Store) -> None:
+    await store.commit(created(run(1), interrupts=[interrupt("i1"), interrupt("i2", status="resolved")]))
+    await store.assign("i1", "ann", NOW)
+
+    with pytest.raises(Conflict) as taken:
+        await store.assign("i1", "bob", NOW)
+    with pytest.raises(Conflict) as over:
+        await store.assign("i2", "bob", NOW)
+    with pytest.raises(NotFound):
+        await store.assign("none", "bob", NOW)
+    for _ in range(2):
+        await store.unassign("i1")
+    await store.assign("i1", "bob", NOW + 1)
+
+    assert (taken.value.conflict, over.value.conflict) == ("interrupt.claimed", "interrupt.closed")
+    assert await store.interrupt("i1") == interrupt("i1", assignee="bob", claimed_at=NOW + 1)
+
+
+async def test_a_run_that_is_deleted_takes_its_assignments_with_it(store: Store) -> None:
+    await store.commit(created(run(1, status=RunStatus.COMPLETED), interrupts=[interrupt("i1")]))
+    await store.assign("i1", "ann", NOW)
+
+    await store.delete_run(1)
+
+    assert await store.interrupt("i1") is None
 
 
 # ---- workflows

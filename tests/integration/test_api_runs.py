@@ -62,10 +62,7 @@ async def test_a_version_can_be_named(server: Server) -> None:
     assert (await server.post("/runs?wait=10", by_id, 201))["workflow_version"] == 1
 
 
-LATER = [
-    "webhook", "priority", "concurrency_key", "start_at", "session_id", "on_busy",
-    "interrupt_before", "interrupt_after",
-]  # fmt: skip
+LATER = ["webhook", "priority", "concurrency_key", "start_at", "session_id", "on_busy"]
 
 
 @pytest.mark.parametrize("field", LATER)
@@ -212,6 +209,23 @@ async def test_the_inbox_shows_what_is_open_and_takes_answers(server: Server) ->
     await server.refused("GET", "/interrupts/nothing", 404)
     await server.refused("POST", "/interrupts/nothing/resume", 404, json={})
     await server.refused("GET", "/interrupts?status=lost", 422)
+
+
+async def test_somebody_looks_after_an_interrupt_until_it_is_released(server: Server) -> None:
+    run = await started(server, "asking")
+    path = f"/interrupts/{run['interrupts'][0]['id']}"
+
+    claimed = await server.post(f"{path}/claim", {"assignee": "ann"})
+    taken = await server.refused("POST", f"{path}/claim", 409, json={"assignee": "bob"})
+    hers = await server.get("/interrupts?status=open&assignee=ann")
+    nobodys = await server.get(f"/interrupts?claimed=false&run_id={run['id']}")
+    released = await server.call("DELETE", f"{path}/claim")
+
+    assert (claimed["assignee"], taken["code"]) == ("ann", "interrupt.claimed")
+    assert ([found["id"] for found in hers["items"]], nobodys["items"]) == ([claimed["id"]], [])
+    assert (released["assignee"], released["claimed_at"]) == (None, None)
+    await server.refused("POST", "/interrupts/nothing/claim", 404, json={"assignee": "ann"})
+    await server.refused("POST", f"{path}/claim", 422, json={})
 
 
 # ---- forks, ends

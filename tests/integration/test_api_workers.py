@@ -227,3 +227,13 @@ async def test_rate_limits_that_workers_report_are_shown(server: Server, worker:
     (found,) = (await server.get("/rate-limits"))["items"]
     assert (found["worker_id"], found["remaining"], found["limit"], found["reset_ms"]) == ("w1", 4, 10, 5000)
     assert found["resets_at"] > found["reported_at"]
+
+
+async def test_a_run_does_not_wait_for_a_worker_beyond_its_limit(server: Server) -> None:
+    document = working("impatient")
+    document["nodes"]["job"]["wait_timeout_ms"] = 30
+    await server.post("/workflows", document, 201)
+
+    run = await server.post("/workflows/impatient/runs?wait=10", status=201)
+
+    assert (run["status"], run["error"]["code"], run["error"]["node"]) == ("failed", "worker.none", "job")

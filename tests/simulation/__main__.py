@@ -22,7 +22,21 @@ from tests.simulation.trial import Case, Failed, Trial, case_of
 
 CHUNK = 50
 NEEDED = ("parallel", "loops", "send", "retries", "error edges", "crashes")
-ALSO = ("each", "goto", "generations", "defer", "joins", "forks", "edits", "interrupts", "failures", "snapshots")
+ALSO = (
+    "each",
+    "goto",
+    "generations",
+    "defer",
+    "joins",
+    "forks",
+    "edits",
+    "interrupts",
+    "failures",
+    "snapshots",
+    "breakpoints",
+    "questions",
+    "expiry",
+)
 TRAVELS = ("goto of forks", "replays", "checkouts", "reuse", "versions", "run retries", "raised limits")
 FLOOR = 0.10
 

@@ -221,6 +221,10 @@ class Author:
             fields["output_key"] = "log"
         elif self.chance.random() < 0.5:
             fields["output_mapping"] = {"n": "n"}
+        if name in self.shape.expires or self.chance.random() < 0.4:
+            fields["expires_in_ms"] = 100
+        if "expires_in_ms" in fields and self.chance.random() < 0.5:
+            fields["on_expire"] = self.chance.choice((3, {"text": "late", "n": 1}))
         return fields
 
     # ---- texts

@@ -47,7 +47,8 @@ def nameless(state: Mapping[str, Any]) -> bytes:
 
 def timeless(commit: Commit) -> Commit:
     """A commit without its times, which differ with the order of what happens."""
-    return replace(commit, at=0, created_at=None, started_at=None)
+    asked = commit.interrupt and replace(commit.interrupt, expires_at=None)
+    return replace(commit, at=0, created_at=None, started_at=None, interrupt=asked)
 
 
 def facts(commits: list[Commit], key: int) -> dict[Any, Any]:

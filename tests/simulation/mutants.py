@@ -13,7 +13,8 @@ from engine.frontier import Frontier
 from engine.history import History
 from engine.joins import Settled
 from engine.model import Arrival, Task, TaskId, Wave
-from engine.run import Progress, Run
+from engine.progress import Progress
+from engine.run import Run
 from engine.state import State
 from engine.topology import Topology, bits
 

@@ -120,15 +120,20 @@ class Schedule:
                 found.append(("reply" if world.outbox.holds(work) else "send", task_id, ""))
         found += [("fire", task_id, kind) for task_id, kind in world.timers.held if self._may_fire(task_id, kind)]
         if self.resumes and run.status not in RESTING and not run.failing:
-            found += [("resume", interrupt, "") for interrupt in run.interrupts]
+            found += [("resume", name, "") for name, opened in run.interrupts.items() if not self.script.silent(opened)]
         return found if self.order is None else sorted(found)
 
     def _may_fire(self, task_id: TaskId, kind: str) -> bool:
         """A deadline passes only where the worker is silent: a race of time with an answer decides a result."""
         work = self.world.outbox.works.get(task_id)
+        run = self.world.run
         if kind == "retry":
-            run = self.world.run
             return not run.failing and run.status not in RESTING
+        if kind == "expiry":
+            asked = [opened for opened in run.interrupts.values() if opened.task_id == task_id]
+            return (
+                self.resumes and not run.failing and run.status not in RESTING and any(map(self.script.silent, asked))
+            )
         return work is not None and self.script.part(work).fault(work.attempt) is Fault.SILENT
 
     def _happen(self, event: Event) -> None:
@@ -179,17 +184,18 @@ class Schedule:
     def _body(self, work: Work) -> Any:
         part = self.script.part(work)
         fault = part.fault(work.attempt)
-        return part.answer if fault is None else failure(fault)
+        return part.body(work) if fault is None else failure(fault)
 
     def _resume(self, interrupt: InterruptId) -> None:
         opened = self.world.run.interrupts[interrupt]
-        value, chance = self.script.value(opened.node, opened.message), Random(f"{self.script.seed} {interrupt}")
+        asks, chance = opened.kind != "breakpoint", Random(f"{self.script.seed} {interrupt}")
+        value = self.script.value(opened.node, opened.message) if asks else None
         updates = self.script.updates(chance) if chance.random() < self.faults.edit else {}
         try:
             self.world.resume(interrupt, value, updates)
             self.edits += bool(updates)
         except Invalid:
-            self.world.resume(interrupt, {"text": "ok", "n": 1})
+            self.world.resume(interrupt, {"text": "ok", "n": 1} if asks else {})
 
     # ---- mishaps
 

@@ -31,6 +31,8 @@ class Shape:
     ways: dict[str, list[Way]] = field(default_factory=dict)
     targets: dict[str, list[str]] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
+    expires: set[str] = field(default_factory=set)
+    """Interrupts that an edge leaves when they expire."""
     handlers: set[str] = field(default_factory=set)
     """Nodes that an error edge leads to."""
 
@@ -158,6 +160,18 @@ class Grower:
         for name in [name for name in self.shape.nodes if name.startswith("x") and name not in self.shape.called]:
             if self.chance.random() < 0.7:
                 self._error_edge(name)
+        for name in [name for name, kind in self.shape.nodes.items() if kind == INTERRUPT]:
+            if self.chance.random() < 0.3:
+                self._expired_edge(name)
+
+    def _expired_edge(self, name: str) -> None:
+        """Where an interrupt leads that nobody answers: to a node of its own, or to one that it leads to anyway."""
+        target = self._node(TRANSFORM) if self.chance.random() < 0.5 else END
+        ends = [node for (source, _), node in self.shape.edges if source == name]
+        if target != END:
+            self.shape.join([(target, None)], [self.chance.choice([*ends, END])])
+        self.shape.expires.add(name)
+        self.shape.join([(name, "expired")], [target])
 
     def _running(self) -> list[str]:
         return [name for name in self.shape.nodes if name not in self.shape.called]

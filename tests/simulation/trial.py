@@ -14,6 +14,7 @@ from typing import Any
 
 from engine import rebuild
 from engine.errors import EngineError
+from engine.gates import NO_STOPS, Stops, stops_of
 from engine.graph import Graph
 from engine.model import DEFERRED, Commit, Kind, RunStatus, run_key_of
 from engine.parse import parse
@@ -87,6 +88,8 @@ class Trial:
     features: set[str] = field(default_factory=set)
     runs: int = 0
     world: World | None = None
+    stops: Stops = NO_STOPS
+    """The breakpoints of the runs that begin."""
 
     def check(self) -> None:
         """Play all the ways. Raises Failed."""
@@ -102,6 +105,7 @@ class Trial:
         seed, chance = self.case.seed, Random(f"trial {self.case.seed}")
         script = Script(self.case.graph, seed)
         base = self.play(self.begun(), script, None, IN_ORDER)
+        self.stops = self._breakpoints()
         world = self.begun()
         self._agree(base, self.play(world, script, Random(f"one {seed}"), CALM), "in another order")
         self._agree(base, self.play(self.begun(), script, Random(f"two {seed}"), ROUGH), "with crashes")
@@ -119,16 +123,24 @@ class Trial:
         if chance.random() < 0.6:
             self._travel(script)
 
+    def _breakpoints(self) -> Stops:
+        """Those that the runs after the first one have, which all end as it did."""
+        chance, nodes = Random(f"breakpoints {self.case.seed}"), [*self.case.graph.nodes]
+        if chance.random() > 0.3:
+            return NO_STOPS
+        before = [name for name in nodes if chance.random() < 0.3]
+        return stops_of(self.case.graph, before, [name for name in nodes if chance.random() < 0.3])
+
     # ---- playing
 
     def begun(self, config: Mapping[str, Any] | None = None, version: int = 1) -> World:
         """A run that has started, with the case's input if that is valid."""
         world = self.world = World(self.case.graph, self.case.others, version)
         try:
-            world.start(self.case.given, config)
+            world.start(self.case.given, config, self.stops)
         except EngineError:
             world = self.world = World(self.case.graph, self.case.others, version)
-            world.start(config=config)
+            world.start(config=config, stops=self.stops)
         return world
 
     def play(
@@ -284,6 +296,9 @@ class Trial:
                 "send": commit.kind is Kind.SEND and bool(commit.opened),
                 "error edges": commit.handle == "error",
                 "interrupts": commit.interrupt is not None,
+                "breakpoints": commit.interrupt is not None and commit.interrupt.kind == "breakpoint",
+                "expiry": bool(commit.resolved) and commit.kind is not Kind.RESUME,
+                "questions": commit.worker_asks,
                 "joins": any(len(task.causes) > 1 and task.call is None for task in commit.opened),
                 "failures": commit.kind is Kind.FAILURE,
                 "each": any(task.edges for task in apart),

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.codec import canonical
 from engine.graph import Graph
+from engine.model import InterruptOpened
 from engine.outbox import Work
 
 TASK_ID = re.compile(rb'"task_id":"[0-9a-f]+"')
@@ -36,9 +37,15 @@ class Part:
 
     faults: tuple[Fault, ...]
     answer: Any
+    questions: tuple[Any, ...] = ()
+    """What it asks first, one after the other."""
 
     def fault(self, attempt: int) -> Fault | None:
         return self.faults[attempt - 1] if attempt <= len(self.faults) else None
+
+    def body(self, work: Work) -> Any:
+        """What it answers to a request that it does not get wrong."""
+        return {"interrupt": self.questions[work.resumes]} if work.resumes < len(self.questions) else self.answer
 
     def fails(self, graph: Graph, node: str) -> bool:
         """Whether the faults use up all attempts."""
@@ -71,6 +78,10 @@ class Script:
         chance = self._chance(f"{node}:{message}".encode())
         return chance.choice([chance.randrange(9), {"text": chance.choice(WORDS), "n": chance.randrange(5)}])
 
+    def silent(self, opened: InterruptOpened) -> bool:
+        """Whether nobody answers an interrupt before it expires."""
+        return opened.expires_at is not None and self._chance(f"{opened.node}?{opened.message}".encode()).random() < 0.5
+
     def updates(self, chance: Random) -> dict[str, Any]:
         """The updates of an edit."""
         return _updates(self.graph, chance, wild=0.0)
@@ -87,7 +98,9 @@ class Script:
         kinds = list(Fault)
         faults = tuple(chance.choice(kinds) for _ in range(count))
         answer = _answer(self.graph, chance, self.wild)
-        return Part(faults, {**answer, **self._goto(node, chance)} if isinstance(answer, dict) else answer)
+        count = chance.choice((1, 1, 2)) if chance.random() < 0.08 else 0
+        answer = {**answer, **self._goto(node, chance)} if isinstance(answer, dict) else answer
+        return Part(faults, answer, tuple(_question(chance) for _ in range(count)))
 
     def _goto(self, node: str, chance: Random) -> dict[str, Any]:
         """Where an answer goes: to nodes that it may name, in any of the forms, now and then to one that is not."""
@@ -98,6 +111,11 @@ class Script:
             return {"goto": "nowhere"}
         found = chance.choice([*targets, *[list(targets)] * (len(targets) > 1)])
         return {"goto": {"node": found, "updates": {"log": "went"}} if chance.random() < 0.2 else found}
+
+
+def _question(chance: Random) -> dict[str, Any]:
+    found: dict[str, Any] = {"message": chance.choice(WORDS), "schema": {"type": ["integer", "object"]}}
+    return {**found, "expires_in_ms": 50} if chance.random() < 0.3 else found
 
 
 def failure(fault: Fault) -> Any:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeVar
 
-from engine import control, travel
+from engine import control, resume, travel
 from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
 from engine.driver.travel import Travel
 from engine.driver.turn import Live, Turn
+from engine.gates import NO_STOPS, Stops
 from engine.graph import Graph, deep_merge
 from engine.joins import recount
 from engine.model import Commit, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
@@ -71,7 +72,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.loader = Loader(self.store, self._graph)  # type: ignore[arg-type]  # the part of a store that it reads
-        self.delivery = Delivery(self, self.outbox, lambda run, task: "", lambda: 0.5)  # type: ignore[arg-type]
+        self.delivery = Delivery(self, self.outbox, lambda run, task, resumes: "", lambda: 0.5)  # type: ignore[arg-type]
         self.delivery.timers = self.timers  # type: ignore[assignment]
         names = map(str, count(1))
         self.travel = Travel(self, self.loader, self.delivery, lambda: next(names))  # type: ignore[arg-type]
@@ -131,10 +132,16 @@ class World:
             found.append(known[row.seq])
         return found
 
-    def start(self, given: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None) -> None:
+    def start(
+        self, given: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None, stops: Stops = NO_STOPS
+    ) -> None:
         """Start a run; it is planned as far as `fate` says."""
         key = len(self.store.heads) + 1
-        head = _head(key, self.now, RunId(f"run-{key}"), input=dict(given or {}), config=dict(config or {}))
+        before, after = tuple(sorted(stops.before)), tuple(sorted(stops.after))
+        head = _head(
+            key, self.now, RunId(f"run-{key}"), input=dict(given or {}), config=dict(config or {}),
+            interrupt_before=before, interrupt_after=after,
+        )  # fmt: skip
         head = replace(head, workflow_version=self.first_version)
         run = new_run(head, self.graphs[self.first_version])
         self._begin(Live(run=run, head=head), control.start(run, self.now, "test"))
@@ -156,6 +163,8 @@ class World:
             parent=at,
             parent_id=parent.id,
             origin_id=parent.origin_id,
+            interrupt_before=parent.interrupt_before,
+            interrupt_after=parent.interrupt_after,
             config=deep_merge(parent.config, config or {}),
         )
         run = ready(self.loader.forked(head, parent, seq))
@@ -271,11 +280,9 @@ class World:
         """An interrupt is answered."""
 
         def act(turn: Turn, live: Live) -> None:
-            chosen = control.choose_interrupt(live.run, interrupt, value)
-            asked = [(live.run.interrupts[name], found) for name, found in chosen.items()]
-            self.delivery.take(turn, live, control.resume(live.run, chosen, updates or {}, turn.now, "test"))
-            for opened, found in asked:
-                self.delivery.take(turn, live, control.answer_interrupt(live.run, opened, found, turn.now, "test"))
+            chosen = resume.choose_interrupt(live.run, interrupt, value)
+            for plan in resume.resume(live.run, chosen, updates or {}, "test"):
+                self.delivery.take(turn, live, plan(turn.now))
 
         self.turn(act)
 

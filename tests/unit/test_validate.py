@@ -163,7 +163,7 @@ def test_limits_of_the_config_are_checked():
 # ---- what this version does not support yet
 
 
-@pytest.mark.parametrize("name", ["subgraphs", "interrupt_before", "interrupt_after"])
+@pytest.mark.parametrize("name", ["subgraphs"])
 def test_fields_of_later_versions_at_the_top_are_refused_by_name(name):
     problem = only(with_(**{name: {}}))
 
@@ -172,17 +172,12 @@ def test_fields_of_later_versions_at_the_top_are_refused_by_name(name):
     assert "not supported yet" in problem.message
 
 
-@pytest.mark.parametrize("name", ["wait_timeout_ms", "cache", "max_concurrency", "concurrency_key"])
+@pytest.mark.parametrize("name", ["cache", "max_concurrency", "concurrency_key"])
 def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
     problem = only(node(task(**{name: 1})))
 
     assert (problem.code, problem.path, problem.node) == ("document.field", f"/nodes/a/{name}", "a")
     assert "not supported yet" in problem.message
-
-
-@pytest.mark.parametrize("name", ["expires_in_ms", "on_expire"])
-def test_expiry_of_interrupts_is_refused_by_name(name):
-    assert "not supported yet" in only(node({"type": "interrupt", name: 5})).message
 
 
 @pytest.mark.parametrize("join", ["any", "first", {"quorum": 2}])
@@ -225,10 +220,28 @@ def test_other_node_types_are_refused_by_name(kind):
     assert f"`{kind}` is not supported yet" in problem.message
 
 
-def test_the_handle_of_expiry_is_refused_by_name():
-    wrong = document({"i": {"type": "interrupt"}, "b": task()}, [*chain("i"), ("i:expired", "b"), ("b", "__end__")])
+EXPIRES = [*chain("i"), ("i:expired", "b"), ("b", "__end__")]
 
-    assert "not supported yet" in found(wrong, "edge.handle")[0].message
+
+def test_an_interrupt_that_expires_may_have_an_edge_for_that():
+    good = document({"i": {"type": "interrupt", "expires_in_ms": 5}, "b": task()}, EXPIRES)
+
+    assert validate(good) == ()
+
+
+def test_an_edge_for_expiry_needs_an_interrupt_that_expires():
+    problem = only(document({"i": {"type": "interrupt"}, "b": task()}, EXPIRES))
+
+    assert (problem.code, problem.path) == ("edge.handle", "/edges/2")
+    assert "expires_in_ms" in problem.message
+
+
+def test_a_value_for_expiry_needs_a_time_and_fits_the_schema():
+    alone = only(node({"type": "interrupt", "on_expire": 1}))
+    wrong = only(node({"type": "interrupt", "on_expire": 1, "expires_in_ms": 5, "schema": {"type": "string"}}))
+
+    assert (alone.code, alone.path) == ("document.field", "/nodes/a/on_expire")
+    assert (wrong.code, wrong.path) == ("mapping.type", "/nodes/a/on_expire")
 
 
 @pytest.mark.parametrize("config", [{"timeout_ms": 1.5}, {"max_cost": -1}, {"max_steps": "9"}])

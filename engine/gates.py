@@ -1,0 +1,80 @@
+"""Gates: what a breakpoint holds back, in place of the task that it is before or of the arrivals that come after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from engine.errors import Invalid
+from engine.graph import Graph
+from engine.model import Gate, Ref, Task, TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stops:
+    """The nodes of a run that have a breakpoint before or after them."""
+
+    before: frozenset[str] = frozenset()
+    after: frozenset[str] = frozenset()
+
+
+NO_STOPS = Stops()
+
+
+def stops_of(graph: Graph, before: Iterable[str] | None, after: Iterable[str] | None) -> Stops:
+    """The breakpoints of a run: those of its workflow where it has none of its own (None). One at a node that a send
+    runs is one at the send as well: items never stop by themselves."""
+    given = (graph.interrupt_before if before is None else before, graph.interrupt_after if after is None else after)
+    if not any(given):
+        return NO_STOPS
+    return Stops(before=_with_sends(graph, given[0]), after=_with_sends(graph, given[1]))
+
+
+def check_stops(graph: Graph, names: Iterable[str]) -> None:
+    """Refuse breakpoints of a run at nodes that its workflow does not have. Raises Invalid."""
+    for name in names:
+        if name not in graph.nodes:
+            known = ", ".join(graph.nodes)
+            raise Invalid(f"there is no node '{name}' to stop at; nodes: {known}", "breakpoint.unknown_node")
+
+
+def _with_sends(graph: Graph, names: Iterable[str]) -> frozenset[str]:
+    found = {name for name in names if name in graph.nodes}
+    targets = {name: getattr(node.spec, "targets", ()) for name, node in graph.nodes.items()}
+    return frozenset(found | {name for name, called in targets.items() if not found.isdisjoint(called)})
+
+
+def held(stops: Stops, task: Task) -> Task:
+    """The task, or the gate that stands for it where a breakpoint is before its node."""
+    return task if task.node not in stops.before else _gate(task, Gate())
+
+
+def gate_after(
+    task: Task, ref: Ref, level: int, handles: tuple[str | None, ...], goto: tuple[str, ...] | None = None
+) -> Task:
+    """The gate after a task that ends by commit `ref`: it counts as work where that task stood, until it is passed."""
+    done = Task(id=task.id, wave=task.wave, causes=(ref,), level=level, place=task.place)
+    return _gate(done, Gate(handles=handles, goto=goto))
+
+
+def _gate(task: Task, gate: Gate) -> Task:
+    return replace(task, id=_gate_id(task.id, gate), gate=gate)
+
+
+def _gate_id(task_id: TaskId, gate: Gate) -> TaskId:
+    return TaskId(f"{task_id}.{gate.side}")
+
+
+def named(task: Task, name: TaskId) -> Task:
+    """The task under another id; a gate keeps saying what it is."""
+    return replace(task, id=name if task.gate is None else _gate_id(name, task.gate))
+
+
+def is_after(task: Task) -> bool:
+    """Whether a task of the frontier is one that is done, held by a breakpoint after its node."""
+    return task.gate is not None and task.gate.handles is not None
+
+
+def passed(gate: Task) -> Task:
+    """The task that a gate before its node has held back."""
+    return replace(gate, id=TaskId(gate.id.rpartition(".")[0]), gate=None)

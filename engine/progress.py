@@ -1,0 +1,55 @@
+"""What is known of the work of a run between its commits: how far open tasks are, and the state to be injected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.model import ErrorInfo, InterruptId, TaskStatus
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of an open task beyond its activation. Times are milliseconds since the epoch."""
+
+    created_at: int = 0
+    status: TaskStatus = TaskStatus.PENDING
+    attempt: int = 1
+    first_attempt: int = 1
+    """The attempt that the node's retry policy counts from: a retry of the run begins anew."""
+    since: int = 0
+    """The commit before which nothing that happened to the task counts any more."""
+    worker: str | None = None
+    started_at: int | None = None
+    deadline: int | None = None
+    due_at: int | None = None
+    reason: str | None = None
+    wait_until: int | None = None
+    """When the attempt gives up waiting for a worker."""
+    accepted: bool = False
+    input_hash: str | None = None
+    error: ErrorInfo | None = None
+    report: Mapping[str, Any] | None = None
+    """What its worker reported last."""
+    heard_at: int | None = None
+    interrupt: InterruptId | None = None
+    """The one that is open."""
+    interrupts: int = 0
+    """How many it has opened."""
+    resumes: int = 0
+    """How often its worker was given the answer to a question."""
+    resume: Any = None
+    """The last of these answers."""
+    asked_at: int = 1
+    """The first attempt of the request that counts: what was answered to an earlier one is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """State that somebody wants written right after a node's next commit."""
+
+    id: str
+    node: str
+    updates: Mapping[str, Any]
+    actor: str

@@ -1,0 +1,53 @@
+"""Breakpoints over HTTP: set per run, listed in the inbox, passed by a resume."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.api.serving import Server, a_server, straight
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with a_server(tmp_path) as found:
+        await found.post("/workflows", straight(interrupt_before=["a"]), 201)
+        yield found
+
+
+async def started(server: Server, status: int = 201, **body: Any) -> Any:
+    return await server.post("/workflows/straight/runs?wait=10", body, status)
+
+
+async def test_a_run_stops_at_the_breakpoint_of_its_workflow_and_goes_on(server: Server) -> None:
+    run = await started(server)
+    (found,) = (await server.get("/interrupts", params={"status": "open"}))["items"]
+
+    await server.post(f"/interrupts/{found['id']}/resume", {"resume": None})
+    after = await server.settled(run["id"])
+
+    assert (run["status"], run["state"], run["tasks"]) == ("interrupted", {"n": 0}, [])
+    assert (found["kind"], found["node"], found["run_id"]) == ("breakpoint", "a", run["id"])
+    assert (after["status"], after["state"], after["interrupts"]) == ("completed", {"n": 1}, [])
+
+
+async def test_a_run_may_have_breakpoints_of_its_own(server: Server) -> None:
+    run = await started(server, interrupt_before=[], interrupt_after=["a"])
+
+    fork = await server.post(f"/runs/{run['id']}/fork", {"checkpoint_id": f"{run['id']}.1"}, 201)
+    forked = await server.settled(fork["id"])
+
+    assert (run["status"], run["state"]) == ("interrupted", {"n": 1})
+    assert (forked["status"], forked["state"]) == ("interrupted", {"n": 1})
+
+
+async def test_a_breakpoint_at_no_node_is_refused(server: Server) -> None:
+    problem = await server.refused("POST", "/workflows/straight/runs", 422, json={"interrupt_after": ["ghost"]})
+    document = straight("other", interrupt_before=["ghost"])
+    saved = await server.refused("POST", "/workflows", 422, json=document)
+
+    assert problem["code"] == "breakpoint.unknown_node"
+    assert [(found["code"], found["path"]) for found in saved["errors"]] == [("reference.name", "/interrupt_before/0")]
