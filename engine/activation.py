@@ -43,7 +43,7 @@ def follow(
     settled = settle(run.graph.topology, run.frontier, task if leaves else None, arrivals)
     opened, waiting, joined = activated(run, settled, coming)
     if not (opened or waiting) and is_last(run, task):
-        last = next_deferred(run, coming, late)
+        last = next_deferred(run, coming if coming.ref not in run.history.entries else None, late)
         if last is not None and _within_limits(run, last, 0):
             return Activated(
                 (held(run.stops, last),),

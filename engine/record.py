@@ -244,6 +244,11 @@ def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[A
     return [*_padded(parts, 5), task.index, task.call, task.slot, *([task.place] if task.place else [])]
 
 
+def _read_gate(parts: list[Any]) -> Gate:
+    handles, goto = (None if part is None else tuple(part) for part in parts)
+    return Gate(handles=handles, goto=goto)
+
+
 def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None) -> Task:
     task_id, wave, edges, causes, own_level = _padded(parts[:5], 5)
     index, call, slot, place, gate = (*parts[5:], None, None, None, None, None)[:5]
@@ -258,7 +263,7 @@ def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None
         call=call,
         slot=slot,
         place=place or "",
-        gate=None if gate is None else Gate(*(None if part is None else tuple(part) for part in gate)),
+        gate=None if gate is None else _read_gate(gate),
     )
 
 

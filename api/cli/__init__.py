@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -16,11 +14,5 @@ for _name in sorted(found.name for found in iter_modules(__path__) if not found.
 
 
 def main() -> None:
-    """The `clew` command. What is logged goes to standard error, and only errors do; `clew serve` sets up its own."""
-    import structlog
-
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    """The `clew` command."""
     app()

@@ -5,6 +5,8 @@ What is heavy is imported by the command that needs it.
 
 from __future__ import annotations
 
+import logging
+import sys
 from typing import Annotated, NoReturn
 
 import typer
@@ -19,6 +21,18 @@ app = typer.Typer(
 
 FAILED, MISUSED = 1, 2
 """Exit codes: what was looked at is wrong, or could not be done; the command itself was not understood."""
+
+
+@app.callback()
+def log_errors_only() -> None:
+    """A checkpointed state-graph engine."""
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Database = Annotated[str, typer.Option("--db", envvar="CLEW_DB", help="sqlite:///FILE")]

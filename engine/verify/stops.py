@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.gates import gate_after, is_after, passed
 from engine.model import Arrival, Commit, Kind, Task, TaskStatus
 from engine.verify import walk
@@ -20,7 +22,8 @@ def passes(commit: Commit) -> Task | None:
 def sent(line: Line, commit: Commit) -> list[Arrival]:
     """What is sent on with a commit: by it, or by the one after which a breakpoint has held it back."""
     if (gate := passes(commit)) is not None:
-        return walk.sent(line.graph, line.of(gate.causes)[0]) if is_after(gate) else []
+        done = line.of(gate.causes)[0]
+        return walk.sent(line.graph, replace(done, task=gate)) if is_after(gate) else []
     return [] if _stops_after(line, commit) else walk.sent(line.graph, commit)
 
 
