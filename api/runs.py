@@ -94,8 +94,10 @@ def _names(given: list[str] | None) -> tuple[str, ...] | None:
 
 
 def _wanted(asked: Fork | Replay) -> Asked:
+    names = (asked.goto,) if isinstance(asked.goto, str) else asked.goto
     return Asked(
-        updates=asked.updates, reuse=asked.reuse is not None, reuse_interrupts=asked.reuse_interrupts
+        updates=asked.updates, reuse=asked.reuse is not None, reuse_interrupts=asked.reuse_interrupts,
+        goto=None if names is None else tuple(names),
     )  # fmt: skip
 
 

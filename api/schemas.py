@@ -113,7 +113,9 @@ class Fork(Asked):
     checkpoint_id: str
     updates: Object = Field(default_factory=dict, description="State updates, through the reducers.")
     config: Object = Field(default_factory=dict, description="Laid over the run's config.")
-    goto: NotYet = None
+    goto: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, description="A node or a list of nodes to run instead of what was in flight."
+    )
     workflow_version: NotYet = None
     reuse: Literal["unchanged"] | None = Field(
         default=None, description="`unchanged`: takes over recorded answers to tasks whose input is the same."
@@ -126,7 +128,9 @@ class Replay(Asked):
 
     checkpoint_id: str
     updates: Object = Field(default_factory=dict, description="State updates, through the reducers.")
-    goto: NotYet = None
+    goto: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, description="A node or a list of nodes to run instead of what was in flight."
+    )
     workflow_version: NotYet = None
     reuse: Literal["unchanged"] | None = Field(
         default=None, description="`unchanged`: takes over recorded answers to tasks whose input is the same."

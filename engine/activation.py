@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.address import task_id_of
+from engine.address import place_of, task_id_of
+from engine.deferred import is_last, next_deferred, put_off
 from engine.gates import held
+from engine.gotos import goto_arrivals
 from engine.history import Entry
-from engine.joins import Settled, recount, settle
-from engine.model import END, Arrival, ErrorInfo, Ref, Task, Wave
+from engine.joins import Fired, Settled, recount, settle
+from engine.model import DEFERRED, END, GOTO, Arrival, ErrorInfo, Ref, Task, Wave
 from engine.run import Run
 
 
@@ -23,11 +25,30 @@ class Activated:
     blockers: dict[Wave, int] | None
 
 
-def follow(run: Run, task: Task, coming: Entry, handles: Sequence[str | None], *, leaves: bool = True) -> Activated:
-    """What becomes active when `task` ends by its commit `coming` and leaves by these handles."""
-    arrivals = arrivals_of(run, task, coming.ref, handles)
+def follow(
+    run: Run,
+    task: Task,
+    coming: Entry,
+    handles: Sequence[str | None],
+    goto: Sequence[str] | None = None,
+    *,
+    leaves: bool = True,
+) -> Activated:
+    """What becomes active when `task` ends by its commit `coming` and leaves by these handles, or for these nodes."""
+    if goto is None:
+        arrivals = arrivals_of(run, task, coming.ref, handles)
+    else:
+        arrivals = goto_arrivals(run.graph.topology, task, coming.ref, goto)
+    arrivals, late = put_off(run, task, coming.ref, arrivals)
     settled = settle(run.graph.topology, run.frontier, task if leaves else None, arrivals)
     opened, waiting, joined = activated(run, settled, coming)
+    if not (opened or waiting) and is_last(run, task):
+        last = next_deferred(run, coming, late)
+        if last is not None and _within_limits(run, last, 0):
+            return Activated(
+                (last,), tuple(one for one in late if one.wave.node != last.node), joined, settled.blockers
+            )
+    waiting = (*waiting, *late)
     return Activated(opened, waiting, joined, settled.blockers if len(opened) == len(settled.fired) else None)
 
 
@@ -36,11 +57,13 @@ def arrivals_of(run: Run, task: Task, cause: Ref, handles: Sequence[str | None])
     edges = [edge for handle in handles for edge in shape.edges_from(task.node, handle)]
     if len(handles) > 1:
         edges.sort(key=lambda edge: edge.index)
+    apart = run.graph.apart
     return [
         Arrival(
             edge.index,
             cause,
             Wave(edge.target, shape.rounds_over(edge.index, wave.rounds), wave.frame, wave.generation),
+            place_of(task, edge.index) if edge.target in apart else "",
         )
         for edge in edges
         if edge.target != END
@@ -55,35 +78,50 @@ def activated(
     waiting, joined = list(settled.waiting), []
     for wave, arrivals in settled.fired:
         task = activate(run, wave, arrivals, coming)
-        if task.level > run.max_steps or run.task_count + len(opened) >= run.max_tasks:
+        if not _within_limits(run, task, len(opened)):
             waiting += [arrival for arrival in arrivals if arrival.cause == coming.ref]
             continue
         opened.append(task)
-        if wave in run.frontier.waves:
+        if not task.place and wave in run.frontier.waves:
             joined.append(wave)
     return tuple(opened), tuple(waiting), tuple(joined)
 
 
+def _within_limits(run: Run, task: Task, opened: int) -> bool:
+    return task.level <= run.max_steps and run.task_count + opened < run.max_tasks
+
+
 def activate(run: Run, wave: Wave, arrivals: Sequence[Arrival], coming: Entry) -> Task:
     """The task of a wave that fires: its causes in canonical order, with the edges in the order of their causes."""
+    if arrivals[0].place == DEFERRED and (last := next_deferred(run, None)) is not None:
+        return last
     causes = run.history.in_order((arrival.cause for arrival in arrivals), coming)
     place = {entry.ref: number for number, entry in enumerate(causes)}
-    edges = tuple(a.edge for a in sorted(arrivals, key=lambda a: (place[a.cause], a.edge)))
+    edges = tuple(a.edge for a in sorted(arrivals, key=lambda a: (place[a.cause], a.edge)) if a.edge != GOTO)
     task = Task(
         id=task_id_of(run, wave, (entry.task_id for entry in causes), edges, None),
         wave=wave,
         causes=tuple(entry.ref for entry in causes),
         level=1 + max(entry.order[0] for entry in causes),
         edges=edges,
+        place=arrivals[0].place,
     )
     return held(run.stops, task)
 
 
-def held_back(run: Run) -> list[Wave]:
-    """The waves that nothing can reach any more and that wait all the same: a limit of the run holds them back."""
-    if run.frontier.blockers is not None or not run.frontier.waves:
-        return []
-    return [wave for wave, count in recount(run.graph.topology, run.frontier).items() if count == 0]
+def held_back(run: Run) -> list[Fired]:
+    """The waves that nothing can reach any more and that wait all the same, with what arrived, and the arrivals that
+    wait for nothing: a limit of the run holds them back."""
+    front = run.frontier
+    found: list[Fired] = [(arrival.wave, (arrival,)) for arrival in front.held]
+    if front.blockers is None and front.waves:
+        free = [wave for wave, count in recount(run.graph.topology, front).items() if count == 0]
+        found += [(wave, tuple(front.waves[wave])) for wave in free]
+    if front.deferred and not (front.tasks or front.waves or front.held):
+        last = next_deferred(run, None)
+        assert last is not None
+        found.append((last.wave, tuple(front.deferred[last.node])))
+    return found
 
 
 COST_TOLERANCE = 1 + 1e-9
@@ -97,7 +135,7 @@ def limit_error(run: Run) -> ErrorInfo | None:
         return ErrorInfo(code="run.cost_limit", message=message, retryable=False)
     if not (held := held_back(run)):
         return None
-    node = held[-1].node
+    node = held[-1][0].node
     if run.task_count >= run.max_tasks:
         message = f"the run would start more than {run.max_tasks} tasks; raise config.max_tasks"
         return ErrorInfo(code="run.task_limit", message=message, node=node, retryable=False)

@@ -1,4 +1,4 @@
-"""Names that follow from where a task stands: its id, and the origin of its messages."""
+"""Names that follow from where a task stands: its id, its address, and the origin of its messages."""
 
 from __future__ import annotations
 
@@ -16,10 +16,30 @@ def task_id_of(run: Run, wave: Wave, causes: Iterable[str], edges: Iterable[int]
     return TaskId(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32])
 
 
+def address_of(task: Task) -> str:
+    """Where a task stands, the same in every run of its origin (3.2); an item's send is not in it."""
+    wave = task.wave
+    text = f"{wave.frame}|{wave.node}|{wave.rounds}|{wave.generation}|{task.index}"
+    return f"{text}|{task.place}" if task.place else text
+
+
+def place_of(cause: Task, edge: int) -> str:
+    """What tells a task that this one activates by itself from others at the same node: its edge and address."""
+    return _short(f"{edge}|{address_of(cause)}")
+
+
+def generation_of(opener: str) -> str:
+    """The name of the generation that is opened there: work of another one never joins with what follows."""
+    return _short(f"generation|{opener}")
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def origin_of(run: Run, task: Task) -> str:
     """What a task's messages are named after: the run they first belonged to and the task's address (2.1)."""
-    wave = task.wave
-    text = f"{run.origin_id}|{wave.frame}|{wave.node}|{wave.rounds}|{wave.generation}|{task.index}"
+    text = f"{run.origin_id}|{address_of(task)}"
     if task.call is not None:  # several sends, or one send several times, may run a node for one index
         text = f"{text}|{run.frontier.tasks[task.call].node}|{task.slot}"
     return hashlib.sha256(text.encode()).hexdigest()[:24]

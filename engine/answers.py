@@ -9,6 +9,7 @@ from engine.answer import Answer, AnswerInvalid, parse_answer
 from engine.commits import Result, Step, finish
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail
+from engine.gotos import check_goto
 from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, RunStatus, Task, TaskId, TaskStatus, Usage
 from engine.questions import asks
@@ -45,7 +46,6 @@ def answered(
     current = run.progress[task_id].attempt
     try:
         answer = parse_answer(body)
-        _check_supported(answer)
         if answer.error is None:
             return _apply(run, task, answer, worker, now)
         failure = NodeFailure(
@@ -75,11 +75,6 @@ def _too_late(run: Run, task: Task | None, attempt: int | None) -> str | None:
     return None
 
 
-def _check_supported(answer: Answer) -> None:
-    if answer.goto is not None:
-        raise NodeFailure("answer.unsupported", "'goto' in an answer is not supported by this version")
-
-
 def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: int) -> Step | None:
     """Apply an answer that was given on another line to the same input; None where it does not count any more, since
     the node wants another output by now. Raises NodeFailure where the state does not take it."""
@@ -99,7 +94,7 @@ def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int, r
     updates = answer.updates if task.call is not None else (*answer.updates, *spec.output.updates(answer.output))
     result = Result(
         updates=updates, answer=answer.raw, usage=answer.usage, worker=worker, reused=reused is not None,
-        input_hash=reused,
+        input_hash=reused, goto=answer.goto,
     )  # fmt: skip
     return finish(run, task, result, now)
 
@@ -111,6 +106,8 @@ def _check_output(run: Run, task: Task, answer: Answer) -> None:
         if problems := spec.output_schema.problems(output):
             message = f"the output does not satisfy output_schema: {problems[0].path or '/'}: {problems[0].message}"
             raise NodeFailure("output.invalid", message, retryable=True)
+    if answer.goto is not None:
+        check_goto(run.graph, task, answer.goto)
 
 
 def attempt_failed(

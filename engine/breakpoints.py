@@ -47,4 +47,4 @@ def _released(run: Run, gate: Task) -> Activated:
     if gate.gate.handles is None:
         return Activated((passed(gate),), (), (), run.frontier.blockers)
     done = run.history.entries[gate.causes[0]]
-    return follow(run, gate, done, gate.gate.handles)
+    return follow(run, gate, done, gate.gate.handles, gate.gate.goto)

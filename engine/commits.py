@@ -44,7 +44,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How a task ended: its updates, the handles it leaves by, and what is recorded of it."""
+    """How a task ended: its updates, the handles it leaves by or the nodes that `goto` names instead, and what is
+    recorded of it."""
 
     updates: Updates = ()
     handles: tuple[str | None, ...] = (None,)
@@ -54,6 +55,7 @@ class Result:
     error: ErrorInfo | None = None
     usage: Usage = NO_USAGE
     worker: str | None = None
+    goto: tuple[str, ...] | None = None
     status: TaskStatus = TaskStatus.COMPLETED
     reused: bool = False
     """Whether the answer was taken over from another line; `input_hash` is that of its input."""
@@ -95,10 +97,10 @@ def commit_task(
     order = (level, run.graph.nodes[task.node].position, -1)
     coming = Entry(next_ref(run), run.history.clock + 1, order, {}, causes=causes, edges=task.edges, task_id=task.id)
     if task.node in run.stops.after:
-        gate = gate_after(task, coming.ref, level, result.handles)
+        gate = gate_after(task, coming.ref, level, result.handles, result.goto)
         after = Activated((gate,), (), (), run.frontier.blockers)
     else:
-        after = follow(run, task, coming, result.handles)
+        after = follow(run, task, coming, result.handles, result.goto)
     commit = record(
         run, task, result, writes, level, causes, Kind.NODE, now,
         closed=closed, opened=after.opened, waiting=after.waiting, joined=after.joined,

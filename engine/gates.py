@@ -49,10 +49,12 @@ def held(stops: Stops, task: Task) -> Task:
     return task if task.node not in stops.before else _gate(task, Gate())
 
 
-def gate_after(task: Task, ref: Ref, level: int, handles: tuple[str | None, ...]) -> Task:
+def gate_after(
+    task: Task, ref: Ref, level: int, handles: tuple[str | None, ...], goto: tuple[str, ...] | None = None
+) -> Task:
     """The gate after a task that ends by commit `ref`: it counts as work where that task stood, until it is passed."""
-    done = Task(id=task.id, wave=task.wave, causes=(ref,), level=level)
-    return _gate(done, Gate(handles=handles))
+    done = Task(id=task.id, wave=task.wave, causes=(ref,), level=level, place=task.place)
+    return _gate(done, Gate(handles=handles, goto=goto))
 
 
 def _gate(task: Task, gate: Gate) -> Task:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from engine.model import START
 from engine.plugins import Reducer
 from engine.retry import RetryPolicy
 from engine.schema import Schema
@@ -44,6 +45,10 @@ class Node:
     wait_timeout_ms: int | None = None
     on_error: str = "fail"
     parameters: Any = None
+    join: str = "all"
+    defer: bool = False
+    goto: tuple[str, ...] | None = None
+    """The nodes that answers may name, None where they may name any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,34 @@ class Graph:
     config: Mapping[str, Any] = field(default_factory=dict)
     interrupt_before: tuple[str, ...] = ()
     interrupt_after: tuple[str, ...] = ()
+
+    @cached_property
+    def apart(self) -> frozenset[str]:
+        """The nodes that each arrival activates by itself."""
+        return frozenset(node.name for node in self.nodes.values() if node.join == "each")
+
+    @cached_property
+    def deferred(self) -> frozenset[str]:
+        """The nodes that run when nothing else is active, but for those that a send runs."""
+        called = {name for node in self.nodes.values() for name in getattr(node.spec, "targets", ())}
+        return frozenset(node.name for node in self.nodes.values() if node.defer) - called
+
+    @cached_property
+    def at_the_end(self) -> tuple[str, ...]:
+        """The deferred nodes that no edge leads to: they run once in any case."""
+        led_to = {edge.target for edge in self.edges}
+        return tuple(name for name in self.nodes if name in self.deferred and name not in led_to)
+
+    @cached_property
+    def depths(self) -> Mapping[str, int]:
+        """Per node the longest path of forward edges from the start; 0 where none leads."""
+        shape = self.topology
+        found = dict.fromkeys(shape.names, -1) | {START: 0}
+        for source, target in sorted(shape.forward(), key=lambda ends: shape.walk.place[ends[0]]):
+            if found[shape.names[source]] >= 0:
+                name = shape.names[target]
+                found[name] = max(found[name], found[shape.names[source]] + 1)
+        return {name: max(depth, 0) for name, depth in found.items()}
 
     @cached_property
     def topology(self) -> Topology:

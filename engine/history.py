@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from engine.errors import StateInvalid
 from engine.graph import ERROR_HANDLE, Graph
-from engine.model import EDITS, Commit, ErrorInfo, Ref, Task, TaskId, Updates
+from engine.model import EDITS, Commit, ErrorInfo, Folded, Ref, Task, TaskId, Updates
 from engine.state import State, check_merged, durable, fleeting, reduced
 from reducers._errors import UpdateError
 from reducers._overwrite import is_overwrite
@@ -38,6 +38,8 @@ class Entry:
     depth: int = 0
     error: ErrorInfo | None = None
     task_id: str = ""
+    whole: bool = False
+    """Whether its task saw everything that was committed before."""
 
 
 @dataclass(slots=True)
@@ -62,12 +64,19 @@ class History:
     max_level: int = 0
     tips: set[Ref] = field(default_factory=set)
     base_shown: State = field(default_factory=dict)
+    folded: dict[Ref, Folded] = field(default_factory=dict)
+    """Those of the tips that are folded away, or were at the last cut, in canonical order."""
     plain: bool = True
+    swallowed: bool = False
+    """Whether a task saw commits since the last cut that were folded away beside the root."""
     last: Updates = ()
     opened_at: dict[TaskId, int] = field(default_factory=dict)
     views: dict[TaskId, State] = field(default_factory=dict)
     sources: dict[str, list[Ref]] = field(default_factory=dict)
     """Per key that snapshots keep by reference: the commits whose writes make its value after the root."""
+
+    by_value: set[str] = field(default_factory=set)
+    """Keys of that kind that are kept by value all the same."""
 
     # ---- what a task sees
 
@@ -77,9 +86,12 @@ class History:
             return known
         causes = [self.entries[ref] for ref in task.causes if ref in self.entries]
         until = self.opened_at.get(task.id, self.clock)
-        if len(causes) == 1 and not self.edits:
+        if task.whole:
+            found = self._whole(causes, until, strict=True)
+        elif len(causes) == 1 and not self.edits:
             return causes[0].state
-        found = self._merge(causes, until)
+        else:
+            found = self._merge(causes, until)
         self.views[task.id] = found
         return found
 
@@ -89,11 +101,13 @@ class History:
 
     def errors(self, task: Task) -> tuple[ErrorInfo, ...]:
         """The errors of the causes that came over an error edge, in canonical order."""
+        if task.whole:
+            return ()
         found = (self.entries[ref].error for ref in task.causes if ref in self.entries)
         return tuple(error for error in found if error is not None)
 
     def _fleeting(self, ref: Ref) -> Updates:
-        if (entry := self.entries.get(ref)) is not None:
+        if (entry := self.entries.get(ref) or self.folded.get(ref)) is not None:
             return entry.fleeting
         return next((edit.fleeting for edit in self.edits if edit.ref == ref), ())
 
@@ -103,10 +117,32 @@ class History:
         between = self._between(meet, causes) if len(causes) > 1 else []
         if not between and not edits:
             return meet.state
-        state = fold(self.graph, meet.state, between, edits, strict=strict)
+        below = self.base_shown if any(entry.whole for entry in between) and meet.ref == self.root else meet.state
+        state = fold(self.graph, below, between, edits, strict=strict)
         if strict:
             check_merged(self.graph, state, {name for entry in between for name, _ in entry.writes})
         return state
+
+    def _whole(self, causes: Sequence[Entry], until: int, *, strict: bool) -> State:
+        """The durable state after everything that was committed before a task: `causes` are all ends of the line."""
+        assert self.root is not None
+        entries = self._between(self.entries[self.root], causes)
+        state = fold(
+            self.graph, self.base_shown, entries, [edit for edit in self.edits if edit.at <= until], strict=strict
+        )
+        if strict:
+            check_merged(self.graph, state, set(state))
+        return state
+
+    def ends(self, coming: Entry | None) -> tuple[Folded, ...]:
+        """The commits that no other one has as a cause once `coming` is there, in canonical order."""
+        if coming is not None and coming.ref in self.entries:  # it is there: a breakpoint after it is passed
+            coming = None
+        gone = coming.causes if coming is not None else ()
+        early = [end for ref, end in self.folded.items() if ref in self.tips and ref not in gone]
+        since = [self.entries[ref] for ref in self.tips if ref not in self.folded and ref not in gone]
+        late = self.sorted([*since, *([coming] if coming is not None else [])])
+        return (*early, *(Folded(entry.ref, entry.task_id, entry.fleeting) for entry in late))
 
     def merged(self, causes: Sequence[Ref]) -> State:
         """The durable state after these commits, as a task that they cause now would see it."""
@@ -188,14 +224,17 @@ class History:
         self.clock += 1
         causes = commit.causes
         parents = [self.entries[ref] for ref in causes if ref in self.entries]
-        meet = self.dominator_of(parents)
+        whole = task.whole and causes == task.causes
+        meet = self.dominator_of([] if whole else parents)
         writes, passing = durable(self.graph, commit.writes), fleeting(self.graph, commit.writes)
         state = self._after(task, causes, writes, fresh if not passing else None)
         entry = Entry(
             commit.ref, self.clock, order, state, writes, passing, causes, task.ways, meet.ref, meet.depth + 1,
-            commit.error if commit.handle == ERROR_HANDLE else None, task.id,
+            commit.error if commit.handle == ERROR_HANDLE else None, task.id, whole,
         )  # fmt: skip
         self.entries[commit.ref] = entry
+        if whole and len(self.folded) > 1:
+            self.swallowed = True
         self.tips.difference_update(causes)
         self.tips.add(commit.ref)
         self.max_level = max(self.max_level, order[0])
@@ -207,7 +246,8 @@ class History:
         since = self.opened_at.get(task.id, self.clock) if own else self.clock
         view = self.views.get(task.id) if own else None
         if view is None:  # not strict: who sees branches that do not merge has failed, and may go on by its error edge
-            view = self._merge([self.entries[ref] for ref in causes if ref in self.entries], since, strict=False)
+            seen = [self.entries[ref] for ref in causes if ref in self.entries]
+            view = (self._whole if own and task.whole else self._merge)(seen, since, strict=False)
         later = [edit for edit in self.edits if edit.at > since]
         if later or fresh is None:
             last = [Entry(Ref(0), self.clock, (0, 0, 0), {}, writes)] if writes else []
@@ -223,25 +263,35 @@ class History:
 
     def cut(self, entry: Entry) -> None:
         """Fold away everything before a commit that everything active descends from."""
-        if not (self.plain and self.tips == {entry.ref}):
-            self.base_shown = self.lasting()
-            self.plain = False
-        else:
-            self.base_shown = entry.state
+        if self.swallowed:
+            self._keep_by_value()
+        self.folded = {end.ref: end for end in self.ends(None)}
+        self.plain = self.tips == {entry.ref}
+        self.base_shown = entry.state if self.plain else self.lasting()
         if self.root is not None and entry.causes != (self.root,):
             self._trace(self._between(self.entries[self.root], [entry]), self.edits)
         else:
             self._trace([entry], self.edits)
         entry.causes, entry.dominator, entry.depth = (), None, 0
-        self.root, self.entries, self.edits, self.tips = entry.ref, {entry.ref: entry}, [], {entry.ref}
+        self.root, self.entries, self.edits, self.tips = entry.ref, {entry.ref: entry}, [], set(self.folded)
         self.views.clear()
+
+    def _keep_by_value(self) -> None:
+        """Give up the references of keys that were written by commits folded away beside the root."""
+        assert self.root is not None
+        before = self.entries[self.root].state
+        for name, value in self.base_shown.items():
+            if self.graph.state[name].reducer.by_reference and before.get(name) != value:
+                self.sources.pop(name, None)
+                self.by_value.add(name)
+        self.swallowed = False
 
     def _trace(self, entries: Sequence[Entry], edits: Sequence[Edit]) -> None:
         """Note who wrote the keys that are kept by reference, in the order in which the writes are folded."""
         names = {name for entry in entries for name, _ in entry.writes}
         names |= {name for edit in edits for name, _ in edit.writes}
         for name in names:
-            if self.graph.state[name].reducer.by_reference:
+            if self.graph.state[name].reducer.by_reference and name not in self.by_value:
                 found = self.sources.setdefault(name, [])
                 for ref, update in _by_edits(name, entries, edits):
                     if is_overwrite(update):

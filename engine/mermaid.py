@@ -17,10 +17,11 @@ NOTHING = "\N{NO-BREAK SPACE}"
 
 
 def mermaid(graph: Graph) -> str:
-    """A flowchart: nodes in the shape of their type, handles on edges, error edges in red, send targets dashed."""
+    """A flowchart: nodes in the shape of their type, handles on edges, error edges in red; dashed where sends and
+    answers lead."""
     ids = {name: f"n{place}" for place, name in enumerate(graph.nodes)} | {START: "first", END: "last"}
     lines = ["flowchart TD", *_nodes(graph, ids)]
-    edges = [*_edges(graph, ids), *_sends(graph, ids)]
+    edges = [*_edges(graph, ids), *_sends(graph, ids), *_gotos(graph, ids)]
     lines += [f"    {line}" for line in edges]
     if failing := [str(place) for place, edge in enumerate(graph.edges) if edge.handle == ERROR_HANDLE]:
         lines.append(f"    linkStyle {','.join(failing)} stroke:red")
@@ -56,6 +57,13 @@ def _sends(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
         fields = fields_of(graph.document["nodes"][node.name], defaults)
         for target, _ in targets(fields) if targets is not None else ():
             yield f'{ids[node.name]} -.->|"each item"| {ids[target]}'
+
+
+def _gotos(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
+    """The nodes that answers may name."""
+    for node in graph.nodes.values():
+        for target in node.goto or ():
+            yield f'{ids[node.name]} -.->|"goto"| {ids[target]}'
 
 
 def escaped(text: str) -> str:

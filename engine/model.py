@@ -18,6 +18,12 @@ Updates = tuple[tuple[str, Json], ...]
 """State updates in the order in which they apply: (key, update) pairs; a key may occur twice."""
 
 START, END = "__start__", "__end__"
+GOTO = -1
+"""Stands for the edge where an answer named the node by `goto`: no edge led there."""
+DEFERRED = "deferred"
+"""The place of what waits at a deferred node, and of the task that it becomes."""
+NAMED = "named"
+"""The place of the tasks that a fork or replay names by `goto`."""
 SEQ_BITS = 32
 
 
@@ -158,20 +164,34 @@ class Wave:
 
 
 @dataclass(frozen=True, slots=True)
+class Folded:
+    """What is kept of a commit that is folded away and that nothing follows from yet."""
+
+    ref: Ref
+    task_id: str
+    fleeting: Updates = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a completed task sent along an edge and what waits at a join."""
+    """What a completed task sent along an edge (or by GOTO) and what waits at a join.
+
+    `place` is set where it activates its node by itself, whatever else arrives there: it tells that task from others.
+    """
 
     edge: int
     cause: Ref
     wave: Wave
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """A breakpoint that holds something back: with `handles` what comes after a node that is done and leaves by them,
-    without what comes before one."""
+    or for the nodes of `goto`, without what comes before one."""
 
     handles: tuple[str | None, ...] | None = None
+    goto: tuple[str, ...] | None = None
 
     @property
     def side(self) -> str:
@@ -183,8 +203,9 @@ class Task:
     """One activation of a node.
 
     `causes` are the commits that activated it, in canonical order, edits last; `edges` the indexes of the edges it
-    arrived over; `call` the id of the send task whose item it is, and `slot` its place among that send's tasks. A task
-    with a `gate` is none yet, or none any more: it stands in the frontier for what a breakpoint holds back.
+    arrived over; `call` the id of the send task whose item it is, and `slot` its place among that send's tasks.
+    `place` tells tasks of one wave apart where each arrival, or a `goto`, activates the node by itself. A task with a
+    `gate` is none yet, or none any more: it stands in the frontier for what a breakpoint holds back.
     """
 
     id: TaskId
@@ -195,11 +216,17 @@ class Task:
     index: int | None = None
     call: TaskId | None = None
     slot: int | None = None
+    place: str = ""
     gate: Gate | None = None
 
     @property
     def node(self) -> str:
         return self.wave.node
+
+    @property
+    def whole(self) -> bool:
+        """Whether it sees everything that was committed before: its causes are all commits that nothing followed."""
+        return self.call is None and self.place in (DEFERRED, NAMED)
 
     @property
     def ways(self) -> tuple[int, ...]:
@@ -247,7 +274,8 @@ class Commit:
     reducers in this order. `calls` is set on the commit of a fan-out and on forks of one. `reused` marks an answer
     that was taken from another line; forks and replays say by `reuse` which line that may be. `limits` are those that
     a retry raised. `versions` are the workflow versions before and after a commit that changes it, `dropped` the
-    addresses of what had no place in the new one.
+    addresses of what had no place in the new one. `goto` names the nodes that a fork or replay runs instead of what was
+    in flight.
     """
 
     ref: Ref
@@ -286,6 +314,7 @@ class Commit:
     limits: Mapping[str, int | float] | None = None
     versions: tuple[int, int] | None = None
     dropped: tuple[str, ...] = ()
+    goto: tuple[str, ...] | None = None
 
     @property
     def seq(self) -> int:
@@ -308,13 +337,16 @@ class Snapshot:
 
     `values` holds keys by content, `refs` the keys that are kept by reference: the commits that wrote them, in order,
     the first of which may be an overwrite. `shown` holds the keys whose shown value differs from the causal one; None
-    where none can differ from here on.
+    where none can differ from here on. `ends` are the commits that nothing follows from, where there are others than
+    this one, and `deferred` what earlier commits sent to deferred nodes.
     """
 
     values: Mapping[str, Json]
     refs: Mapping[str, tuple[Ref, ...]]
     shown: Mapping[str, Json] | None = None
     max_level: int = 0
+    ends: tuple[Folded, ...] = ()
+    deferred: tuple[Arrival, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine._state_check import check_of
-from engine.checks.reading import DEFAULT_TYPE, ends_of, fields_of, input_keys
+from engine.checks.reading import DEFAULT_TYPE, ends_of, fields_of, input_keys, names_of
 from engine.errors import Invalid
 from engine.graph import DEFAULT_TIMEOUT_MS, Edge, Graph, Node, StateKey
 from engine.missing import MISSING
@@ -80,6 +80,9 @@ def _node(name: str, place: int, kind: str, fields: Mapping[str, Any]) -> Node:
         wait_timeout_ms=None if (patience := fields.get("wait_timeout_ms")) is None else int(patience),
         on_error=fields.get("on_error", "fail"),
         parameters=fields.get("parameters", {}),
+        defer=fields.get("defer", False),
+        join=fields.get("join", "all"),
+        goto=None if (targets := fields.get("goto")) is None else tuple(names_of(targets)),
     )
 
 

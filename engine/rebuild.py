@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from engine.activation import limit_error
 from engine.history import Entry
 from engine.lines import jumps_of
-from engine.model import Commit, Ref, RunHead, TaskId, TaskStatus, make_ref
+from engine.model import Commit, Folded, Ref, RunHead, TaskId, TaskStatus, make_ref
 from engine.ports import CommitRow, EventRow
 from engine.progress import Injection, Progress
 from engine.record import decode, read_snapshot, snapshot
@@ -65,8 +65,16 @@ def begin_at(run: Run, row: CommitRow, referred: Mapping[Ref, Commit]) -> None:
     root = Entry(commit.ref, 1, order, state, writes, history.last, error=error, task_id=task_id)
     history.entries = {commit.ref: root}
     history.sources = {name: list(refs) for name, refs in found.refs.items()}
-    history.tips, history.plain = {commit.ref}, found.shown is None
+    history.folded = {end.ref: end for end in found.ends or (Folded(commit.ref, task_id, history.last),)}
+    history.tips, history.plain = set(history.folded), found.shown is None
     history.base_shown = state if found.shown is None else {**state, **found.shown}
+    first = initial(run.graph)
+    history.by_value = {
+        name for name, key in run.graph.state.items()
+        if key.reducer.by_reference and name not in found.refs and state.get(name) != first.get(name)
+    }  # fmt: skip
+    for arrival in found.deferred:
+        run.frontier.deferred.setdefault(arrival.wave.node, []).append(arrival)
     run.cut_at, run.base, run.weight = commit.ref, commit.ref, 0
     _activate(run, commit)
 
@@ -103,7 +111,8 @@ def due_snapshot(run: Run, commit: Commit) -> bytes | None:
     assert history.root is not None
     state: State = history.entries[history.root].state
     shown = state if history.plain else history.base_shown
-    data = snapshot(run.key, state, history.sources, shown, history.max_level)
+    waiting = [arrival for some in run.frontier.deferred.values() for arrival in some if arrival.cause != commit.ref]
+    data = snapshot(run.key, state, history.sources, shown, history.max_level, tuple(history.folded.values()), waiting)
     run.snapshot_size = len(data)
     return data if run.weight >= OUTWEIGH * len(data) else None
 

@@ -3,7 +3,7 @@ plain numbers, and a snapshot of the state where the deltas since the last one o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.codec import read, write
@@ -15,6 +15,7 @@ from engine.model import (
     Call,
     Commit,
     ErrorInfo,
+    Folded,
     Gate,
     InterruptId,
     InterruptOpened,
@@ -61,7 +62,7 @@ def _delta(commit: Commit, key: int) -> Iterator[tuple[str, Any]]:
     if commit.closed != (() if commit.task is None else (commit.task.id,)):
         yield "closed", commit.closed
     if commit.waiting:
-        yield "waiting", [[a.edge, _ref(a.cause, key), *_wave(a.wave)] for a in commit.waiting]
+        yield "waiting", [_arrival(arrival, key) for arrival in commit.waiting]
     if commit.joined:
         yield "joined", [_wave(wave) for wave in commit.joined]
     if commit.calls:
@@ -110,6 +111,8 @@ def _turn(commit: Commit) -> Iterator[tuple[str, Any]]:
         yield "versions", commit.versions
     if commit.dropped:
         yield "dropped", commit.dropped
+    if commit.goto is not None:
+        yield "goto", commit.goto
 
 
 def _interrupt(asked: InterruptOpened) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def decode(row: CommitRow) -> Commit:
         dominator=row.dominator,
         opened=tuple(_read_task(parts, key, ref, row.level) for parts in body.get("opened", ())),
         closed=tuple(closed) if closed is not None else (task.id,) if task else (),
-        waiting=tuple(Arrival(e, _read_ref(c, key), _read_wave(w)) for e, c, *w in body.get("waiting", ())),
+        waiting=tuple(_read_arrival(parts, key) for parts in body.get("waiting", ())),
         joined=tuple(_read_wave(parts) for parts in body.get("joined", ())),
         calls=tuple(_read_call(parts, key) for parts in body.get("calls", ())),
         chosen=tuple(body["chosen"]) if "chosen" in body else None,
@@ -160,6 +163,7 @@ def decode(row: CommitRow) -> Commit:
         limits=body.get("limits"),
         versions=(body["versions"][0], body["versions"][1]) if "versions" in body else None,
         dropped=tuple(body.get("dropped", ())),
+        goto=tuple(body["goto"]) if "goto" in body else None,
     )
 
 
@@ -192,6 +196,16 @@ def _read_wave(parts: list[Any]) -> Wave:
     return Wave(node, tuple(rounds or ()), frame or "", generation or "")
 
 
+def _arrival(arrival: Arrival, key: int) -> list[Any]:
+    wave = _wave(arrival.wave)
+    return [arrival.edge, _ref(arrival.cause, key), *([*_padded(wave, 4), arrival.place] if arrival.place else wave)]
+
+
+def _read_arrival(parts: list[Any], key: int) -> Arrival:
+    edge, cause, *wave = parts
+    return Arrival(edge, _read_ref(cause, key), _read_wave(wave[:4]), wave[4] if len(wave) > 4 else "")
+
+
 def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[Any]:
     """A task as a list; causes and level are left out where they are those of its opener and one more."""
     parts = _trimmed(
@@ -204,15 +218,15 @@ def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[A
         ]
     )
     if task.gate is not None:
-        return [*_padded(parts, 5), None, None, None, task.gate.handles]
-    if task.index is None:
+        return [*_padded(parts, 5), task.index, task.call, task.slot, task.place, task.gate.handles, task.gate.goto]
+    if task.index is None and not task.place:
         return parts
-    return [*_padded(parts, 5), task.index, task.call, task.slot]
+    return [*_padded(parts, 5), task.index, task.call, task.slot, *([task.place] if task.place else [])]
 
 
 def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None) -> Task:
     task_id, wave, edges, causes, own_level = _padded(parts[:5], 5)
-    index, call, slot, *gate = parts[5:] or (None, None, None)
+    index, call, slot, place, *gate = [*parts[5:], None, None, None, None][: max(4, len(parts) - 5)]
     assert causes or opener is not None
     return Task(
         id=TaskId(task_id),
@@ -223,8 +237,13 @@ def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None
         index=index,
         call=call,
         slot=slot,
-        gate=Gate(handles=None if gate[0] is None else tuple(gate[0])) if gate else None,
+        place=place or "",
+        gate=_read_gate(*gate) if gate else None,
     )
+
+
+def _read_gate(handles: list[Any] | None, goto: list[str] | None) -> Gate:
+    return Gate(handles=None if handles is None else tuple(handles), goto=None if goto is None else tuple(goto))
 
 
 def _padded(parts: list[Any], size: int) -> list[Any]:
@@ -302,6 +321,8 @@ def snapshot(
     refs: Mapping[str, list[Ref]],
     shown: Mapping[str, Any],
     max_level: int,
+    ends: Sequence[Folded] = (),
+    deferred: Iterable[Arrival] = (),
 ) -> bytes:
     """A snapshot row: keys by content, keys by reference to the commits that wrote them, and what is shown
     differently."""
@@ -312,6 +333,10 @@ def snapshot(
     }
     if shown is not state:
         body["shown"] = {k: v for k, v in shown.items() if k not in state or state[k] is not v}
+    if len(ends) > 1:
+        body["ends"] = [[_ref(end.ref, key), end.task_id, end.fleeting] for end in ends]
+    if late := [_arrival(arrival, key) for arrival in deferred]:
+        body["deferred"] = late
     return write(body)
 
 
@@ -324,4 +349,9 @@ def read_snapshot(row: CommitRow) -> Snapshot:
         refs={name: _read_refs(found, row.run_key) for name, found in body["refs"].items()},
         shown=body.get("shown"),
         max_level=body["level"],
+        ends=tuple(
+            Folded(_read_ref(ref, row.run_key), task_id, tuple((name, update) for name, update in writes))
+            for ref, task_id, writes in body.get("ends", ())
+        ),
+        deferred=tuple(_read_arrival(parts, row.run_key) for parts in body.get("deferred", ())),
     )

@@ -31,6 +31,7 @@ def fan_out(run: Run, task: Task, fan: FanOut, now: int) -> Step:
             index=index,
             call=task.id,
             slot=slot,
+            place=task.place,
         )
         for slot, (target, index) in enumerate(fan.slots)
     )

@@ -70,6 +70,20 @@ class Topology:
             return (*rounds[: keep - 1], rounds[keep - 1] + 1)
         return rounds[:keep] + (0,) * fresh
 
+    def first_rounds(self, node: str) -> tuple[int, ...]:
+        """The rounds of a node that is entered from nowhere."""
+        return (0,) * len(self.loops_of[self.number[node]])
+
+    def rounds_to(self, work: str, rounds: tuple[int, ...], node: str) -> tuple[int, ...] | None:
+        """The rounds in which work at a node meets another one first: those it is in, else the next of a common loop,
+        the innermost that leads there. None where no edges lead."""
+        source, target = self.loops_of[self.number[work]], self.loops_of[self.number[node]]
+        shared = _common(source, target)
+        ways = [(shared, rounds[:shared])]
+        ways += [(at + 1, (*rounds[:at], rounds[at] + 1)) for at in reversed(range(shared))]
+        waves = (kept + (0,) * (len(target) - depth) for depth, kept in ways)
+        return next((wave for wave in waves if self.can_reach(work, rounds, node, wave)), None)
+
     def _recipe(self, edge: int) -> tuple[int, bool, int]:
         """How many rounds an edge keeps, whether the innermost of these grows, and how many begin."""
         source, target = self.loops_of[self.sources[edge]], self.loops_of[self.targets[edge]]

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.activation import activate, held_back
-from engine.address import task_id_of
+from engine.address import generation_of, task_id_of
 from engine.commits import Step, next_ref, only_waits
 from engine.control import check_edit
 from engine.errors import Conflict, Invalid
-from engine.gates import named
+from engine.gates import held, named
 from engine.history import Entry
-from engine.model import Call, Commit, Kind, Ref, Reuse, RunStatus, Task, TaskId, Updates, seq_of
+from engine.model import (
+    END,
+    NAMED,
+    Call,
+    Commit,
+    Kind,
+    Ref,
+    Reuse,
+    RunStatus,
+    Task,
+    TaskId,
+    Updates,
+    Wave,
+    seq_of,
+)
 from engine.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a fork or replay is to be: an edit, and which recorded answers it may take over (None: none)."""
+    """What a fork or replay is to be: an edit, which recorded answers it may take over (None: none), and the nodes to
+    run instead of what was in flight (None: that)."""
 
     updates: Mapping[str, Any] = field(default_factory=dict)
     reuse: Reuse | None = None
+    goto: tuple[str, ...] | None = None
 
 
 def fork(run: Run, wish: Wish, now: int, actor: str) -> Step:
@@ -38,10 +54,49 @@ def replay(run: Run, wish: Wish, now: int, actor: str) -> Step:
 
 
 def _begin_anew(run: Run, kind: Kind, wish: Wish, now: int, actor: str) -> Step:
+    if wish.goto is not None:
+        return _begin_at(run, kind, wish, wish.goto, now, actor)
     if run.frontier.empty:
         raise Conflict("nothing was left to run at this checkpoint; choose an earlier one", "fork.nothing_left")
     writes = check_edit(run, wish.updates, next_ref(run))
     return Step(_anew(run, kind, writes, now, actor, wish.reuse), None, run.frontier.blockers)
+
+
+def _begin_at(run: Run, kind: Kind, wish: Wish, goto: tuple[str, ...], now: int, actor: str) -> Step:
+    """What begins with the nodes that are named, in a generation of their own, in place of all that was in flight."""
+    names = tuple(dict.fromkeys(name for name in goto if name != END))
+    for name in names:
+        if name not in run.graph.nodes:
+            raise Invalid(f"'goto' names '{name[:80]}', which is no node of the workflow", "goto.unknown_node")
+    if not names:
+        raise Conflict("'goto' leaves nothing to run; name a node", "fork.nothing_left")
+    writes = check_edit(run, wish.updates, next_ref(run))
+    commit = Commit(
+        ref=next_ref(run), kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
+        closed=tuple(run.frontier.tasks), opened=_named(run, names), actor=actor, epoch=run.epoch, reuse=wish.reuse,
+        goto=names,
+    )  # fmt: skip
+    return Step(commit, None, {})
+
+
+def _named(run: Run, names: Sequence[str]) -> tuple[Task, ...]:
+    """The tasks of nodes that are named, caused by every commit that nothing followed from, and the one to come."""
+    ref, ends, shape = next_ref(run), run.history.ends(None), run.graph.topology
+    level = run.history.max_level + 1
+    generation = generation_of(f"goto|{run.head}")  # the same in every fork from there, as are addresses in it
+    if level > run.max_steps or len(names) > run.max_tasks:
+        which, most = ("max_steps", run.max_steps) if level > run.max_steps else ("max_tasks", run.max_tasks)
+        raise Conflict(f"'goto' would go beyond config.{which}, which is {most}", "goto.limit")
+    causes = (*(end.ref for end in ends), ref)
+    above = (*(end.task_id for end in ends), f"{run.id}.{seq_of(ref)}")
+    waves = [Wave(name, shape.first_rounds(name), "", generation) for name in names]
+    return tuple(
+        held(
+            run.stops,
+            Task(id=task_id_of(run, wave, above, (), None), wave=wave, causes=causes, level=level, place=NAMED),
+        )
+        for wave in waves
+    )
 
 
 def moved(run: Run, to: Run, branch: int) -> Run:
@@ -93,7 +148,7 @@ def retry(run: Run, limits: Mapping[str, Any], now: int, actor: str) -> Step:
     run.limits = before
     commit = Commit(
         ref=next_ref(run), kind=Kind.RETRY, at=now, branch=run.branch, parent=run.head, opened=freed,
-        joined=tuple(task.wave for task in freed), limits=dict(limits) or None, actor=actor, epoch=run.epoch,
+        joined=_joined(freed), limits=dict(limits) or None, actor=actor, epoch=run.epoch,
         status=RunStatus.INTERRUPTED if not freed and only_waits(run) else RunStatus.RUNNING,
     )  # fmt: skip
     return Step(commit, None, run.frontier.blockers)
@@ -110,7 +165,7 @@ def _anew(run: Run, kind: Kind, writes: Updates, now: int, actor: str, reuse: Re
     freed = _freed(run, ref, edit_id)
     return Commit(
         ref=ref, kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
-        closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=tuple(task.wave for task in freed),
+        closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=_joined(freed),
         calls=calls, actor=actor, epoch=run.epoch, reuse=reuse,
     )  # fmt: skip
 
@@ -119,16 +174,21 @@ def _freed(run: Run, ref: Ref | None = None, edit_id: str = "") -> tuple[Task, .
     """The tasks of waves that a limit held back and that the limits let through now; with `ref`, caused by it too."""
     freed: list[Task] = []
     count = run.task_count if ref is None else len(run.frontier.tasks)
-    for wave in held_back(run):
-        task = activate(run, wave, run.frontier.waves[wave], Entry(ref or next_ref(run), 0, (0, 0, 0), {}))
+    for wave, arrivals in held_back(run):
+        task = activate(run, wave, arrivals, Entry(ref or next_ref(run), 0, (0, 0, 0), {}))
         if task.level <= run.max_steps and count + len(freed) < run.max_tasks:
             if ref is None:
                 freed.append(task)
                 continue
-            names = [run.history.entries[cause].task_id for cause in task.causes]
+            names = [run.history.entries[one].task_id for one in task.causes if one in run.history.entries]
             name = task_id_of(run, wave, (*names, edit_id), task.edges, None)
             freed.append(replace(named(task, name), causes=(*task.causes, ref)))
     return tuple(freed)
+
+
+def _joined(freed: Iterable[Task]) -> tuple[Wave, ...]:
+    """The waves whose arrivals these tasks took with them."""
+    return tuple(task.wave for task in freed if not task.place)
 
 
 def _reopened(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], tuple[tuple[TaskId, Call], ...]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.checks.document import check_size, check_stops, read_top
 from engine.checks.draft import Draft
-from engine.checks.edges import check_calls, check_routes, read_edges
+from engine.checks.edges import check_calls, check_gotos, check_routes, read_edges
 from engine.checks.entries import check_node_schemas, check_schema, read_state
 from engine.checks.flow import check_flow, trace
 from engine.checks.kinds import check_given
@@ -60,8 +60,8 @@ def _check(document: Mapping[str, Any], findings: Findings) -> None:
     nodes = read_nodes(top, findings)
     edges, wrong = read_edges(top, nodes, findings)
     check_routes(nodes, edges, findings)
-    called = check_calls(nodes, findings)
-    draft = Draft(top=top, state=state, nodes=nodes, edges=edges, wrong=wrong, called=called)
+    called, gotos = check_calls(nodes, findings), check_gotos(nodes, findings)
+    draft = Draft(top=top, state=state, nodes=nodes, edges=edges, wrong=wrong, called=called, gotos=gotos)
     for node in nodes.values():
         check_node_schemas(node, findings)
     check_names(draft, findings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -54,7 +54,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What could be read: `wrong` are edges that cannot be kept, `called` nodes that others run as calls."""
+    """What could be read: `wrong` are edges that cannot be kept, `called` nodes that others run as calls, `gotos`
+    those that a node's answers may name."""
 
     top: Mapping[str, Any]
     state: Mapping[str, Entry]
@@ -62,3 +63,4 @@ class Draft:
     edges: tuple[Edge, ...]
     wrong: tuple[Edge, ...] = ()
     called: frozenset[str] = frozenset()
+    gotos: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The edges of a document: both forms, their ends and handles, and the edges that routes and sends ask for."""
+"""The edges of a document: both forms, their ends and handles, and the nodes that routes, sends and answers lead to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from engine.checks import future
 from engine.checks.draft import DraftNode
 from engine.checks.problem import Findings, listed, shown
-from engine.checks.reading import Ends, ends_of
+from engine.checks.reading import Ends, ends_of, names_of
 from engine.graph import ERROR_HANDLE, Edge
 from engine.model import END, START
 from reducers._errors import described
@@ -167,3 +167,18 @@ def _check_callable(node: DraftNode, target: DraftNode, path: str, findings: Fin
             node=node.name,
             hint=f"types that can: {listed(sorted(kinds))}",
         )
+
+
+def check_gotos(nodes: Mapping[str, DraftNode], findings: Findings) -> dict[str, tuple[str, ...]]:
+    """By node those that its answers may name by `goto`; they have to exist."""
+    found: dict[str, tuple[str, ...]] = {}
+    for node in nodes.values():
+        value = node.fields.get("goto", ())
+        found[node.name] = tuple(name for name in names_of(value) if name in nodes or name == END)
+        for place, name in enumerate(names_of(value)):
+            if name not in found[node.name]:
+                message = f"unknown node: answers of `{shown(node.name)}` may go to `{shown(name)}`"
+                path = node.at("/goto" if isinstance(value, str) else f"/goto/{place}")
+                hint = findings.nearest(name, (*nodes, END))
+                findings.error("goto.target", path, message, node=node.name, hint=hint)
+    return found

@@ -38,20 +38,25 @@ class Flow:
 
 
 def trace(draft: Draft) -> Flow:
-    """Follow the edges of a document."""
+    """Follow the edges of a document, and where answers may go."""
     shape = Topology(draft)
-    running = _reached(shape, [START])
-    meant = running | _reached(shape, [edge.target for edge in draft.wrong])
-    return Flow(shape=shape, running=running, meant=meant, met=meant | _reached(shape, draft.called))
+    last = [
+        n for n, node in draft.nodes.items() if node.fields.get("defer") is True and not shape.entering[shape.number[n]]
+    ]
+    running = _reached(draft, shape, [START, *last])
+    meant = running | _reached(draft, shape, [edge.target for edge in draft.wrong])
+    return Flow(shape=shape, running=running, meant=meant, met=meant | _reached(draft, shape, draft.called))
 
 
-def _reached(shape: Topology, roots: Iterable[str]) -> int:
+def _reached(draft: Draft, shape: Topology, roots: Iterable[str]) -> int:
+    """The nodes that edges, and answers by `goto`, lead to from some of them."""
     found, todo = 0, [shape.number[name] for name in roots if name in shape.number]
     while todo:
         node = todo.pop()
         if not found >> node & 1:
             found |= 1 << node
             todo += [shape.targets[edge] for edge in shape.leaving[node]]
+            todo += [shape.number[name] for name in draft.gotos.get(shape.names[node], ())]
     return found
 
 

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 
 DOCUMENT_FIELDS = frozenset({"subgraphs"})
 
-NODE_FIELDS = frozenset({"defer", "cache", "goto", "max_concurrency", "concurrency_key"})
+NODE_FIELDS = frozenset({"cache", "max_concurrency", "concurrency_key"})
 """Fields of every type; one that a type has as its own is supported there."""
 
 TYPE_FIELDS: Mapping[str, frozenset[str]] = {}
 
 NODE_TYPES = frozenset({"agent", "subgraph", "wait"})
 
-JOINS = frozenset({"any", "first", "each"})
+JOINS = frozenset({"any", "first"})
 
 JOIN_KEYS = frozenset({"quorum"})
 

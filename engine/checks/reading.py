@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,11 @@ def _end(end: Any) -> tuple[str, str | None] | None:
 def fields_of(own: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The fields of a node over the defaults of its type, field by field."""
     return {**defaults.get(own.get("type", DEFAULT_TYPE), {}), **own}
+
+
+def names_of(value: str | Sequence[str]) -> list[str]:
+    """The names in a field that takes one or a list of them."""
+    return [value] if isinstance(value, str) else list(value)
 
 
 def input_keys(schema: Any) -> frozenset[str]:

@@ -29,6 +29,8 @@ class Asked:
     updates: Mapping[str, Any] = field(default_factory=dict)
     reuse: bool = False
     reuse_interrupts: bool = False
+    goto: tuple[str, ...] | None = None
+    """The nodes to run instead of what was in flight."""
 
 
 class Travel:
@@ -43,7 +45,7 @@ class Travel:
         reuse = None
         if asked.reuse:
             reuse = await self.loader.reusable(await self._head(run_id), seq, interrupts=asked.reuse_interrupts)
-        return Wish(updates=asked.updates, reuse=reuse)
+        return Wish(updates=asked.updates, reuse=reuse, goto=asked.goto)
 
     async def replay(self, run_id: RunId, seq: int, wish: Wish, actor: str = "api") -> None:
         """Begin a new branch at commit `seq` of a run. Raises NotFound, Conflict or Invalid."""

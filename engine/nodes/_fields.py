@@ -7,6 +7,8 @@ from engine.nodes._common import MILLISECONDS, STRING, Field, JsonSchema
 ANY: JsonSchema = {}
 INTERVAL: JsonSchema = {"type": "integer", "minimum": 0, "maximum": MILLISECONDS["maximum"]}
 
+NAMES: JsonSchema = {"type": ["string", "array"], "items": {"type": "string"}}
+
 RETRY: JsonSchema = {
     "type": "object",
     "properties": {
@@ -22,7 +24,9 @@ RETRY: JsonSchema = {
 
 NODE_FIELDS: dict[str, Field] = {
     "type": Field(STRING, "what the node does (default `task`)"),
-    "join": Field({"enum": ["all"]}, "when arrivals activate the node (default `all`)"),
+    "join": Field({"enum": ["all", "each"]}, "when arrivals activate the node (default `all`)"),
+    "defer": Field({"type": "boolean"}, "whether the node runs when nothing else is active (default false)"),
+    "goto": Field(NAMES, "nodes that its answers may name as the next ones (default: any)"),
     "retry": Field(RETRY, "how often and how soon a failed attempt is made again (default: one attempt)"),
     "timeout_ms": Field(MILLISECONDS, "most milliseconds that an attempt may take (default 900,000)"),
     "wait_timeout_ms": Field(MILLISECONDS, "most milliseconds to wait for a worker (default: no limit)"),

@@ -11,12 +11,13 @@ from engine import control, gates, model, plugins, record
 from engine.encoding import request_hash
 from engine.errors import NodeFailure, NotFound
 from engine.graph import Graph
-from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, Wave, make_ref, run_key_of, seq_of
+from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.state import State, applied, changed, initial
 from engine.verify.asked import asked_right
 from engine.verify.line import Line
-from engine.verify.stops import passes, sent, stops_right
+from engine.verify.stops import passes, stops_right
+from engine.verify.walk import sent
 from engine.view import Ask, Chosen, Done, FanOut, View
 
 
@@ -99,7 +100,7 @@ class _Check:
         self.say(commit, "an interrupt is not what was asked, or ends as it must not", not asked_right(line, commit))
         if own:
             self._check_task(commit, task)
-        self.waiting = self._left_waiting(commit, task.wave if task else Wave(model.START))
+        self.waiting = self._left_waiting(commit)
         self.open = {name: task for name, task in self.open.items() if name not in commit.closed}
         self.open.update((opened.id, opened) for opened in commit.opened)
         self.say(commit, f"it opens '{again and again[0].node}' twice", bool(again))
@@ -151,29 +152,74 @@ class _Check:
 
     # ---- what is active
 
-    def _left_waiting(self, commit: Commit, wave: Wave) -> list[Arrival]:
-        """What waits after a commit: every arrival is activated once or waits, and every wave is activated once."""
-        line, shape = self.line, self.line.graph.topology
-        (ref, handles), gate = sent(line, commit), passes(commit)
-        left, forks = list(self.waiting), commit.kind in EDITS and not (gate and gates.is_after(gate))
-        for handle in handles:
-            for edge in shape.edges_from(wave.node, handle):
-                target = replace(wave, node=edge.target, rounds=shape.rounds_over(edge.index, wave.rounds))
-                left += [Arrival(edge.index, ref, target)] if edge.target != model.END else []
-        again = {old.wave for old in self.open.values()} if forks else set()
-        fired = {task.wave for one in line.commits[:-1] for task in one.opened if task.call is None}
-        for opened in (one for one in commit.opened if not (one.call or one.wave in again or gates.is_after(one))):
-            mine = [one for one in left if one.wave == opened.wave]
+    def _left_waiting(self, commit: Commit) -> list[Arrival]:
+        """What waits after a commit: every arrival is activated once or waits, and every wave is activated once, but
+        for those that each arrival or a goto activates by itself."""
+        line, gate = self.line, passes(commit)
+        forks = commit.kind in EDITS and not (gate and gates.is_after(gate))
+        if commit.goto is not None:
+            return self._check_named(commit)
+        fresh = sent(line, commit)
+        left = [*self.waiting, *fresh]
+        again = {(old.wave, old.place) for old in self.open.values()} if forks else set()
+        fired = {task.wave for one in line.commits[:-1] for task in one.opened if task.call is None and not task.place}
+        for opened in (one for one in commit.opened if not (one.call or gates.is_after(one))):
+            if (opened.wave, opened.place) in again:
+                continue
+            mine = [one for one in left if self._activates(one, opened)]
             mine.sort(key=lambda one: (line.sorted.index(one.cause), one.edge))
             causes = dict.fromkeys((*(one.cause for one in mine), *((commit.ref,) if forks else ())))
-            wrong = (opened.causes, opened.edges) != (tuple(causes), tuple(one.edge for one in mine))
-            wrong |= opened.wave in fired
+            edges = tuple(one.edge for one in mine if one.edge != model.GOTO)
+            if opened.place == model.DEFERRED:
+                self._check_deferred(commit, opened, [one for one in left if one not in mine])
+                causes, edges = dict.fromkeys((*line.ends(), *((commit.ref,) if forks else ()))), tuple(sorted(edges))
+            wrong = (opened.causes, opened.edges) != (tuple(causes), edges)
+            wrong |= not opened.place and opened.wave in fired
             self.say(commit, f"'{opened.node}' has other causes than what arrived, or was active before", wrong)
-            left = [one for one in left if one.wave != opened.wave]
-        came = Counter(one for one in left if one.cause == ref and handles)
-        wrong = came != Counter(commit.waiting) or any(one.wave in fired for one in came)
-        self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong)
+            left = [one for one in left if one not in mine]
+        came = Counter(one for one in left if one in fresh)
+        late = any(one.wave in fired and not self._alone(one) for one in came)
+        wrong = came != Counter(replace(one, place="") for one in commit.waiting)
+        self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong or late)
         return left
+
+    def _check_deferred(self, commit: Commit, task: Task, others: list[Arrival]) -> None:
+        """A deferred node runs when nothing else is active, and before those that are deeper."""
+        graph, again = self.line.graph, {one.node for one in commit.opened}
+        busy = [one for name, one in self.open.items() if name not in commit.closed]
+        nodes = [one.wave.node for one in others if self._late(one)]
+        wrong = bool(busy) or len(again) > 1 or len(nodes) < len(others)
+        wrong |= any(graph.depths[node] < graph.depths[task.node] for node in nodes)
+        self.say(commit, f"'{task.node}' is deferred, and other work is before it", wrong)
+
+    def _check_named(self, commit: Commit) -> list[Arrival]:
+        """A fork or replay runs what it names once, with all ends of the line for causes, instead of all else."""
+        shape, causes = self.line.graph.topology, (*self.line.ends(), commit.ref)
+        wrong = [task.node for task in commit.opened] != list(commit.goto or ()) or commit.waiting != ()
+        wrong |= set(commit.closed) != set(self.open) or len({task.wave.generation for task in commit.opened}) > 1
+        for task in commit.opened:
+            wave = model.Wave(task.node, shape.first_rounds(task.node), task.wave.frame, task.wave.generation)
+            wrong |= (task.wave, task.causes, task.edges, task.place) != (wave, causes, (), model.NAMED)
+            used = {old.wave.generation for one in self.line.commits[:-1] for old in one.opened}
+            wrong |= task.wave.generation in used
+        self.say(commit, "what it names is not what it runs, or other work is left", wrong)
+        return [one for one in self.waiting if one.edge == model.GOTO and self._late(one)]
+
+    def _late(self, arrival: Arrival) -> bool:
+        """Whether an arrival waits at a deferred node."""
+        sent_by = self.line.commits[self.line.at[arrival.cause]]
+        return arrival.wave.node in self.line.graph.deferred and (arrival.edge >= 0 or sent_by.kind is Kind.START)
+
+    def _alone(self, arrival: Arrival) -> bool:
+        return arrival.edge == model.GOTO or self.line.graph.nodes[arrival.wave.node].join == "each"
+
+    def _activates(self, arrival: Arrival, task: Task) -> bool:
+        """Whether an arrival became a task, with all others of its wave or by itself."""
+        if self._late(arrival) or task.place == model.DEFERRED:
+            return self._late(arrival) and task.place == model.DEFERRED and arrival.wave.node == task.node
+        if self._alone(arrival) != bool(task.place) or arrival.wave != task.wave:
+            return False
+        return not task.place or (arrival.cause in task.causes and arrival.edge in (*task.edges, model.GOTO))
 
     # ---- snapshots
 

@@ -73,12 +73,21 @@ class Line:
         past = reduce(int.__or__, (self.past.get(ref, 0) for ref in causes), 0)
         return self.fold(past, until, self.of(causes))
 
+    def ends(self) -> list[Ref]:
+        """The commits that no other has as a cause."""
+        gone = {cause for commit in self.commits if commit.ref in self.order for cause in commit.causes}
+        return [ref for ref in self.sorted if ref not in gone]
+
     def view(self, task: Task) -> View:
         """What a task saw when it was activated."""
         steps, item, index = int(self.config.get("max_steps", DEFAULT_MAX_STEPS)), MISSING, task.index
         state, given = self.after(task.causes, self.since.get(task.id, 0)), self.head.input
         meta = meta_of(self.head.id, self.graph, steps, task)
-        errors = [one.error for one in self.of(task.causes) if one.error and one.handle == ERROR_HANDLE]
+        errors = (
+            []
+            if task.whole
+            else [one.error for one in self.of(task.causes) if one.error and one.handle == ERROR_HANDLE]
+        )
         if task.call is not None and (send := self.of([self.calls[task.call].fanout])[0].task) is not None:
             items_of, spec = plugins.node_types()["send"].items_of, self.graph.nodes[send.node].spec
             item = items_of(spec, self.view(send))[task.index or 0]

@@ -119,6 +119,32 @@ async def test_a_diff_needs_two_checkpoints(server: Server) -> None:
     await server.refused("GET", "/diff", 422, params={"from": f"{run}.1", "to": f"{run}.1", "x": "1"})
 
 
+# ---- goto
+
+
+async def test_a_fork_and_a_replay_go_on_where_they_are_told(server: Server) -> None:
+    run = await run_of(server, "counting")
+    asked: dict[str, Any] = {"checkpoint_id": f"{run}.5", "goto": ["two", "two"], "updates": {"n": 10}}
+    fork = await fork_of(server, asked["checkpoint_id"], goto="two", updates={"n": 10})
+    assert (await state_at(server, f"{fork}.3"))["n"] == 11
+    await server.post(f"/runs/{run}/replay", asked, 200)
+    await server.settled(run)
+    again = await server.get(f"/runs/{run}/checkpoints/{run}.7")
+    assert (again["node"], again["branch"]) == ("two", "branch-2")
+    assert (await state_at(server, f"{run}.8"))["n"] == 11
+
+
+async def test_a_goto_that_cannot_be_is_refused(server: Server) -> None:
+    run = await run_of(server, "counting")
+    path, here = f"/runs/{run}/fork", {"checkpoint_id": f"{run}.5"}
+    ghost = await server.refused("POST", path, 422, json={**here, "goto": "ghost"})
+    assert ghost["code"] == "goto.unknown_node"
+    over = await server.refused("POST", path, 409, json={**here, "goto": "__end__"})
+    assert over["code"] == "fork.nothing_left"
+    await server.refused("POST", path, 422, json={**here, "goto": []})
+    await server.refused("POST", path, 422, json={**here, "goto": 1})
+
+
 # ---- compare
 
 

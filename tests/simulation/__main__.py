@@ -22,8 +22,11 @@ from tests.simulation.trial import Case, Failed, Trial, case_of
 
 CHUNK = 50
 NEEDED = ("parallel", "loops", "send", "retries", "error edges", "crashes")
-ALSO = ("joins", "forks", "edits", "interrupts", "failures", "snapshots", "breakpoints", "questions", "expiry")
-TRAVELS = ("replays", "checkouts", "reuse", "run retries", "raised limits")
+ALSO = (
+    "each", "goto", "generations", "defer", "joins", "forks", "edits", "interrupts", "failures", "snapshots",
+    "breakpoints", "questions", "expiry",
+)  # fmt: skip
+TRAVELS = ("goto of forks", "replays", "checkouts", "reuse", "run retries", "raised limits")
 FLOOR = 0.10
 
 

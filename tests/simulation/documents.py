@@ -73,6 +73,7 @@ class Author:
         self.chance = chance
         self.shape: Shape = Grower(chance, chance.choice((3, 4, 5, 6, 7, 8, 10))).grow()
         some = [name for name in SOMETIMES if chance.random() < (0.2 if name == "cap" else 0.35)]
+        self.each, self.gotos, self.deferring = (chance.random() < share for share in (0.2, 0.3, 0.2))
         self.state = {**ALWAYS, **{name: SOMETIMES[name] for name in some}}
 
     def document(self) -> dict[str, Any]:
@@ -88,7 +89,7 @@ class Author:
         config: dict[str, Any] = {"max_steps": chance.choice((14, 25, 40, 40, 40)), "max_tasks": 150}
         if chance.random() < 0.05:
             config["max_tasks"] = chance.randrange(3, 12)
-        nodes = {name: {**self._node(name), **self._on_error(name)} for name in names}
+        nodes = {name: {**self._node(name), **self._on_error(name), **self._joining(name)} for name in names}
         found = {"id": "simulated", "state_schema": self.state, "config": config, "nodes": nodes, "edges": edges}
         return {**found, "output": self._output_of_run()} if chance.random() < 0.2 else found
 
@@ -102,6 +103,25 @@ class Author:
         if name.startswith("x") and self.chance.random() < 0.5:
             return {"on_error": self.chance.choice(("skip", "continue", "continue", "fail"))}
         return {}
+
+    def _joining(self, name: str) -> dict[str, Any]:
+        """How arrivals activate a node, and where its answers may go."""
+        chance, found = self.chance, dict[str, Any]()
+        if name in self.shape.called:
+            return found
+        if self.deferring and chance.random() < 0.3:
+            found["defer"] = True
+        into = [source for source, target in self.shape.edges if target == name]
+        if self.each and (len(into) > 1 or chance.random() < 0.2):
+            found["join"] = "each"
+        if self.gotos and self.shape.nodes[name] == TASK and chance.random() < 0.6:
+            running = [node for node in self.shape.nodes if node not in self.shape.called]
+            later = [*running[running.index(name) + 1 :], "__end__"]
+            targets = chance.choices(later, k=chance.choice((1, 1, 2)))
+            if chance.random() < 0.3:
+                targets.append(chance.choice(running))
+            found["goto"] = list(dict.fromkeys(targets))
+        return found
 
     def given(self) -> dict[str, Any]:
         """An input for it."""

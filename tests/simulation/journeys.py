@@ -15,7 +15,7 @@ from engine.outbox import Work
 from tests.fakes import ready
 from tests.simulation.ends import End, nameless, same
 from tests.simulation.schedule import CALM, ROUGH, Faults, Schedule
-from tests.simulation.travels import RAISED, check_all_lines, checkout, replay
+from tests.simulation.travels import RAISED, check_all_lines, checkout, replay, some_nodes
 from tests.simulation.workers import Fault, Part, Script
 from tests.simulation.world import Violation, World
 
@@ -37,6 +37,7 @@ def check(player: Player, base: End, script: Script, chance: Random) -> None:
     if base.status is RunStatus.COMPLETED:
         _there_and_back(player, base, script, chance)
         _reuse(player, base, script, chance)
+    _elsewhere(player, script, chance)
     _fail_and_retry(player, script, chance)
     _out_of_bounds(player, script, chance)
 
@@ -59,6 +60,27 @@ def _there_and_back(player: Player, base: End, script: Script, chance: Random) -
     if over and len(world.seen) != count:
         raise Violation("a branch that had ended asked workers when it was taken up again")
     check_all_lines(world)
+
+
+def _elsewhere(player: Player, script: Script, chance: Random) -> None:
+    """Go to other nodes from the same checkpoint, by replays and by a fork: all come to the same."""
+    world = player.begun()
+    Schedule(world, script, Random(chance.random()), Random(0), CALM).play(chance.randrange(1, 40))
+    seq, goto = chance.randrange(1, world.run.seq + 1), some_nodes(world, chance)
+    ends = []
+    for faults in (CALM, ROUGH):
+        try:
+            replay(world, seq, Asked(goto=goto))
+        except EngineError:
+            return
+        ends.append(player.play(world, script, Random(chance.random()), faults))
+    check_all_lines(world)
+    world.fork(seq, goto=goto)
+    ends.append(player.play(world, script, Random(chance.random()), CALM))
+    check_all_lines(world)
+    player.features.add("goto of forks")
+    for end in ends[1:]:
+        _same_end(ends[0], end, f"when it went to {goto} from {seq} again")
 
 
 def _status_of_branch(world: World, branch: int) -> RunStatus:

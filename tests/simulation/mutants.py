@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from engine import activation, joins
+from engine import activation, gotos, joins
 from engine.frontier import Frontier
 from engine.history import History
 from engine.joins import Settled
-from engine.model import Arrival, Task, TaskId
+from engine.model import Arrival, Task, TaskId, Wave
 from engine.progress import Progress
 from engine.run import Run
 from engine.state import State
@@ -114,6 +115,17 @@ def edits_come_first() -> Any:
     return patch.object(History, "edit", edit)
 
 
+def goto_keeps_its_round() -> Any:
+    """A node that an answer names is met in the rounds that the task is in, also behind it."""
+
+    def wave(shape: Topology, task: Task, name: str) -> Wave:
+        fresh = shape.first_rounds(name)
+        kept = (*task.wave.rounds[: len(fresh)], *fresh[len(task.wave.rounds) :])
+        return replace(task.wave, node=name, rounds=kept)
+
+    return patch.object(gotos, "_wave", wave)
+
+
 MUTANTS: tuple[Mutant, ...] = (
     forward_edges_only,
     never_wait,
@@ -123,4 +135,5 @@ MUTANTS: tuple[Mutant, ...] = (
     answer_applied_twice,
     fork_from_the_state_shown,
     edits_come_first,
+    goto_keeps_its_round,
 )

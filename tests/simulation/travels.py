@@ -52,12 +52,14 @@ def _leaving(world: World, leave: Callable[[], None]) -> None:
         raise Violation(f"tasks {sorted(kept)} of a line that was left are still in flight")
     if due := left & {task_id for task_id, _ in world.store.due[world.head.key]}:
         raise Violation(f"timers of {sorted(due)} are left of a line that was left")
+    idle = world.idle
     for work in held:
         before = len(world.store.rows[world.head.key])
         if work.task_id in left:
             world.post(work.task_id, {"output": 1}, steps=0)
             if len(world.store.rows[world.head.key]) != before:
                 raise Violation(f"a line that was left acted again: task {work.task_id} was answered")
+    world.idle = idle  # these answers change nothing, and which workers held one is not the same after a crash
 
 
 # ---- who travels at random
@@ -97,8 +99,15 @@ class Traveller:
 def _replay(world: World, script: Script, chance: Random) -> bool:
     seq = chance.randrange(1, world.run.seq + 1)
     updates = script.updates(chance) if chance.random() < 0.4 else {}
-    replay(world, seq, Asked(updates=updates, reuse=chance.random() < 0.5, reuse_interrupts=chance.random() < 0.5))
+    goto = some_nodes(world, chance) if chance.random() < 0.3 else None
+    reuse, humans = chance.random() < 0.5, chance.random() < 0.5
+    replay(world, seq, Asked(updates=updates, reuse=reuse, reuse_interrupts=humans, goto=goto))
     return True
+
+
+def some_nodes(world: World, chance: Random) -> tuple[str, ...]:
+    """Nodes to go to."""
+    return tuple(chance.choices([*world.graph.nodes], k=chance.choice((1, 1, 2, 3))))
 
 
 def _checkout(world: World, script: Script, chance: Random) -> bool:

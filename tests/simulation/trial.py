@@ -16,7 +16,7 @@ from engine import rebuild
 from engine.errors import EngineError
 from engine.gates import NO_STOPS, Stops, stops_of
 from engine.graph import Graph
-from engine.model import Commit, Kind, RunStatus, run_key_of
+from engine.model import DEFERRED, Commit, Kind, RunStatus, run_key_of
 from engine.parse import parse
 from engine.record import decode
 from engine.verify import verify_rows
@@ -281,6 +281,7 @@ class Trial:
         for commit in commits:
             opened = sum(1 for task in commit.opened if task.call is None)
             open_tasks += opened - (commit.kind is Kind.NODE)
+            apart = [task for task in commit.opened if task.place and task.place != DEFERRED]
             found = {
                 "parallel": open_tasks > 1,
                 "loops": any(round_ > 0 for task in commit.opened for round_ in task.wave.rounds),
@@ -292,5 +293,9 @@ class Trial:
                 "questions": commit.worker_asks,
                 "joins": any(len(task.causes) > 1 and task.call is None for task in commit.opened),
                 "failures": commit.kind is Kind.FAILURE,
+                "each": any(task.edges for task in apart),
+                "goto": any(not task.edges and task.call is None for task in apart),
+                "defer": any(task.place == DEFERRED for task in commit.opened),
+                "generations": any(task.wave.generation for task in commit.opened),
             }
             self.features |= {name for name, occurred in found.items() if occurred}

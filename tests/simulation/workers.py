@@ -97,8 +97,20 @@ class Script:
             count = most if chance.random() < 0.25 else chance.randrange(1, most + 1)
         kinds = list(Fault)
         faults = tuple(chance.choice(kinds) for _ in range(count))
+        answer = _answer(self.graph, chance, self.wild)
+        answer = {**answer, **self._goto(node, chance)} if isinstance(answer, dict) else answer
         count = chance.choice((1, 1, 2)) if chance.random() < 0.08 else 0
-        return Part(faults, _answer(self.graph, chance, self.wild), tuple(_question(chance) for _ in range(count)))
+        return Part(faults, answer, tuple(_question(chance) for _ in range(count)))
+
+    def _goto(self, node: str, chance: Random) -> dict[str, Any]:
+        """Where an answer goes: to nodes that it may name, in any of the forms, now and then to one that is not."""
+        targets = self.graph.nodes[node].goto
+        if targets is None or chance.random() < 0.4:
+            return {}
+        if chance.random() < self.wild:
+            return {"goto": "nowhere"}
+        found = chance.choice([*targets, *[list(targets)] * (len(targets) > 1)])
+        return {"goto": {"node": found, "updates": {"log": "went"}} if chance.random() < 0.2 else found}
 
 
 def _question(chance: Random) -> dict[str, Any]:

@@ -136,7 +136,13 @@ class World:
         run = new_run(head, self.graph)
         self._begin(Live(run=run, head=head), control.start(run, self.now, "test"))
 
-    def fork(self, seq: int, updates: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None) -> None:
+    def fork(
+        self,
+        seq: int,
+        updates: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        goto: tuple[str, ...] | None = None,
+    ) -> None:
         """Fork the run in memory from one of its commits; the fork is in memory from then on."""
         parent, key = self.head, len(self.store.heads) + 1
         at = make_ref(parent.key, seq)
@@ -151,7 +157,7 @@ class World:
             config=control.deep_merge(parent.config, config or {}),
         )
         run = ready(self.loader.forked(head, parent, seq))
-        first = travel.fork(run, travel.Wish(updates=updates or {}), self.now, "test")
+        first = travel.fork(run, travel.Wish(updates=updates or {}, goto=goto), self.now, "test")
         self._begin(Live(run=run, head=head), first)
 
     def _begin(self, live: Live, first: Step) -> None:

@@ -84,6 +84,12 @@ def test_no_label_breaks_the_drawing(text):
     assert not re.search(r'["`|{}\[\]%:\\]', inside[1])
 
 
+def test_where_answers_may_lead_is_drawn_dashed():
+    lines = drawn({"a": task(goto=["b"]), "b": task()}, [*chain("a"), ("b", "__end__")])
+
+    assert 'n0 -.->|"goto"| n1' in "\n".join(lines)
+
+
 def test_characters_are_escaped_by_their_code():
     assert escaped('say "x" #1') == "say #34;x#34; #35;1"
     assert escaped("a\nb") == "a<br/>b"

@@ -172,7 +172,7 @@ def test_fields_of_later_versions_at_the_top_are_refused_by_name(name):
     assert "not supported yet" in problem.message
 
 
-@pytest.mark.parametrize("name", ["defer", "cache", "goto", "max_concurrency", "concurrency_key"])
+@pytest.mark.parametrize("name", ["cache", "max_concurrency", "concurrency_key"])
 def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
     problem = only(node(task(**{name: 1})))
 
@@ -180,12 +180,31 @@ def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
     assert "not supported yet" in problem.message
 
 
-@pytest.mark.parametrize("join", ["any", "first", "each", {"quorum": 2}])
+@pytest.mark.parametrize("join", ["any", "first", {"quorum": 2}])
 def test_other_joins_are_refused_by_name(join):
     problem = only(node(task(join=join)))
 
     assert (problem.code, problem.path) == ("document.type", "/nodes/a/join")
     assert "not supported yet" in problem.message
+
+
+@pytest.mark.parametrize(("goto", "path"), [("bb", "/goto"), (["a", "bb"], "/goto/1")])
+def test_a_node_that_an_answer_could_not_go_to_is_named(goto, path):
+    problem = only(node(task(goto=goto)))
+
+    assert (problem.code, problem.path, problem.node) == ("goto.target", f"/nodes/a{path}", "a")
+
+
+def test_a_deferred_node_needs_no_edge():
+    right = document({"a": task(), "b": task(defer=True)}, chain("a"))
+
+    assert found(right, "node.unreachable") + found(right, "node.unused") == []
+
+
+def test_a_node_that_only_answers_lead_to_is_reachable():
+    wrong = document({"a": task(goto=["b"]), "b": task()}, [*chain("a"), ("b", "__end__")])
+
+    assert found(wrong, "node.unreachable") == []
 
 
 @pytest.mark.parametrize("join", ["some", 7, {}, {"k": 1}])

@@ -29,7 +29,7 @@ def test_a_field_for_later_is_refused_unless_it_is_null(name: str) -> None:
 
 def test_fields_for_later_are_not_described() -> None:
     assert "webhook" not in StartRun.model_json_schema()["properties"]
-    assert "goto" not in Fork.model_json_schema()["properties"]
+    assert "workflow_version" not in Fork.model_json_schema()["properties"]
 
 
 def test_unknown_fields_and_wrong_types_are_refused() -> None:

@@ -184,3 +184,34 @@ def test_the_causes_of_a_join_stand_in_canonical_order() -> None:
 
     assert [ref & 0xFF for ref in opened.causes] == [3, 2]
     assert opened.edges == (3, 2)
+
+
+TWICE = (
+    {"a": task(output_key="log"), "b": task(output_key="log"), "e": task(join="each", reads=["log"]), "z": task()},
+    [("__start__", "a"), ("__start__", "b"), ("a", "e"), ("b", "e"), ("e", "z"), ("z", "__end__")],
+)
+
+
+def test_each_activates_its_node_with_every_arrival_and_what_follows_joins() -> None:
+    world = begun(*TWICE)
+
+    world.answer("b", "b")
+    first = world.waiting()
+    world.answer("a", "a")
+    world.answer("e", 0)
+    between = [one.node for one in world.run.frontier.tasks.values()]
+    world.answer("e", 0)
+
+    assert first == [("a", None), ("e", None)]
+    assert between == ["e"]
+    assert world.waiting() == [("z", None)]
+
+
+def test_a_task_of_each_sees_what_its_own_arrival_saw() -> None:
+    world = begun(*TWICE)
+
+    world.answer("b", "b")
+    world.answer("a", "a")
+
+    seen = [work.request.state for work in world.outbox.works.values()]
+    assert seen == [{"log": ["b"]}, {"log": ["a"]}]

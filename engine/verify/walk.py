@@ -1,0 +1,65 @@
+"""Where work goes, by walking: what a commit sends along its edges, and the rounds in which `goto` meets a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from engine import address
+from engine.model import END, GOTO, START, Arrival, Commit, Kind, Wave
+from engine.topology import Topology
+from engine.verify.line import Line
+from engine.verify.stops import leaves
+
+At = tuple[str, tuple[int, ...]]
+"""A node in its rounds."""
+
+
+def sent(line: Line, commit: Commit) -> list[Arrival]:
+    """What a commit sends on, over edges or by `goto`."""
+    graph, shape, wave = line.graph, line.graph.topology, commit.task.wave if commit.task else Wave(START)
+    ref, handles, names = leaves(line, commit)
+    if names is not None:
+        return [Arrival(GOTO, ref, _named(shape, commit, name)) for name in names if name != END]
+    found = []
+    for handle in handles:
+        for edge in shape.edges_from(wave.node, handle):
+            rounds = shape.rounds_over(edge.index, wave.rounds)
+            found += [Arrival(edge.index, ref, replace(wave, node=edge.target, rounds=rounds))]
+    if commit.kind is Kind.START:
+        found += [Arrival(GOTO, ref, Wave(name, shape.first_rounds(name))) for name in graph.at_the_end]
+    return [arrival for arrival in found if arrival.wave.node != END]
+
+
+def _named(shape: Topology, commit: Commit, name: str) -> Wave:
+    """A node that is named keeps the rounds where edges lead to it so; else it is in the next round of the innermost
+    common loop in which they do; else in a generation of its own."""
+    assert commit.task is not None
+    wave = commit.task.wave
+    loops, others = (shape.loops_of[shape.number[node]] for node in (wave.node, name))
+    shared = sum(1 for one, other in zip(loops, others, strict=False) if one == other)
+    reached = _reached(shape, (wave.node, wave.rounds))
+    tries = [wave.rounds[:shared]]
+    tries += [(*wave.rounds[:at], wave.rounds[at] + 1) for at in range(shared - 1, -1, -1)]
+    for rounds in tries:
+        whole = (*rounds, *[0] * (len(others) - len(rounds)))
+        if (name, whole) in reached:
+            return replace(wave, node=name, rounds=whole)
+    generation = address.generation_of(address.address_of(commit.task))
+    return replace(wave, node=name, rounds=(0,) * len(others), generation=generation)
+
+
+def _reached(shape: Topology, start: At) -> set[At]:
+    """Every node, in its rounds, that some path leads to, but for rounds that are of no interest."""
+    most = max(start[1], default=0) + 1
+    found, todo = set[At](), list(_steps(shape, start))
+    while todo:
+        if (at := todo.pop()) not in found and max(at[1], default=0) <= most:
+            found.add(at)
+            todo += _steps(shape, at)
+    return found
+
+
+def _steps(shape: Topology, at: At) -> Iterator[At]:
+    for edge in shape.leaving[shape.number[at[0]]]:
+        yield shape.names[shape.targets[edge]], shape.rounds_over(edge, at[1])
