@@ -37,6 +37,8 @@ class RowStore:
     rows: dict[int, list[CommitRow]] = field(default_factory=dict)
     noted: dict[int, list[EventRow]] = field(default_factory=dict)
     due: dict[int, dict[tuple[TaskId, str], TimerRow]] = field(default_factory=dict)
+    asked: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Interrupts: of which run, in which status."""
 
     async def commit(self, batch: Batch) -> None:
         for key, expected in batch.expected.items():
@@ -50,6 +52,8 @@ class RowStore:
             self.rows[row.run_key].append(row)
         for event in batch.events:
             self.noted[event.run_key].append(event)
+        self.asked.update((row.id, (row.run_key, row.status)) for row in batch.interrupts)
+        self.asked.update((name, (self.asked[name][0], status)) for name, status, _ in batch.interrupts_ended)
         for key, task_id in batch.timers_cleared:
             self.due[key] = {name: row for name, row in self.due[key].items() if name[0] != task_id}
         for timer in batch.timers:

@@ -177,6 +177,8 @@ class Turn:
     def set_status(self, live: Live, status: RunStatus) -> None:
         """Change a run's status where no commit does."""
         live.run.status = status
+        if status is RunStatus.FAILED:
+            self.batch.interrupts_ended += [(name, "suspended", self.now) for name in live.run.interrupts]
         failed = live.run.error if status is RunStatus.FAILED else None
         error = {"error": failed.as_json()} if failed is not None else {}
         self.note(live, "run", None, {"status": status, **error})

@@ -100,8 +100,17 @@ class Schedule:
         open_interrupts = bool(run.interrupts) and run.status is RunStatus.INTERRUPTED
         if run.status not in RESTING and not open_interrupts:
             raise Violation(f"nothing is in flight and the run is {run.status} with {sorted(self._left())}")
+        self._inbox()
         if self.world.head.status is not run.status:
             raise Violation(f"the run is {run.status}, its row says {self.world.head.status}")
+
+    def _inbox(self) -> None:
+        """The inbox shows what is open, as what it is. Beside it there is what was open on lines that were left."""
+        run, asked = self.world.run, self.world.store.asked
+        wanted = {RunStatus.FAILED: "suspended", RunStatus.CANCELLED: "cancelled"}.get(run.status, "open")
+        shown = {name for name, (key, status) in asked.items() if key == run.key and status == "open"}
+        if shown - run.interrupts.keys() or any(asked[name][1] != wanted for name in run.interrupts):
+            raise Violation(f"the run is {run.status}, and its inbox {asked} for {[*run.interrupts]}")
 
     def _left(self) -> list[str]:
         front = self.world.run.frontier
