@@ -12,7 +12,8 @@ from typing import Any
 
 from engine.commits import next_ref
 from engine.frontier import Frontier, OpenCall
-from engine.graph import Graph
+from engine.gates import stops_of
+from engine.graph import Graph, deep_merge
 from engine.model import DEFERRED, ERA, GOTO, Arrival, Task, TaskId, Wave, seq_of
 from engine.render import address_of
 from engine.run import Run
@@ -33,7 +34,8 @@ def _said(graph: Graph, name: str) -> dict[str, Any]:
 def adopt(run: Run, graph: Graph) -> None:
     """Have a run know another version: its keys, its nodes, its config. What is open stays as it is."""
     run.history.adopt(graph, kept_keys(run.graph, graph))
-    run.adopt(graph)
+    run.graph, run.config = graph, deep_merge(graph.config, run.overrides)
+    run.stops = stops_of(graph, *run.breakpoints)
 
 
 def carried(run: Run, graph: Graph) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from engine.answer import parse_answer
 from engine.encoding import Encoder
 from engine.frontier import Frontier
 from engine.gates import NO_STOPS, Stops
-from engine.graph import DEFAULT_MAX_STEPS, DEFAULT_MAX_TASKS, Graph, deep_merge
+from engine.graph import DEFAULT_MAX_STEPS, DEFAULT_MAX_TASKS, Graph
 from engine.history import Entry, History, Order
 from engine.missing import MISSING
 from engine.model import (
@@ -56,6 +56,8 @@ class Run:
     origin_id: str
     input: Mapping[str, Any]
     config: Mapping[str, Any]
+    breakpoints: tuple[Sequence[str] | None, Sequence[str] | None] = (None, None)
+    """Those of its own, before and after nodes, whatever version of its workflow (None: those of that)."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """What the run's config lays over that of its workflow, whatever version of it."""
     created_at: int
@@ -138,10 +140,6 @@ class Run:
         task = commit.task
         assert task is not None and commit.level is not None
         return commit.level, self.graph.nodes[task.node].position, -1 if task.index is None else task.index
-
-    def adopt(self, graph: Graph) -> None:
-        """Take another version of the workflow for what comes next."""
-        self.graph, self.config = graph, deep_merge(graph.config, self.overrides)
 
     # ---- evolution: the same for a commit just planned and for one read from the store
 

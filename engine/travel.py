@@ -11,7 +11,7 @@ from engine.address import generation_of, task_id_of
 from engine.commits import Step, next_ref, only_waits
 from engine.control import check_edit
 from engine.errors import Conflict, Invalid
-from engine.gates import named
+from engine.gates import held, named
 from engine.graph import Graph
 from engine.history import Entry
 from engine.migration import adopt, carried, migrate
@@ -122,10 +122,11 @@ def _named(run: Run, names: Sequence[str]) -> tuple[Task, ...]:
     causes = (*(end.ref for end in ends), ref)
     above = (*(end.task_id for end in ends), f"{run.id}.{seq_of(ref)}")
     waves = [Wave(name, shape.first_rounds(name), "", generation) for name in names]
-    return tuple(
+    tasks = (
         Task(id=task_id_of(run, wave, above, (), None), wave=wave, causes=causes, level=level, place=NAMED)
         for wave in waves
     )
+    return tuple(held(run.stops, task) for task in tasks)
 
 
 def moved(run: Run, to: Run, branch: int) -> Run:

@@ -162,6 +162,7 @@ def new_run(head: RunHead, graph: Graph) -> Run:
         input=head.input,
         config=deep_merge(graph.config, head.config),
         overrides=head.config,
+        breakpoints=(head.interrupt_before, head.interrupt_after),
         stops=stops_of(graph, head.interrupt_before, head.interrupt_after),
         created_at=head.created_at,
         branch=head.branch,

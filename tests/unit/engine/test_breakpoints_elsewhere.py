@@ -32,7 +32,7 @@ def open_nodes(world: World) -> list[str]:
 
 
 def sound(world: World) -> bool:
-    return verify_rows(world.head, world.graph, world.rows()).problems == []
+    return verify_rows(world.head, world.graphs, 1, world.rows()).problems == []
 
 
 def test_what_an_answer_named_comes_after_the_breakpoint_behind_its_node() -> None:
