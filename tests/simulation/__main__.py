@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     missing = [name for name in NEEDED if tally.share(name) < FLOOR]
     if options.json:
         found = {"seeds": tally.seeds, "runs": tally.runs, "seconds": round(seconds, 1), "failed": tally.failed}
-        shares = {name: round(tally.share(name), 3) for name in (*NEEDED, *ALSO)}
+        shares = {name: round(tally.share(name), 3) for name in (*NEEDED, *ALSO, *TRAVELS)}
         print(json.dumps({**found, "shares": shares, "small_graphs": small and small.as_json()}))
     else:
         _tell(tally, seconds, missing)
@@ -129,7 +129,9 @@ def _play_all(options: argparse.Namespace) -> Tally:
 
 def _tell(tally: Tally, seconds: float, missing: list[str]) -> None:
     print(f"{tally.seeds} seeds, {tally.runs} runs in {seconds:.0f} s: {tally.runs / seconds:.0f} runs/s")
-    print("share of the seeds with " + ", ".join(f"{name} {tally.share(name):.0%}" for name in (*NEEDED, *ALSO)))
+    print(
+        "share of the seeds with " + ", ".join(f"{name} {tally.share(name):.0%}" for name in (*NEEDED, *ALSO, *TRAVELS))
+    )
     for name in missing:
         print(f"too few seeds with {name}: {tally.share(name):.1%}, at least {FLOOR:.0%} are needed")
     print(f"{len(tally.failed)} seeds failed" if tally.failed else "no violation")
