@@ -289,7 +289,7 @@ class Trial:
         for commit in commits:
             opened = sum(1 for task in commit.opened if task.call is None)
             open_tasks += opened - (commit.kind is Kind.NODE)
-            apart = [task for task in commit.opened if task.place and task.place != DEFERRED]
+            apart = [task for task in commit.opened if task.place and not task.whole]
             found = {
                 "parallel": open_tasks > 1,
                 "loops": any(round_ > 0 for task in commit.opened for round_ in task.wave.rounds),
