@@ -80,7 +80,10 @@ def _known_answer(run: Run, task: Task, ask: Ask, now: int) -> Step | None:
         return None
     _, input_hash = run.encoder.take(ask.request)
     recorded = run.recall.answer_to(run, task, input_hash)
-    return None if recorded is None else take_over(run, task, input_hash, recorded, now)
+    try:
+        return None if recorded is None else take_over(run, task, input_hash, recorded, now)
+    except NodeFailure:  # the state does not take it any more: it is no answer here
+        return None
 
 
 def _known_value(run: Run, task: Task, pause: Pause, now: int) -> Step | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import time
@@ -14,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+
+import structlog
 
 from tests.simulation import exhaustive
 from tests.simulation.shrink import shrink
@@ -98,6 +101,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if tally.failed or missing or (small is not None and small.failed) else 0
 
 
+def _hush() -> None:
+    """Have nothing logged: runs fail here on purpose."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20_000, help="how many seeds to play (default 20000)")
@@ -126,7 +134,7 @@ def _chunks(options: argparse.Namespace) -> Iterator[range]:
 
 def _play_all(options: argparse.Namespace) -> Tally:
     tally, said, shown = Tally(), _said(options.json), time.perf_counter()
-    with ProcessPoolExecutor(options.jobs) as pool:
+    with ProcessPoolExecutor(options.jobs, initializer=_hush) as pool:
         for done in as_completed([pool.submit(play, chunk) for chunk in _chunks(options)]):
             tally.add(done.result())
             if time.perf_counter() - shown > 5 or tally.failed:
@@ -157,6 +165,7 @@ def _tell_small(small: exhaustive.Count | None) -> None:
 
 def _one(seed: int) -> int:
     """Play one seed, and where it fails make it smaller."""
+    _hush()
     case = case_of(seed)
     try:
         Trial(case).check()
