@@ -52,12 +52,14 @@ def _leaving(world: World, leave: Callable[[], None]) -> None:
         raise Violation(f"tasks {sorted(kept)} of a line that was left are still in flight")
     if due := left & {task_id for task_id, _ in world.store.due[world.head.key]}:
         raise Violation(f"timers of {sorted(due)} are left of a line that was left")
+    idle = world.idle
     for work in held:
         before = len(world.store.rows[world.head.key])
         if work.task_id in left:
             world.post(work.task_id, {"output": 1}, steps=0)
             if len(world.store.rows[world.head.key]) != before:
                 raise Violation(f"a line that was left acted again: task {work.task_id} was answered")
+    world.idle = idle  # who held what plays no part in what is next
 
 
 # ---- who travels at random
