@@ -157,7 +157,7 @@ def _answers(line: Sequence[Commit]) -> dict[int, Any]:
         if task is not None and commit.kind in AFTER and commit.error is None and commit.input_hash is not None:
             caller = nodes.get(task.call) if task.call is not None else None
             slot = task.slot if task.call is not None else None
-            found[commit.seq] = (task.wave, task.index, caller, slot, commit.input_hash)
+            found[commit.seq] = (task.wave, task.place, task.index, caller, slot, commit.input_hash)
     return found
 
 
