@@ -70,7 +70,8 @@ def _begin_anew(run: Run, kind: Kind, wish: Wish, now: int, actor: str) -> Step:
 
 def _begin_on(run: Run, graph: Graph, kind: Kind, wish: Wish, now: int, actor: str) -> Step:
     """A fork or replay onto another version: the commit says how all that is active stands in that one."""
-    versions, before, carry = (run.graph.version, graph.version), run.frontier, carried(run, graph)
+    versions, carry = _change(run, graph)
+    before = run.frontier
     dropped = migrate(run, graph)
     if run.frontier.empty:
         gone = ", ".join(dropped[:10])
@@ -84,6 +85,11 @@ def _begin_on(run: Run, graph: Graph, kind: Kind, wish: Wish, now: int, actor: s
     return Step(commit, None, None)
 
 
+def _change(run: Run, graph: Graph) -> tuple[tuple[int, int], dict[str, Any]]:
+    """The versions before and after a change to another one, and the values that it carries over."""
+    return (run.graph.version, graph.version), carried(run, graph)
+
+
 def _laid_over(carry: Mapping[str, Any], updates: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The values that are carried over, but for those that are overwritten anyway, then the edit."""
     kept = [write for write in carry.items() if not is_overwrite(updates.get(write[0]))]
@@ -94,7 +100,7 @@ def _begin_at(run: Run, kind: Kind, wish: Wish, goto: tuple[str, ...], now: int,
     """What begins with the nodes that are named, in a generation of their own, in place of all that was in flight."""
     versions, carry = None, dict[str, Any]()
     if wish.graph is not None and wish.graph.version != run.graph.version:
-        versions, carry = (run.graph.version, wish.graph.version), carried(run, wish.graph)
+        versions, carry = _change(run, wish.graph)
         adopt(run, wish.graph)
     names = tuple(dict.fromkeys(name for name in goto if name != END))
     for name in names:

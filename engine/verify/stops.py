@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.gates import gate_after, is_after, passed
-from engine.model import Arrival, Commit, Kind, Task, TaskStatus
+from engine.model import Arrival, Commit, Kind, Task
 from engine.verify import walk
 from engine.verify.line import Line
-
-Handles = tuple[str | None, ...]
 
 
 def passes(commit: Commit) -> Task | None:
@@ -27,12 +25,6 @@ def sent(line: Line, commit: Commit) -> list[Arrival]:
     return [] if _stops_after(line, commit) else walk.sent(line.graph, commit)
 
 
-def _handles(commit: Commit) -> Handles:
-    if commit.kind not in (Kind.START, Kind.NODE) or commit.task_status is TaskStatus.SKIPPED:
-        return ()
-    return (commit.handle,) if commit.handle else commit.chosen or (None,)
-
-
 def _stops_after(line: Line, commit: Commit) -> bool:
     return commit.kind is Kind.NODE and commit.task is not None and commit.task.node in line.stops.after
 
@@ -40,7 +32,7 @@ def _stops_after(line: Line, commit: Commit) -> bool:
 def stops_right(line: Line, commit: Commit) -> bool:
     """Whether a commit holds back what has a breakpoint, and nothing else."""
     if _stops_after(line, commit) and commit.task is not None:
-        gate = gate_after(commit.task, commit.ref, commit.level or 0, _handles(commit), walk.named_by(commit))
+        gate = gate_after(commit.task, commit.ref, commit.level or 0, walk.handles(commit), walk.named_by(commit))
         return commit.opened == (gate,)
     if (gate_before := passes(commit)) is not None and not is_after(gate_before):
         return commit.opened == (passed(gate_before),)

@@ -20,15 +20,22 @@ def named_by(commit: Commit) -> tuple[str, ...] | None:
     return parse_answer(commit.answer).goto if commit.error is None and commit.answer is not None else None
 
 
+def handles(commit: Commit) -> tuple[str | None, ...]:
+    """The handles that a commit leaves by."""
+    if commit.kind not in (Kind.START, Kind.NODE) or commit.task_status is TaskStatus.SKIPPED:
+        return ()
+    return (commit.handle,) if commit.handle else commit.chosen or (None,)
+
+
 def sent(graph: Graph, commit: Commit) -> list[Arrival]:
     """What a commit sends on, over edges or by `goto`."""
     shape, wave = graph.topology, commit.task.wave if commit.task else Wave(START)
-    if commit.kind not in (Kind.START, Kind.NODE) or commit.task_status is TaskStatus.SKIPPED:
+    if not handles(commit):
         return []
     if (names := named_by(commit)) is not None:
         return [Arrival(GOTO, commit.ref, _named(shape, commit, name)) for name in names if name != END]
     found = []
-    for handle in (commit.handle,) if commit.handle else commit.chosen or (None,):
+    for handle in handles(commit):
         for edge in shape.edges_from(wave.node, handle):
             rounds = shape.rounds_over(edge.index, wave.rounds)
             found += [Arrival(edge.index, commit.ref, replace(wave, node=edge.target, rounds=rounds))]
