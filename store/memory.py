@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
-from engine.claims import KEPT_MS, Claim, ClaimRow
 from engine.dead_letters import REDRIVEN, DeadLetter
 from engine.errors import Invalid, StaleCommit
-from engine.matching import run_matches, workflow_matches
+from engine.matching import run_matches
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.ports import (
     EVERY_INTERRUPT,
@@ -25,16 +24,12 @@ from engine.ports import (
     Page,
     RunFilter,
     TimerRow,
-    WorkerRow,
-    WorkflowRow,
 )
 from store import _cursor as cursors
-from store._cursor import Place
-from store._errors import free_to_assign, has_forks, no_worker, no_workflow, version_exists, worker_exists
+from store._errors import free_to_assign, has_forks
 from store._fresh import moved, touched, versions_after
+from store._memory_catalogue import MemoryCatalogue, page_of
 from store._memory_log import MemoryLog
-
-T = TypeVar("T")
 
 _ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 _number = attrgetter("n")
@@ -51,19 +46,7 @@ class _Run:
     timers: dict[TaskId, dict[str, TimerRow]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Workflow:
-    status: str
-    changed_at: int
-    versions: dict[int, WorkflowRow] = field(default_factory=dict)
-
-    def row(self, version: int) -> WorkflowRow:
-        row = self.versions[version]
-        changed_at = self.changed_at if version == max(self.versions) else row.updated_at
-        return replace(row, status=self.status, updated_at=changed_at)
-
-
-class MemoryStore:
+class MemoryStore(MemoryCatalogue):
     """Implements `engine.ports.Store`. A batch is written before the first await; closing keeps everything, for who
     opens the same object again."""
 
@@ -71,15 +54,12 @@ class MemoryStore:
     keeps: ClassVar[bool] = False
 
     def __init__(self, address: str = "memory://") -> None:
+        super().__init__()
         self._runs: dict[int, _Run] = {}
         self._keys: dict[RunId, int] = {}
         self._last_key = 0
         self._interrupts: dict[str, tuple[int, InterruptRow]] = {}
         self._opened = 0
-        self._workflows: dict[str, _Workflow] = {}
-        self._workers: dict[str, WorkerRow] = {}
-        self._server_secret = b""
-        self._claims: dict[tuple[str, str], ClaimRow] = {}
         self._log = MemoryLog()
         self._letters: dict[str, tuple[int, DeadLetter]] = {}
 
@@ -121,11 +101,6 @@ class MemoryStore:
         for name, at in batch.redriven:
             n, letter = self._letters[name]
             self._letters[name] = (n, replace(letter, status=REDRIVEN, redriven_at=at))
-
-    def _add_claims(self, rows: Iterable[ClaimRow]) -> None:
-        for row in rows:
-            self._claims = {name: old for name, old in self._claims.items() if old.at > row.at - KEPT_MS}
-            self._claims[row.scope, row.key] = row
 
     def _check(self, batch: Batch) -> None:
         """Nothing is there already, nothing belongs to a run that is gone."""
@@ -179,7 +154,7 @@ class MemoryStore:
     async def runs(self, where: RunFilter, limit: int, cursor: str | None) -> Page[RunHead]:
         after = cursors.read("runs", cursor, int, int)
         found = (run.head for run in self._runs.values() if run_matches(run.head, where))
-        return _page("runs", found, lambda head: (head.created_at, head.key), limit, after)
+        return page_of("runs", found, lambda head: (head.created_at, head.key), limit, after)
 
     async def active_runs(self) -> list[int]:
         return sorted(key for key, run in self._runs.items() if run.head.status in _ACTIVE)
@@ -261,7 +236,7 @@ class MemoryStore:
     ) -> tuple[tuple[DeadLetter, ...], str | None]:
         after = cursors.read("dead_letters", cursor, int)
         found = (item for item in self._letters.values() if status in (None, item[1].status))
-        page = _page("dead_letters", found, lambda item: (item[0],), limit, after)
+        page = page_of("dead_letters", found, lambda item: (item[0],), limit, after)
         return tuple(letter for _, letter in page.items), page.next_cursor
 
     # ---- interrupts, timers
@@ -284,7 +259,7 @@ class MemoryStore:
             for n, row in self._interrupts.values()
             if status in (None, row.status) and run_key in (None, row.run_key) and _wanted(row, where)
         )
-        page = _page("interrupts", found, lambda item: (item[0],), limit, after)
+        page = page_of("interrupts", found, lambda item: (item[0],), limit, after)
         return Page(items=tuple(row for _, row in page.items), next_cursor=page.next_cursor)
 
     async def assign(self, interrupt_id: str, assignee: str, at: int) -> None:
@@ -306,81 +281,8 @@ class MemoryStore:
         resting = (key for key in sorted(self._runs) if self._runs[key].head.status is RunStatus.INTERRUPTED)
         return [timer for key in resting for timer in await self.timers(key)]
 
-    # ---- workflows
-
-    async def put_workflow(self, row: WorkflowRow, claim: Claim | None = None) -> None:
-        found = self._workflows.setdefault(row.id, _Workflow(row.status, row.updated_at))
-        if row.version in found.versions:
-            raise version_exists(row)
-        found.versions[row.version] = row
-        if row.version == max(found.versions):
-            found.status, found.changed_at = row.status, row.updated_at
-        self._add_claims([claim.on(row.id, row.created_at)] if claim is not None else [])
-
-    async def workflow(self, workflow_id: str, version: int | None = None) -> WorkflowRow | None:
-        found = self._workflows.get(workflow_id)
-        if found is None or (version is not None and version not in found.versions):
-            return None
-        return found.row(max(found.versions) if version is None else version)
-
-    async def workflow_versions(self, workflow_id: str) -> list[WorkflowRow]:
-        found = self._workflows.get(workflow_id)
-        return [found.row(version) for version in sorted(found.versions, reverse=True)] if found else []
-
-    async def workflows(
-        self, q: str | None, tag: str | None, status: str | None, limit: int, cursor: str | None
-    ) -> Page[WorkflowRow]:
-        after = cursors.read("workflows", cursor, int, str)
-        newest = (found.row(max(found.versions)) for found in self._workflows.values())
-        wanted = (row for row in newest if workflow_matches(row, q, tag, status))
-        return _page("workflows", wanted, lambda row: (row.updated_at, row.id), limit, after)
-
-    async def set_workflow_status(self, workflow_id: str, status: str, at: int) -> None:
-        if workflow_id not in self._workflows:
-            raise no_workflow(workflow_id)
-        found = self._workflows[workflow_id]
-        found.status, found.changed_at = status, at
-
-    # ---- the server
-
-    async def server_secret(self, fresh: bytes) -> bytes:
-        self._server_secret = self._server_secret or fresh
-        return self._server_secret
-
-    async def claim(self, scope: str, key: str) -> ClaimRow | None:
-        return self._claims.get((scope, key))
-
-    async def keep_answer(self, row: ClaimRow) -> None:
-        if (row.scope, row.key) in self._claims:
-            self._claims[row.scope, row.key] = row
-
-    # ---- workers
-
-    async def put_worker(self, row: WorkerRow, *, create: bool, claim: Claim | None = None) -> None:
-        if create and row.id in self._workers:
-            raise worker_exists(row.id)
-        if not create and row.id not in self._workers:
-            raise no_worker(row.id)
-        self._workers[row.id] = row
-        self._add_claims([claim.on(row.id, row.created_at)] if claim is not None else [])
-
-    async def worker(self, worker_id: str) -> WorkerRow | None:
-        return self._workers.get(worker_id)
-
-    async def workers(self) -> list[WorkerRow]:
-        return [self._workers[name] for name in sorted(self._workers)]
-
-    async def delete_worker(self, worker_id: str) -> None:
-        self._workers.pop(worker_id, None)
-
 
 def _wanted(row: InterruptRow, where: InterruptFilter) -> bool:
     claimed = row.assignee is not None
     fits = where.kind in (None, row.kind) and where.assignee in (None, row.assignee)
     return fits and where.claimed in (None, claimed)
-
-
-def _page(kind: str, found: Iterable[T], place: Callable[[T], Place], limit: int, after: Place | None) -> Page[T]:
-    """The newest items of a list, in descending order of their places, that come after the cursor's."""
-    rest = (item for item in found if after is None or place(item) < after)
-    return cursors.page(kind, sorted(rest, key=place, reverse=True)[: limit + 1], limit, place)
