@@ -288,7 +288,8 @@ class Run:
     def _failed(self, commit: Commit) -> None:
         self.error = self.error or commit.error
         if commit.task is not None and commit.task.id in self.progress:
-            self.set_status(commit.task.id, TaskStatus.FAILED).attempt = commit.attempt
+            progress = self.set_status(commit.task.id, TaskStatus.FAILED)
+            progress.attempt, progress.error = commit.attempt, commit.error
 
     def _try_again(self, commit: Commit) -> None:
         """Have what had failed, and what had been waiting for a worker meanwhile, entered again."""
