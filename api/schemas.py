@@ -124,24 +124,6 @@ class ClaimInterrupt(Asked):
     assignee: Id = Field(description="A name, as the people who share the inbox understand it.")
 
 
-class Fork(Asked):
-    """Starts a new run from a checkpoint."""
-
-    checkpoint_id: str
-    updates: Object = Field(default_factory=dict, description="State updates, through the reducers.")
-    config: Object = Field(default_factory=dict, description="Laid over the run's config.")
-    goto: str | Annotated[list[str], Field(min_length=1)] | None = Field(
-        default=None, description="A node or a list of nodes to run instead of what was in flight."
-    )
-    workflow_version: int | None = Field(
-        default=None, ge=1, description="Goes on with this version of the workflow; what has no place in it is dropped."
-    )
-    reuse: Literal["unchanged"] | None = Field(
-        default=None, description="`unchanged`: takes over recorded answers to tasks whose input is the same."
-    )
-    reuse_interrupts: bool = Field(default=False, description="With reuse: takes over the answers of humans too.")
-
-
 class Replay(Asked):
     """Begins a new branch of a run at a checkpoint."""
 
@@ -157,6 +139,12 @@ class Replay(Asked):
         default=None, description="`unchanged`: takes over recorded answers to tasks whose input is the same."
     )
     reuse_interrupts: bool = Field(default=False, description="With reuse: takes over the answers of humans too.")
+
+
+class Fork(Replay):
+    """Starts a new run from a checkpoint."""
+
+    config: Object = Field(default_factory=dict, description="Laid over the run's config.")
 
 
 class InjectState(Asked):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from api.cli._app import FAILED, MISUSED, stop
+from api.cli._app import FAILED, MISUSED, AsJson, stop
 
 if TYPE_CHECKING:
     import httpx
@@ -25,6 +25,20 @@ PATIENCE_S = 60.0
 Url = Annotated[str | None, typer.Option("--url", envvar="CLEW_URL", help="The server.", show_default=LOCAL)]
 Token = Annotated[str | None, typer.Option("--token", envvar="CLEW_TOKEN", help="Its bearer token.")]
 Db = Annotated[str | None, typer.Option("--db", help="sqlite:///FILE, instead of a server.", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Options of every command that asks a server or reads a database, and how its answer is written."""
+
+    url: Url = None
+    token: Token = None
+    db: Db = None
+    as_json: AsJson = False
+
+    def reached(self, work: Callable[[Reach], Awaitable[T]], *, writes: bool = False) -> T:
+        """What `work` gives; with words on standard error and an exit code where it cannot be done."""
+        return reached(work, self.url, self.token, self.db, writes=writes)
 
 
 class Refused(Exception):
@@ -42,7 +56,7 @@ class Reach:
     http: httpx.AsyncClient
     offline: bool
 
-    async def get(self, path: str, **params: Any) -> Any:
+    async def get(self, path: str, /, **params: Any) -> Any:
         """The JSON at a path; parameters that are None are left out."""
         return await self._call("GET", path, params={key: value for key, value in params.items() if value is not None})
 
@@ -50,7 +64,7 @@ class Reach:
         """The JSON that is answered to a body."""
         return await self._call("POST", path, json=body)
 
-    async def events(self, path: str, **params: Any) -> AsyncIterator[tuple[str, str, Any]]:
+    async def events(self, path: str, /, **params: Any) -> AsyncIterator[tuple[str, str, Any]]:
         """The id, name and data of each event of a stream."""
         from engine.codec import loads
 

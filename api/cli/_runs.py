@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from api.cli._app import MISUSED, app, stop
+from api.cli._app import FAILED, MISUSED, app, stop
 
 runs = typer.Typer(help="Look at runs and travel in them, at a server or offline in a database.", no_args_is_help=True)
 app.add_typer(runs, name="runs")
@@ -15,6 +16,7 @@ RunArg = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run.", show_
 CheckpointArg = Annotated[
     str, typer.Argument(metavar="CHECKPOINT", help="Id of a checkpoint, RUN.SEQ.", show_default=False)
 ]
+EitherArg = Annotated[str, typer.Argument(metavar="RUN|CHECKPOINT", help="A run or a checkpoint.", show_default=False)]
 
 
 def path_of(run: str, *more: str) -> str:
@@ -56,3 +58,13 @@ def settings_of(pairs: list[str], updates: str | None) -> dict[str, Any]:
         except CodecError:
             found[key] = text
     return found
+
+
+def text_of(given: str) -> str:
+    """What was given, or with `@FILE` what is in that file. Stops the command where it cannot be read."""
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        stop(FAILED, f"{given[1:]}: {error}")

@@ -8,7 +8,13 @@ from typing import Any
 import typer
 
 WIDTH = 100
-COLOURS = {"completed": "green", "done": "green", "failed": "red", "interrupted": "yellow", "cancelled": "magenta"}
+COLOURS = {
+    "completed": "green",
+    "failed": "red",
+    "interrupted": "yellow",
+    "cancelled": "magenta",
+    "running": "cyan",
+}
 
 Shape = Mapping[str, Any]
 
@@ -58,7 +64,7 @@ def run_lines(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
         f"branch    {run['branch']}, {run['checkpoint_count']} checkpoints",
         f"input     {short(run['input'])}",
         "state",
-        *(f"  {key} = {short(value)}" for key, value in sorted(run["state"].items())),
+        *state_lines(run["state"]),
         "checkpoints, newest first",
         *(f"  {checkpoint_line(found)}" for found in checkpoints),
     ]
@@ -72,6 +78,57 @@ def checkpoint_line(found: Shape) -> str:
     what = found["node"] or ""
     tail = error_text(found["error"]) if found.get("error") else short(found["writes"], 60) if found["writes"] else ""
     return f"{found['id']}  {found['kind']:<9} {what:<16} {tail}".rstrip()
+
+
+def checkpoint_lines(found: Shape) -> list[str]:
+    """A checkpoint as `clew runs show` tells it."""
+    dropped = [f"dropped     {', '.join(found['dropped'])}"] if found["dropped"] else []
+    return [
+        f"checkpoint  {found['id']}",
+        f"is          {found['kind']} {found['node'] or ''}".rstrip(),
+        f"at          {found['created_at']}, branch {found['branch']}, version {found['workflow_version']}",
+        f"after       {found['parent_id'] or 'nothing'}",
+        *([f"error       {error_text(found['error'])}"] if found.get("error") else []),
+        f"writes      {short(found['writes'])}",
+        f"next        {', '.join(found['next']) or 'nothing'}",
+        *dropped,
+        *(f"asks        {asked['id']} {asked['node']}: {asked['message']}" for asked in found["interrupts"]),
+        "state",
+        *state_lines(found["state"]),
+    ]
+
+
+def state_lines(state: Shape) -> list[str]:
+    """The keys of a state."""
+    return [f"  {key} = {short(value)}" for key, value in sorted(state.items())]
+
+
+def task_record_lines(found: Shape) -> list[str]:
+    """A task as `clew runs show --task` tells it: what it was asked, its attempts, and what came of it."""
+    asked = {key: value for key, value in (found["input"] or {}).items() if value not in (None, [], {})}
+    return [
+        f"task      {found['id']}",
+        f"is        {found['address']}",
+        f"status    {status_of(found)}" + (f": {error_text(found['error'])}" if found["error"] else ""),
+        f"attempt   {found['attempt']}" + (f" at {found['worker_id']}" if found["worker_id"] else ""),
+        *(["asked"] if asked else ["asked     nobody"]),
+        *(f"  {key} = {short(value)}" for key, value in asked.items()),
+        f"answered  {short(found['output'])}",
+        *(["log"] if found["log"] else []),
+        *(f"  {short(line)}" for line in found["log"]),
+    ]
+
+
+def blame_lines(told: Shape) -> list[str]:
+    """Who wrote a place in the state, the last one first."""
+    value = short(told["value"]) if told["exists"] else "nothing"
+    return [f"{told['path']} is {value} at {told['checkpoint_id']}", *map(_blamed, told["items"])]
+
+
+def _blamed(found: Shape) -> str:
+    by = ", ".join(part for part in (found["address"] or found["kind"], found["worker_id"], found["actor"]) if part)
+    did = "removes it" if found["removed"] else f"{found['effect']} {short(found['value'], 60)}"
+    return f"  {found['checkpoint_id']}  {by}  {did}"
 
 
 def advice(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
@@ -112,10 +169,23 @@ def _gave(side: Shape | None) -> str:
         return "(none)"
     if side["error"]:
         return error_text(side["error"])
-    return short(side["chosen"] if side["chosen"] else side["output"], 50)
+    given = side["chosen"] or side["output"]
+    return str(side["status"]) if given is None else short(given, 50)
 
 
 def event_line(name: str, data: Shape) -> str:
     """An event of a stream in one line."""
-    kept = {key: value for key, value in data.items() if key not in {"run_id", "at", "seq", "ns"} and value is not None}
-    return f"{data.get('at', '')[11:23]:<12}  {name:<10} {short(kept)}"
+    told = _task_event(data) if name == "task" else short({key: data[key] for key in data if _is_told(key, data[key])})
+    return f"{(data.get('at') or '')[11:23]:<12}  {name:<10} {told}"
+
+
+def _is_told(key: str, value: Any) -> bool:
+    return key not in {"run_id", "at", "seq", "ns"} and value is not None
+
+
+def _task_event(data: Shape) -> str:
+    place = "" if data["index"] is None else f"[{data['index']}]"
+    by = f" at {data['worker']}" if data.get("worker") else ""
+    attempt = f", attempt {data['attempt']}" if data["attempt"] and data["attempt"] > 1 else ""
+    why = f": {error_text(data['error'])}" if data.get("error") else ""
+    return f"{data['node']}{place} {status_of(data)}{by}{attempt}{why}"

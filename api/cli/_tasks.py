@@ -11,8 +11,9 @@ from rich.live import Live
 from rich.text import Text
 from rich.tree import Tree
 
-COLOURS = {"done": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
-ENDED = frozenset({"done", "failed", "cancelled", "skipped"})
+from api.cli._shown import COLOURS
+
+ENDED = frozenset({"completed", "failed", "cancelled", "skipped"})
 
 
 class Tasks:
@@ -61,4 +62,5 @@ class Tasks:
 def _words(data: Mapping[str, Any]) -> Text:
     place = "" if data["index"] is None else f"[{data['index']}]"
     attempt = f", attempt {data['attempt']}" if data["attempt"] > 1 else ""
-    return Text.assemble(f"{data['node']}{place} ", (data["status"], COLOURS.get(data["status"], "")), attempt)
+    why = f": {data['error']['message']}" if data.get("error") else ""
+    return Text.assemble(f"{data['node']}{place} ", (data["status"], COLOURS.get(data["status"], "")), attempt, why)

@@ -10,7 +10,7 @@ import typer
 
 from api.cli._app import FAILED, AsJson, app, stop
 from api.cli._reach import LOCAL, Reach, finished, within
-from api.cli._runs import an_object, parsed, path_of
+from api.cli._runs import an_object, parsed, path_of, text_of
 from api.cli._shown import error_text, short, status_of, write_json
 from api.cli._tasks import Tasks
 
@@ -34,10 +34,10 @@ def run(
     """Play a workflow here and now. Exits with 0 when it completed, 1 when it failed, 3 when it waits for an answer."""
     body = {
         "workflow": _document(file),
-        "input": an_object(_text(given), "--input"),
+        "input": an_object(text_of(given), "--input"),
         "config": an_object(config, "--config"),
     }
-    script = {} if answers is None else parsed(_text(f"@{answers}"), str(answers))
+    script = {} if answers is None else parsed(text_of(f"@{answers}"), str(answers))
     ended, unused = finished(_play(body, script, db, as_json))
     if as_json:
         write_json(ended)
@@ -59,15 +59,6 @@ def _document(path: Path) -> Any:
         stop(FAILED, f"{path}: {found.fault}")
     document = found.document
     return {"id": found.workflow_id, **document} if isinstance(document, dict) else document
-
-
-def _text(given: str) -> str:
-    if not given.startswith("@"):
-        return given
-    try:
-        return Path(given[1:]).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        stop(FAILED, f"{given[1:]}: {error}")
 
 
 async def _play(body: Any, script: Any, db: str, as_json: bool) -> tuple[Any, dict[str, int]]:

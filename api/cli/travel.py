@@ -1,129 +1,157 @@
-"""Commands that move runs: `clew runs fork|replay|resume|retry|cancel`."""
+"""Commands that move runs: `clew runs start|fork|replay|resume|retry|cancel`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from api.cli._app import MISUSED, AsJson, stop
-from api.cli._reach import Db, Reach, Token, Url, reached
-from api.cli._runs import CheckpointArg, RunArg, an_object, parsed, path_of, runs, settings_of
+from api.cli._app import MISUSED, stop
+from api.cli._options import grouped
+from api.cli._reach import Reach, Where
+from api.cli._runs import CheckpointArg, RunArg, an_object, parsed, path_of, runs, settings_of, text_of
 from api.cli._shown import error_text, status_of, write_json
+
+WAIT_S = 10.0
+OFFLINE = "nobody serves this database: tasks for workers wait until 'clew serve' does"
 
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Write to the state; JSON, or else text. Repeat it for more keys."),
 ]
-Updates = Annotated[str | None, typer.Option(help="The same as one JSON object.")]
 Config = Annotated[str | None, typer.Option(help="A JSON object, laid over the run's config.")]
-Reuse = Annotated[bool, typer.Option("--reuse", help="Take over recorded answers to tasks whose input is the same.")]
 Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for the run to rest; 0 does not wait.")]
-WAIT_S = 10.0
-OFFLINE = "nobody serves this database: tasks for workers wait until 'clew serve' does"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Options of commands that write to the state."""
+
+    sets: Set = None
+    updates: Annotated[str | None, typer.Option(help="The same as --set, as one JSON object.")] = None
+
+    def body(self) -> dict[str, Any]:
+        """What these options say in the body of a request."""
+        return {"updates": settings_of(self.sets or [], self.updates)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again(Edit):
+    """Options of commands that go on from a checkpoint."""
+
+    goto: Annotated[
+        list[str] | None, typer.Option(metavar="NODE", help="Run this node instead of what was in flight. Repeatable.")
+    ] = None
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Go on with this version of the workflow.", show_default=False)
+    ] = None
+    reuse: Annotated[
+        bool, typer.Option("--reuse", help="Take over recorded answers to tasks whose input is the same.")
+    ] = False
+    reuse_interrupts: Annotated[
+        bool, typer.Option("--reuse-interrupts", help="With --reuse: take over the answers of people too.")
+    ] = False
+
+    def body(self) -> dict[str, Any]:
+        """What these options say in the body of a request."""
+        said = {
+            "goto": self.goto,
+            "workflow_version": self.version,
+            "reuse": "unchanged" if self.reuse else None,
+            "reuse_interrupts": self.reuse_interrupts or None,
+        }
+        return {**Edit.body(self), **{name: value for name, value in said.items() if value}}
 
 
 @runs.command()
-def fork(
-    checkpoint: CheckpointArg,
-    sets: Set = None,
-    updates: Updates = None,
+@grouped
+def start(
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Id of a workflow.", show_default=False)],
+    given: Annotated[str, typer.Option("--input", help="The run's input: a JSON object, or @FILE.")] = "{}",
     config: Config = None,
-    reuse: Reuse = False,
+    version: Annotated[int | None, typer.Option(min=1, help="A version that is not the newest.")] = None,
     wait: Wait = WAIT_S,
-    url: Url = None,
-    token: Token = None,
-    db: Db = None,
-    as_json: AsJson = False,
+    *,
+    where: Where,
 ) -> None:
-    """Start a new run from a checkpoint, with another state where --set or --updates says so."""
-    body = {"checkpoint_id": checkpoint, "updates": settings_of(sets or [], updates)}
+    """Start a run of a workflow."""
+    body: dict[str, Any] = {"workflow_id": workflow, "input": an_object(text_of(given), "--input")}
     if config is not None:
         body["config"] = an_object(config, "--config")
-    if reuse:
-        body["reuse"] = "unchanged"
-    _move(_checkpoint_run(checkpoint), "/runs/fork", body, wait, url, token, db, as_json)
+    if version is not None:
+        body["version"] = version
+    _move(None, "/runs", body, wait, where)
 
 
 @runs.command()
-def replay(
-    checkpoint: CheckpointArg,
-    sets: Set = None,
-    updates: Updates = None,
-    reuse: Reuse = False,
-    wait: Wait = WAIT_S,
-    url: Url = None,
-    token: Token = None,
-    db: Db = None,
-    as_json: AsJson = False,
-) -> None:
+@grouped
+def fork(checkpoint: CheckpointArg, config: Config = None, wait: Wait = WAIT_S, *, again: Again, where: Where) -> None:
+    """Start a new run from a checkpoint, with another state where --set or --updates says so."""
+    body = {"checkpoint_id": checkpoint, **again.body()}
+    if config is not None:
+        body["config"] = an_object(config, "--config")
+    _move(_run_of(checkpoint), "/runs/fork", body, wait, where)
+
+
+@runs.command()
+@grouped
+def replay(checkpoint: CheckpointArg, wait: Wait = WAIT_S, *, again: Again, where: Where) -> None:
     """Go on from a checkpoint within its run, on a new branch."""
-    body: dict[str, Any] = {"checkpoint_id": checkpoint, "updates": settings_of(sets or [], updates)}
-    if reuse:
-        body["reuse"] = "unchanged"
-    run = _checkpoint_run(checkpoint)
-    _move(run, path_of(run, "replay"), body, wait, url, token, db, as_json)
+    run = _run_of(checkpoint)
+    _move(run, path_of(run, "replay"), {"checkpoint_id": checkpoint, **again.body()}, wait, where)
 
 
 @runs.command()
+@grouped
 def resume(
     run: RunArg,
-    value: Annotated[str, typer.Argument(help="The answer, as JSON.", show_default=False)],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="The answer, as JSON.", show_default=False)],
     interrupt: Annotated[str | None, typer.Option(help="Which question, where several are open.")] = None,
-    sets: Set = None,
-    updates: Updates = None,
     wait: Wait = WAIT_S,
-    url: Url = None,
-    token: Token = None,
-    db: Db = None,
-    as_json: AsJson = False,
+    *,
+    edit: Edit,
+    where: Where,
 ) -> None:
     """Answer what a run asks."""
     answer = parsed(value, "VALUE")
-    body = {"resume": answer if interrupt is None else {interrupt: answer}, "updates": settings_of(sets or [], updates)}
-    _move(run, path_of(run, "resume"), body, wait, url, token, db, as_json)
+    body = {"resume": answer if interrupt is None else {interrupt: answer}, **edit.body()}
+    _move(run, path_of(run, "resume"), body, wait, where)
 
 
 @runs.command()
-def retry(
-    run: RunArg,
-    config: Config = None,
-    wait: Wait = WAIT_S,
-    url: Url = None,
-    token: Token = None,
-    db: Db = None,
-    as_json: AsJson = False,
-) -> None:
+@grouped
+def retry(run: RunArg, config: Config = None, wait: Wait = WAIT_S, *, where: Where) -> None:
     """Start again what failed in a run."""
     body = {} if config is None else {"config": an_object(config, "--config")}
-    _move(run, path_of(run, "retry"), body, wait, url, token, db, as_json)
+    _move(run, path_of(run, "retry"), body, wait, where)
 
 
 @runs.command()
-def cancel(run: RunArg, url: Url = None, token: Token = None, db: Db = None, as_json: AsJson = False) -> None:
+@grouped
+def cancel(run: RunArg, *, where: Where) -> None:
     """End a run that is not over; what it did stays."""
-    _move(run, path_of(run, "cancel"), {}, 0, url, token, db, as_json)
+    _move(run, path_of(run, "cancel"), {}, 0, where)
 
 
-def _checkpoint_run(checkpoint: str) -> str:
+def _run_of(checkpoint: str) -> str:
     run, _, seq = checkpoint.rpartition(".")
     if not run or not seq.isdigit():
         stop(MISUSED, f"'{checkpoint}' is no checkpoint: RUN.SEQ, as 'clew runs show RUN' lists them")
     return run
 
 
-def _move(
-    run: str, path: str, body: Any, wait: float, url: str | None, token: str | None, db: str | None, as_json: bool
-) -> None:
+def _move(before: str | None, path: str, body: Any, wait: float, where: Where) -> None:
     async def move(reach: Reach) -> tuple[Any, bool]:
         moved = await reach.post(path, body)
-        return await _rested(reach, moved, 0 if reach.offline else wait), reach.offline
+        rested = await _rested(reach, moved, 0 if reach.offline else wait)
+        return {**rested, **({"dropped": moved["dropped"]} if "dropped" in moved else {})}, reach.offline
 
-    moved, offline = reached(move, url, token, db, writes=True)
-    if as_json:
+    moved, offline = where.reached(move, writes=True)
+    if where.as_json:
         write_json(moved)
     else:
-        _tell(moved, run)
+        _tell(moved, before)
     if offline and moved["status"] == "running":
         typer.echo(f"clew: {OFFLINE}", err=True)
 
@@ -142,10 +170,14 @@ async def _rested(reach: Reach, run: Any, wait: float) -> Any:
     return await reach.get(path)
 
 
-def _tell(moved: Any, before: str) -> None:
+def _tell(moved: Any, before: str | None) -> None:
     why = f": {error_text(moved['error'])}" if moved["error"] else ""
     typer.echo(f"{moved['id']} {status_of(moved)}{why}")
-    if moved["id"] != before:
+    if before not in (None, moved["id"]):
         typer.echo(f"compare: clew runs compare {before} {moved['id']}")
+    if moved.get("dropped"):
+        typer.echo(
+            f"dropped, since it has no place in version {moved['workflow_version']}: {', '.join(moved['dropped'])}"
+        )
     for found in moved["interrupts"]:
         typer.echo(f"asks {found['id']} {found['node']}: {found['message']}")

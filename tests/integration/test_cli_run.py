@@ -48,6 +48,11 @@ def test_the_how_to_prints_what_it_says(desk: Desk) -> None:
     assert (result.exit_code, result.stdout) == (0, desk.printed)
 
 
+def test_tasks_are_told_as_they_end(desk: Desk) -> None:
+    result = desk.run(orjson.loads(desk.answers))
+    assert result.stderr == "write completed, attempt 2\napprove completed\n"
+
+
 def test_a_node_without_answers_fails_and_is_named(desk: Desk) -> None:
     result = desk.run({"approve": {"resume": True}})
     assert result.exit_code == 1

@@ -84,8 +84,50 @@ def test_a_failed_run_is_shown_with_what_can_be_done(base: Base) -> None:
 
 def test_a_task_is_shown_with_what_came_of_it(base: Base) -> None:
     run = told("runs", "show", base.runs["dividing"], "--db", base.db)
-    task = told("runs", "show", run["id"], "--task", run["tasks"][0]["id"], "--db", base.db)
-    assert (task["node"], task["status"]) == ("a", "failed")
+    words = ("runs", "show", run["id"], "--task", run["tasks"][0]["id"], "--db", base.db)
+    task = told(*words)
+    assert (task["node"], task["status"], task["error"]["code"]) == ("a", "failed", "expression.failed")
+    assert "failed: a: divide by zero (expression.failed)" in said(*words)
+
+
+def test_a_task_is_shown_with_what_its_worker_is_asked(base: Base) -> None:
+    run = told("runs", "show", base.runs["working"], "--db", base.db)
+    found = said("runs", "show", run["id"], "--task", run["tasks"][0]["id"], "--db", base.db)
+    assert ('prompt = "go"' in found, "answered  null" in found) == (True, True)
+
+
+def test_a_checkpoint_is_shown_with_its_state(base: Base) -> None:
+    checkpoint = f"{base.runs['straight']}.2"
+    assert told("runs", "show", checkpoint, "--db", base.db)["state"] == {"n": 1}
+    found = said("runs", "show", checkpoint, "--db", base.db)
+    assert f"checkpoint  {checkpoint}\nis          node a\n" in found
+    assert found.endswith('writes      {"n":1}\nnext        nothing\nstate\n  n = 1\n')
+
+
+def test_as_many_checkpoints_are_listed_as_asked_for(base: Base) -> None:
+    run = base.runs["straight"]
+    found = said("runs", "show", run, "--newest", "2", "--db", base.db)
+    assert (f"  {run}.3 " in found, f"  {run}.2 " in found, f"  {run}.1 " in found) == (True, True, False)
+
+
+def test_it_is_told_who_wrote_a_place_in_the_state(base: Base) -> None:
+    run = base.runs["straight"]
+    fork = told("runs", "fork", f"{run}.1", "--set", "n=5", "--db", base.db)["id"]
+    found = told("runs", "blame", fork, "n", "--db", base.db)
+    assert [item["checkpoint_id"] for item in found["items"]] == [f"{fork}.2", f"{fork}.1"]
+    lines = said("runs", "blame", fork, "n", "--db", base.db).splitlines()
+    assert lines == [f"n is 6 at {fork}.3", f"  {fork}.2  a, engine  adds 1", f"  {fork}.1  fork, api  adds 5"]
+    early = said("runs", "blame", fork, "n", "--checkpoint", f"{fork}.1", "--db", base.db)
+    assert early.startswith(f"n is 5 at {fork}.1\n")
+
+
+def test_blame_goes_on_at_its_cursor_and_refuses_unknown_places(base: Base) -> None:
+    fork = told("runs", "fork", f"{base.runs['straight']}.1", "--set", "n=5", "--db", base.db)["id"]
+    first = clew("runs", "blame", fork, "n", "--limit", "1", "--db", base.db)
+    cursor = first.stderr.strip().removeprefix("more: --cursor ")
+    assert "fork, api" in said("runs", "blame", fork, "n", "--cursor", cursor, "--db", base.db)
+    result = clew("runs", "blame", fork, "m", "--db", base.db)
+    assert (result.exit_code, "declared keys: n" in result.stderr) == (1, True)
 
 
 def test_a_failed_run_is_forked_with_another_state_and_compared(base: Base) -> None:
@@ -107,6 +149,32 @@ def test_a_replay_stays_in_its_run(base: Base) -> None:
     run = base.runs["straight"]
     again = told("runs", "replay", f"{run}.1", "--updates", '{"n": 40}', "--db", base.db)
     assert (again["id"], again["state"], len(again["branches"])) == (run, {"n": 41}, 2)
+
+
+def test_a_run_is_started_with_an_input(base: Base, tmp_path: Path) -> None:
+    run = told("runs", "start", "straight", "--input", '{"n": 4}', "--db", base.db)
+    assert (run["status"], run["state"]) == ("completed", {"n": 5})
+    (tmp_path / "input.json").write_text('{"n": 5}')
+    assert told("runs", "start", "dividing", "--input", f"@{tmp_path}/input.json", "--db", base.db)["state"] == {"n": 7}
+    result = clew("runs", "start", "ghost", "--db", base.db)
+    assert (result.exit_code, "there is no workflow 'ghost'" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["fork", "replay"])
+def test_both_ways_to_go_on_take_the_same_options(base: Base, command: str) -> None:
+    run = base.runs["straight"]
+    again = told("runs", command, f"{run}.3", "--goto", "a", "--set", "n=7", "--db", base.db)
+    assert (again["status"], again["state"], again["dropped"]) == ("completed", {"n": 9}, [])
+    result = clew("runs", command, f"{run}.1", "--version", "9", "--db", base.db)
+    assert (result.exit_code, "version 9" in result.stderr) == (1, True)
+
+
+def test_answers_of_people_are_taken_over_where_that_is_asked_for(base: Base) -> None:
+    run = base.runs["asking"]
+    said("runs", "resume", run, "7", "--db", base.db)
+    anew = told("runs", "fork", f"{run}.1", "--reuse", "--db", base.db)
+    same = told("runs", "fork", f"{run}.1", "--reuse", "--reuse-interrupts", "--db", base.db)
+    assert (anew["status"], same["status"], same["state"]) == ("interrupted", "completed", {"answer": 7})
 
 
 def test_a_question_is_answered(base: Base) -> None:
@@ -142,6 +210,15 @@ def test_a_tree_holds_tasks_and_forks(base: Base) -> None:
     found = told("runs", "tree", run, "--db", base.db)
     assert ([task["address"] for task in found["tasks"]], [below["id"] for below in found["forks"]]) == (["a"], [fork])
     assert f"    {fork} completed from {run}.1" in said("runs", "tree", run, "--db", base.db)
+
+
+def test_a_tree_tells_tasks_in_the_order_in_which_they_ended(base: Base, tmp_path: Path) -> None:
+    add = {"type": "transform", "updates": {"n": 1}}
+    edges = [["__start__", "a"], ["a", "b"], ["b", "__end__"]]
+    (tmp_path / "two.json").write_bytes(orjson.dumps(straight("two", nodes={"a": add, "b": add}, edges=edges)))
+    run = orjson.loads(clew("run", tmp_path / "two.json", "--db", base.db, "--json").stdout)["id"]
+    found = told("runs", "tree", run, "--db", base.db)
+    assert [task["address"] for task in found["tasks"]] == ["a", "b"]
 
 
 def test_a_diff_takes_a_run_for_its_newest_checkpoint(base: Base) -> None:

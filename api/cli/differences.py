@@ -1,0 +1,91 @@
+"""Commands that say what differs, and who made it so: `clew runs diff|compare|blame`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from api.cli._options import grouped
+from api.cli._reach import Reach, Where
+from api.cli._runs import RunArg, path_of, runs
+from api.cli._shown import blame_lines, patch_lines, short, task_lines, write_json
+
+PAGE = 1000
+
+Before = Annotated[str, typer.Argument(metavar="BEFORE", help="A run or a checkpoint.", show_default=False)]
+After = Annotated[str, typer.Argument(metavar="AFTER", help="A run or a checkpoint.", show_default=False)]
+SideA = Annotated[str, typer.Argument(metavar="A", help="A run or a checkpoint.", show_default=False)]
+SideB = Annotated[str, typer.Argument(metavar="B", help="A run or a checkpoint.", show_default=False)]
+
+
+@runs.command()
+@grouped
+def diff(before: Before, after: After, *, where: Where) -> None:
+    """Tell what changes from one checkpoint to another; a run stands for its newest one."""
+
+    async def found(reach: Reach) -> Any:
+        ends = [await _checkpoint(reach, end) for end in (before, after)]
+        return await reach.get("/diff", **{"from": ends[0], "to": ends[1]})
+
+    told = where.reached(found)
+    if where.as_json:
+        return write_json(told)
+    typer.echo(f"from {told['from']} to {told['to']}")
+    _differences(told, "from", "to")
+    return None
+
+
+async def _checkpoint(reach: Reach, named: str) -> str:
+    if "." in named:
+        return named
+    return str((await reach.get(path_of(named)))["latest_checkpoint_id"])
+
+
+@runs.command()
+@grouped
+def compare(a: SideA, b: SideB, *, where: Where) -> None:
+    """Set two runs or checkpoints side by side: where they part, which tasks differ, and what each used."""
+    told = where.reached(lambda reach: reach.get("/compare", a=a, b=b))
+    if where.as_json:
+        return write_json(told)
+    if told["first_divergence"] is None and not told["patch"]:
+        typer.echo("both are the same checkpoint")
+        return None
+    parting = told["first_divergence"]
+    typer.echo(f"a {told['a']['checkpoint_id']}\nb {told['b']['checkpoint_id']}")
+    typer.echo(f"common    {told['common_ancestor'] or 'nothing'}")
+    if parting and parting["address"]:
+        typer.echo(f"they part at {parting['address']}")
+    _differences(told, "a", "b")
+    typer.echo(f"b used more by {short(told['usage']['delta'])}")
+    return None
+
+
+def _differences(told: Any, before: str, after: str) -> None:
+    patch, tasks = patch_lines(told["patch"]), task_lines(told["tasks"], before, after)
+    typer.echo("\n".join(("state", *(patch or ["  is the same"]), "tasks", *(tasks or ["  are the same"]))))
+
+
+@runs.command()
+@grouped
+def blame(
+    run: RunArg,
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A path into the state: notes, report.lines[3].", show_default=False)
+    ],
+    checkpoint: Annotated[str | None, typer.Option(help="As it was at this checkpoint; else the newest.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=PAGE, help="How many.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="The next page, as the page before names it.")] = None,
+    *,
+    where: Where,
+) -> None:
+    """Tell who wrote a place in the state: every commit that changed it, the last one first."""
+    asked = {"path": path, "checkpoint": checkpoint, "limit": limit, "cursor": cursor}
+    told = where.reached(lambda reach: reach.get(path_of(run, "blame"), **asked))
+    if where.as_json:
+        return write_json(told)
+    typer.echo("\n".join(blame_lines(told)))
+    if told["next_cursor"]:
+        typer.echo(f"more: --cursor {told['next_cursor']}", err=True)
+    return None
