@@ -10,19 +10,22 @@ from engine.deferred import is_last, next_deferred, put_off
 from engine.gates import held
 from engine.gotos import goto_arrivals
 from engine.history import Entry
-from engine.joins import Fired, Settled, recount, settle
-from engine.model import DEFERRED, END, GOTO, Arrival, ErrorInfo, Ref, Task, Wave
+from engine.joins import Fired, Settled, free, recount, settle, up_to_enough
+from engine.model import DEFERRED, END, GOTO, Arrival, ErrorInfo, Ref, Task, TaskId, Wave
 from engine.run import Run
 
 
 @dataclass(frozen=True, slots=True)
 class Activated:
-    """The frontier delta of a task that ends. `blockers` None: a limit of the run holds back a wave that fired."""
+    """The frontier delta of a task that ends; `ended` are other tasks that end with it. `blockers` None: a limit of the
+    run holds back a wave that fired."""
 
     opened: tuple[Task, ...]
     waiting: tuple[Arrival, ...]
     joined: tuple[Wave, ...]
     blockers: dict[Wave, int] | None
+    absorbed: tuple[Wave, ...] = ()
+    ended: tuple[TaskId, ...] = ()
 
 
 def follow(
@@ -38,10 +41,12 @@ def follow(
     if goto is None:
         arrivals = arrivals_of(run, task, coming.ref, handles)
     else:
-        arrivals = goto_arrivals(run.graph.topology, task, coming.ref, goto)
+        arrivals = goto_arrivals(run.graph.topology, run.frontier, task, coming.ref, goto)
     arrivals, late = put_off(run, task, coming.ref, arrivals)
-    settled = settle(run.graph.topology, run.frontier, task if leaves else None, arrivals)
+    settled = settle(run.graph, run.frontier, task if leaves else None, arrivals)
     opened, waiting, joined = activated(run, settled, coming)
+    if len(opened) < len(settled.fired) and settled.absorbed:
+        return _held_up(run, arrivals, late)
     if not (opened or waiting) and is_last(run, task):
         last = next_deferred(run, coming if coming.ref not in run.history.entries else None, late)
         if last is not None and _within_limits(run, last, 0):
@@ -51,8 +56,16 @@ def follow(
                 joined,
                 settled.blockers,
             )
-    waiting = (*waiting, *late)
-    return Activated(opened, waiting, joined, settled.blockers if len(opened) == len(settled.fired) else None)
+    return Activated(
+        opened, (*waiting, *late), (*joined, *settled.emptied),
+        settled.blockers if len(opened) == len(settled.fired) else None, settled.absorbed, settled.ended,
+    )  # fmt: skip
+
+
+def _held_up(run: Run, arrivals: Sequence[Arrival], late: Sequence[Arrival]) -> Activated:
+    """Beyond a limit of the run nothing is chosen: all that has come waits."""
+    came = tuple(one for one in arrivals if one.wave not in run.frontier.absorbed)
+    return Activated((), (*came, *late), (), None)
 
 
 def arrivals_of(run: Run, task: Task, cause: Ref, handles: Sequence[str | None]) -> list[Arrival]:
@@ -118,8 +131,8 @@ def held_back(run: Run) -> list[Fired]:
     front = run.frontier
     found: list[Fired] = [(arrival.wave, (arrival,)) for arrival in front.held]
     if front.blockers is None and front.waves:
-        free = [wave for wave, count in recount(run.graph.topology, front).items() if count == 0]
-        found += [(wave, tuple(front.waves[wave])) for wave in free]
+        waves = free(run.graph, front, recount(run.graph, front))
+        found += [(wave, up_to_enough(run.graph, wave, front.waves[wave])) for wave in waves]
     if front.deferred and not (front.tasks or front.waves or front.held):
         last = next_deferred(run, None)
         assert last is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.activation import Activated, follow
 from engine.address import interrupt_id_of
-from engine.commits import Step, next_ref, status_after
+from engine.commits import Step, cancelled, next_ref, status_after
 from engine.gates import passed
 from engine.model import Commit, InterruptOpened, Kind, Task, TaskStatus, Updates
 from engine.run import Run
@@ -35,9 +35,9 @@ def go_past(run: Run, opened: InterruptOpened, writes: Updates, actor: str, now:
     after = _released(run, gate)
     commit = Commit(
         ref=next_ref(run), kind=Kind.RESUME, at=now, branch=run.branch, parent=run.head, task=gate,
-        causes=gate.causes, writes=writes, closed=(gate.id,), opened=after.opened, waiting=after.waiting,
-        joined=after.joined, resolved=(opened.id,), actor=actor, epoch=run.epoch,
-        status=status_after(run, (gate.id,), len(after.opened)),
+        causes=gate.causes, writes=writes, closed=(gate.id, *after.ended), opened=after.opened, waiting=after.waiting,
+        joined=after.joined, absorbed=after.absorbed, cancelled=cancelled(run, after.ended), resolved=(opened.id,),
+        actor=actor, epoch=run.epoch, status=status_after(run, (gate.id, *after.ended), len(after.opened)),
     )  # fmt: skip
     return Step(commit, None, after.blockers)
 

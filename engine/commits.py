@@ -15,6 +15,7 @@ from engine.model import (
     NO_USAGE,
     Arrival,
     Call,
+    Cancelled,
     Commit,
     ErrorInfo,
     Kind,
@@ -93,7 +94,7 @@ def commit_task(
     now: int,
 ) -> Step:
     """The `node` commit with which a task ends, and everything it activates."""
-    closed = (task.id,) if task.id not in run.frontier.calls else _with_items(run, task)
+    closed = (task.id,) if task.id not in run.frontier.calls else with_items(run, task)
     order = (level, run.graph.nodes[task.node].position, -1)
     coming = Entry(
         next_ref(run),
@@ -112,12 +113,24 @@ def commit_task(
         after = follow(run, task, coming, result.handles, result.goto)
     commit = record(
         run, task, result, writes, level, causes, Kind.NODE, now,
-        closed=closed, opened=after.opened, waiting=after.waiting, joined=after.joined,
+        closed=(*closed, *after.ended), opened=after.opened, waiting=after.waiting, joined=after.joined,
+        absorbed=after.absorbed, cancelled=cancelled(run, after.ended),
     )  # fmt: skip
     return Step(commit, fresh, after.blockers)
 
 
-def _with_items(run: Run, send: Task) -> tuple[TaskId, ...]:
+def cancelled(run: Run, ended: Sequence[TaskId]) -> tuple[Cancelled, ...]:
+    """What is to be known of open tasks that somebody else ends."""
+    found = [(task, run.progress[task.id]) for name in ended if (task := run.frontier.tasks[name]).gate is None]
+    return tuple(
+        Cancelled(
+            task=task, created_at=seen.created_at, started_at=seen.started_at, attempt=seen.attempt, worker=seen.worker
+        )
+        for task, seen in found
+    )
+
+
+def with_items(run: Run, send: Task) -> tuple[TaskId, ...]:
     """A send and the items of it that are still open, which end with it."""
     return (send.id, *(task.id for task in run.frontier.tasks.values() if task.call == send.id))
 
@@ -129,6 +142,8 @@ class Delta(TypedDict, total=False):
     opened: tuple[Task, ...]
     waiting: tuple[Arrival, ...]
     joined: tuple[Wave, ...]
+    absorbed: tuple[Wave, ...]
+    cancelled: tuple[Cancelled, ...]
     calls: tuple[tuple[TaskId, Call], ...]
 
 

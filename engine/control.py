@@ -59,7 +59,7 @@ def start(run: Run, now: int, actor: str) -> Step:
     after = follow(run, root, coming, (None,), leaves=False)
     commit = Commit(
         ref=ref, kind=Kind.START, at=now, branch=run.branch, level=0, writes=writes, opened=after.opened,
-        waiting=after.waiting, actor=actor, epoch=run.epoch,
+        waiting=after.waiting, absorbed=after.absorbed, actor=actor, epoch=run.epoch,
     )  # fmt: skip
     return Step(commit, None, after.blockers)
 

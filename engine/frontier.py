@@ -39,6 +39,8 @@ class Frontier:
     apart: int = 0
     deferred: dict[str, list[Arrival]] = field(default_factory=dict)
     """What waits at deferred nodes, by node."""
+    absorbed: set[Wave] = field(default_factory=set)
+    """The waves that take no more arrivals, as long as something can reach them. `blockers` counts that too."""
 
     @property
     def empty(self) -> bool:
@@ -54,7 +56,7 @@ class Frontier:
     def take(self, commit: Commit) -> None:
         """Apply the frontier delta of a commit."""
         if commit.versions is not None:  # it says all that waits anew
-            self.waves, self.held, self.deferred = {}, [], {}
+            self.waves, self.held, self.deferred, self.absorbed = {}, [], {}, set()
         elif commit.goto is not None:
             self._leave_waiting()
         for task_id in commit.closed:
@@ -70,7 +72,16 @@ class Frontier:
             self._open(task)
         self._arrive(commit)
 
+    def count(self, blockers: dict[Wave, int] | None) -> None:
+        """Take the counts that a commit has left; None where they have to be made anew."""
+        if blockers is None and not (self.waves or self.absorbed):
+            blockers = {}
+        self.blockers = blockers
+        if self.absorbed and blockers is not None:
+            self.absorbed &= blockers.keys()
+
     def _arrive(self, commit: Commit) -> None:
+        self.absorbed.update(commit.absorbed)
         for wave in commit.joined:
             self.waves.pop(wave, None)
         if self.held:
@@ -80,7 +91,7 @@ class Frontier:
 
     def _leave_waiting(self) -> None:
         """Let go of what waits, for other nodes are to run. Deferred nodes that no edge leads to run in any case."""
-        self.waves, self.held = {}, []
+        self.waves, self.held, self.absorbed = {}, [], set()
         kept = {node: [one for one in some if one.edge == GOTO] for node, some in self.deferred.items()}
         self.deferred = {node: some for node, some in kept.items() if some}
 

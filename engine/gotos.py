@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from engine.address import address_of, generation_of, place_of
 from engine.errors import NodeFailure
+from engine.frontier import Frontier
 from engine.graph import Graph
 from engine.model import END, GOTO, Arrival, Ref, Task, Wave
+from engine.reach import Reach
 from engine.topology import Topology
 
 
@@ -24,18 +27,20 @@ def check_goto(graph: Graph, task: Task, names: Sequence[str]) -> None:
             raise NodeFailure("goto.not_allowed", f"'{node.name}' may go to {allowed}, and not to '{name}'")
 
 
-def goto_arrivals(shape: Topology, task: Task, cause: Ref, names: Sequence[str]) -> list[Arrival]:
+def goto_arrivals(shape: Topology, front: Frontier, task: Task, cause: Ref, names: Sequence[str]) -> list[Arrival]:
     """What a task sends to the nodes that its answer names; each of them activates its node at once.
 
-    A node ahead keeps the rounds, one behind in a common loop is met in that loop's next round. Where no edges lead,
-    a generation begins, which is one for all that this answer names.
+    A node ahead keeps the rounds, one behind in a common loop is met in that loop's next round. Where no edges lead, or
+    only past what takes no more arrivals, a generation begins, which is one for all that this answer names.
     """
-    return [Arrival(GOTO, cause, _wave(shape, task, name), place_of(task, GOTO)) for name in names if name != END]
+    reach = Reach(shape, front.absorbed)
+    return [Arrival(GOTO, cause, _wave(reach, task, name), place_of(task, GOTO)) for name in names if name != END]
 
 
-def _wave(shape: Topology, task: Task, name: str) -> Wave:
-    here = task.wave
-    rounds = shape.rounds_to(here.node, here.rounds, name)
-    if rounds is None:
+def _wave(reach: Reach, task: Task, name: str) -> Wave:
+    here, shape = task.wave, reach.shape
+    tries = (replace(here, node=name, rounds=rounds) for rounds in shape.rounds_to(here.node, here.rounds, name))
+    found = next((wave for wave in tries if reach(here, wave)), None)
+    if found is None:
         return Wave(name, shape.first_rounds(name), here.frame, generation_of(address_of(task)))
-    return Wave(name, rounds, here.frame, here.generation)
+    return found

@@ -46,6 +46,8 @@ class Node:
     on_error: str = "fail"
     parameters: Any = None
     join: str = "all"
+    quorum: int | None = None
+    """How many edges a join of that name needs something from."""
     defer: bool = False
     goto: tuple[str, ...] | None = None
     """The nodes that answers may name, None where they may name any."""
@@ -89,6 +91,23 @@ class Graph:
     def apart(self) -> frozenset[str]:
         """The nodes that each arrival activates by itself."""
         return frozenset(node.name for node in self.nodes.values() if node.join == "each")
+
+    @cached_property
+    def needed(self) -> Mapping[str, int]:
+        """How many edges the nodes need something from that do not wait for all that can come."""
+        most = {"any": 1, "first": 1}
+        found = {node.name: most.get(node.join, node.quorum) for node in self.nodes.values()}
+        return {name: count for name, count in found.items() if count is not None}
+
+    def in_vain_after(self, node: str) -> frozenset[str]:
+        """The nodes whose work leads nowhere but to a node that takes no more; empty for one that is no `first`."""
+        return self._leads_only_to.get(node, frozenset())
+
+    @cached_property
+    def _leads_only_to(self) -> Mapping[str, frozenset[str]]:
+        """By `first`: the nodes from which every forward path to the end leads through it."""
+        names = [name for name, node in self.nodes.items() if node.join == "first"]
+        return {name: frozenset(self.nodes) - self.topology.to_the_end(without=name) for name in names}
 
     @cached_property
     def deferred(self) -> frozenset[str]:

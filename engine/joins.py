@@ -1,14 +1,16 @@
-"""When a wave activates its node: `all` fires when no other active work can still reach it, `each` with every arrival
-(language 3.2)."""
+"""When a wave activates its node: `all` when no other active work can still reach it, `each` with every arrival, and
+`any`, `first` and a quorum with the arrival that makes it enough, after which what comes is absorbed (language 3.2)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.errors import NodeFailure
 from engine.frontier import Frontier
-from engine.model import Arrival, Task, Wave
-from engine.topology import Topology
+from engine.graph import Graph
+from engine.model import Arrival, Task, TaskId, Wave
+from engine.reach import Reach
 
 Fired = tuple[Wave, tuple[Arrival, ...]]
 """A wave that activates its node, and what arrived there."""
@@ -16,88 +18,188 @@ Fired = tuple[Wave, tuple[Arrival, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What arrivals lead to: waves that fire, with all their arrivals; new arrivals that wait; the new counts."""
+    """What arrivals lead to: waves that fire, with all their arrivals; new arrivals that wait; the new counts.
+
+    `absorbed` are the waves that take no more arrivals from now on; `ended` and `emptied` the open tasks and the
+    waiting waves that a `first` has no use for any more.
+    """
 
     fired: tuple[Fired, ...]
     waiting: tuple[Arrival, ...]
     blockers: dict[Wave, int]
+    absorbed: tuple[Wave, ...] = ()
+    ended: tuple[TaskId, ...] = ()
+    emptied: tuple[Wave, ...] = ()
 
 
-def settle(shape: Topology, front: Frontier, leaving: Task | None, arrivals: Sequence[Arrival]) -> Settled:
+def settle(graph: Graph, front: Frontier, leaving: Task | None, arrivals: Sequence[Arrival]) -> Settled:
     """Decide which waves fire once `leaving` is done and `arrivals` have come; changes nothing."""
-    if not (front.waves or front.apart) and len(arrivals) == 1 and shape.single(arrivals[0].wave.node):
+    shape = graph.topology
+    alone = not (front.waves or front.apart or front.absorbed) and len(arrivals) == 1
+    if alone and shape.single(arrivals[0].wave.node):
         return Settled(((arrivals[0].wave, (arrivals[0],)),), (), {})
-    new: dict[Wave, list[Arrival]] = {}
+    case = _Case(graph, front, leaving)
     for arrival in arrivals:
-        if not arrival.place:
-            new.setdefault(arrival.wave, []).append(arrival)
-    fired: list[Fired] = [(arrival.wave, (arrival,)) for arrival in arrivals if arrival.place]
-    apart = [wave for wave, _ in fired]
-    at_once = {wave for wave in new if wave not in front.waves and _at_once(shape, front, leaving, new, apart, wave)}
-    counts = _counts(shape, front, leaving, new, apart, at_once)
-    fired += [(wave, tuple(new[wave])) for wave in new if wave in at_once]
-    for wave, count in counts.items():
-        if count == 0:
-            fired.append((wave, (*front.waves.get(wave, ()), *new.get(wave, ()))))
-    still = {wave: count for wave, count in counts.items() if count}
-    waiting = tuple(arrival for arrival in arrivals if arrival.wave in still and not arrival.place)
-    return Settled(tuple(fired), waiting, still)
+        case.arrive(arrival)
+    if case.absorbed:
+        case.end_what_is_in_vain()
+    return case.settled()
 
 
-def _at_once(
-    shape: Topology,
-    front: Frontier,
-    leaving: Task | None,
-    new: dict[Wave, list[Arrival]],
-    apart: Sequence[Wave],
-    wave: Wave,
-) -> bool:
-    """Cases that need no counting: nothing else can arrive there, or nothing else is active.
+class _Case:
+    """What becomes of the arrivals of one commit."""
 
-    Where a node was activated several times in one wave, so may be what one edge alone leads to.
-    """
-    if not front.apart and shape.single(wave.node):
-        return True
-    if len(new) > 1 or apart or front.waves or front.held:
-        return False
-    left = len(front.tasks) - (leaving is not None and leaving.id in front.tasks)
-    return left == 0
+    def __init__(self, graph: Graph, front: Frontier, leaving: Task | None) -> None:
+        self.graph, self.front, self.leaving = graph, front, leaving
+        self.new: dict[Wave, list[Arrival]] = {}
+        self.fired: list[Fired] = []
+        self.apart: list[Wave] = []
+        self.absorbed: list[Wave] = []
+        self.ended: dict[TaskId, Wave] = {}
+        self.emptied: list[Wave] = []
+        self.reach = Reach(graph.topology, front.absorbed)
+
+    @property
+    def closed(self) -> set[Wave]:
+        """The waves that take no more arrivals."""
+        return {*self.front.absorbed, *self.absorbed}
+
+    def arrive(self, arrival: Arrival) -> None:
+        """Take an arrival: it activates its node by itself, is one of a wave, or comes too late for one."""
+        wave, front = arrival.wave, self.front
+        if arrival.place:
+            self.fired.append((wave, (arrival,)))
+            self.apart.append(wave)
+        elif wave not in front.absorbed and wave not in self.absorbed:
+            self.new.setdefault(wave, []).append(arrival)
+            came = (*front.waves.get(wave, ()), *self.new[wave])
+            if is_enough(self.graph, wave, came):
+                self.fired.append((wave, came))
+                self.absorbed.append(wave)
+                del self.new[wave]
+
+    def end_what_is_in_vain(self) -> None:
+        """End what can only lead to a `first` that has fired; and what that had fired or brought in the same moment."""
+        self.reach = Reach(self.graph.topology, self.closed)
+        for wave in self.absorbed:
+            vain = self.graph.in_vain_after(wave.node)
+            if not vain or wave not in (one for one, _ in self.fired):
+                continue
+            doomed = {one for one in self._work() if one.node in vain and one != wave and self.reach(one, wave)}
+            self.ended.update(
+                (task.id, task.wave) for task in self._tasks() if task.call is None and task.wave in doomed
+            )
+            self.emptied += [one for one in self.front.waves if one in doomed]
+            self.fired = [one for one in self.fired if one[0] not in doomed]
+            self.apart = [one for one in self.apart if one not in doomed]
+            self.new = {one: some for one, some in self.new.items() if one not in doomed}
+
+    def settled(self) -> Settled:
+        """What fires because nothing can reach it any more, and what waits."""
+        front, new = self.front, self.new
+        at_once = [wave for wave in new if wave not in front.waves and self._at_once(wave)]
+        counts = self._counts(at_once)
+        fired = [*self.fired, *((wave, tuple(new[wave])) for wave in at_once)]
+        waves = [wave for wave in counts if (wave in front.waves or wave in new) and wave not in self.closed]
+        fired += [(w, (*front.waves.get(w, ()), *new.get(w, ()))) for w in waves if not counts[w]]
+        still = {wave: count for wave, count in counts.items() if count}
+        waiting = tuple(arrival for wave, some in new.items() if wave in still for arrival in some)
+        return Settled(
+            tuple(fired), waiting, still, tuple(self.absorbed), (*self.ended, *self._items()), tuple(self.emptied)
+        )
+
+    def _at_once(self, wave: Wave) -> bool:
+        """Cases that need no counting: nothing else can arrive there, or nothing else is active.
+
+        Where a node was activated several times in one wave, so may be what one edge alone leads to.
+        """
+        front = self.front
+        if not front.apart and self.graph.topology.single(wave.node):
+            return True
+        if len(self.new) > 1 or self.fired or front.waves or front.held:
+            return False
+        return not any(True for _ in self._tasks())
+
+    def _counts(self, at_once: Sequence[Wave]) -> dict[Wave, int]:
+        """Per waiting wave (old and new), and per one that takes no more, how much other work can still reach it."""
+        front = self.front
+        changed = bool(self.absorbed or self.ended or self.emptied)
+        fresh = [wave for wave in self.new if wave not in front.waves]
+        taken = {wave for wave, _ in self.fired if wave in front.waves}
+        if changed:
+            gone = {*taken, *self.emptied, *at_once}
+            waves = [wave for wave in dict.fromkeys((*front.waves, *self.new)) if wave not in gone]
+            return _counted(self.reach, list(self._work()), [*waves, *self.closed])
+        known = front.blockers if front.blockers is not None else recount(self.graph, front)
+        more = [*fresh, *self.apart]
+        counts = {wave: count + self._change(wave, more) for wave, count in known.items()}
+        late = [wave for wave in fresh if wave not in at_once]
+        return counts | (_counted(self.reach, list(self._work()), late) if late else {})
+
+    def _change(self, wave: Wave, more: Sequence[Wave]) -> int:
+        """How the work that can reach a wave changes with what leaves and what comes."""
+        leaving = self.leaving
+        gone = leaving is not None and leaving.call is None and self.reach(leaving.wave, wave)
+        return sum(self.reach(one, wave) for one in more) - gone
+
+    def _tasks(self) -> Iterable[Task]:
+        """The tasks that stay open; what is not done of a send that ends counts no more than that."""
+        gone = self.leaving.id if self.leaving is not None else None
+        return (task for task in self.front.tasks.values() if task.id != gone and task.id not in self.ended)
+
+    def _work(self) -> Iterable[Wave]:
+        """Where there is work after this commit."""
+        yield from (task.wave for task in self._tasks() if task.call is None)
+        gone = {*self.emptied, *(wave for wave, _ in self.fired)}
+        yield from (wave for wave in self.front.waves if wave not in gone)
+        yield from (arrival.wave for arrival in self.front.held)
+        yield from (wave for wave, _ in self.fired)
+        yield from (wave for wave in self.new if wave not in self.front.waves)
+
+    def _items(self) -> list[TaskId]:
+        """The items of sends that are ended."""
+        return [task.id for task in self.front.tasks.values() if task.call in self.ended]
 
 
-def _counts(
-    shape: Topology,
-    front: Frontier,
-    leaving: Task | None,
-    new: dict[Wave, list[Arrival]],
-    apart: Sequence[Wave],
-    at_once: set[Wave],
-) -> dict[Wave, int]:
-    """Per waiting wave (old and new) how much other work can still reach it after this commit."""
-    fresh = [*(wave for wave in new if wave not in front.waves), *apart]
-    counts: dict[Wave, int] = {}
-    if front.waves:
-        known = front.blockers if front.blockers is not None else recount(shape, front)
-        for wave in front.waves:
-            gone = 1 if leaving is not None and leaving.call is None and reaches(shape, leaving.wave, wave) else 0
-            counts[wave] = known[wave] - gone + _reaching(shape, fresh, wave)
-    for wave in new:
-        if wave not in at_once and wave not in front.waves:
-            others = front.work(leaving.id if leaving else None)
-            counts[wave] = _reaching(shape, (*others, *(w for w in fresh if w != wave)), wave)
-    return counts
+def is_enough(graph: Graph, wave: Wave, came: Sequence[Arrival]) -> bool:
+    """Whether a wave needs no more arrivals, whatever may still come."""
+    needed = graph.needed.get(wave.node)
+    return needed is not None and len({arrival.edge for arrival in came}) >= needed
 
 
-def recount(shape: Topology, front: Frontier) -> dict[Wave, int]:
-    """The counts of all waiting waves from nothing: what is kept up to date is checked against this."""
-    return {wave: _reaching(shape, (work for work in front.work() if work != wave), wave) for wave in front.waves}
+def up_to_enough(graph: Graph, wave: Wave, came: Sequence[Arrival]) -> tuple[Arrival, ...]:
+    """Those of the arrivals at a wave that activate its node: all, but for those that came when they were enough."""
+    found: list[Arrival] = []
+    for arrival in came:
+        found.append(arrival)
+        if is_enough(graph, wave, found):
+            break
+    return tuple(found)
 
 
-def _reaching(shape: Topology, work: Iterable[Wave], wave: Wave) -> int:
-    return sum(reaches(shape, one, wave) for one in work)
+def check_quorum(graph: Graph, task: Task) -> None:
+    """Refuse to run a node at which too few edges have arrived. Raises NodeFailure."""
+    wanted = graph.nodes[task.node].quorum
+    if wanted is None or task.place or task.call is not None:
+        return
+    if (came := len(set(task.edges))) < wanted:
+        message = f"'{task.node}' needs arrivals over {wanted} edges, and no more than {came} can come"
+        raise NodeFailure("join.quorum_not_reached", message, retryable=False)
 
 
-def reaches(shape: Topology, work: Wave, wave: Wave) -> bool:
-    """Whether work at one wave can still arrive at another."""
-    if work.frame != wave.frame or work.generation != wave.generation:
-        return False
-    return shape.can_reach(work.node, work.rounds, wave.node, wave.rounds)
+def recount(graph: Graph, front: Frontier) -> dict[Wave, int]:
+    """The counts of all waiting waves, and of those that take no more while something can reach them, from nothing:
+    what is kept up to date is checked against this."""
+    reach = Reach(graph.topology, front.absorbed)
+    counts = _counted(reach, list(front.work()), [*front.waves, *front.absorbed])
+    return {wave: count for wave, count in counts.items() if count or wave in front.waves}
+
+
+def _counted(reach: Reach, work: Sequence[Wave], waves: Iterable[Wave]) -> dict[Wave, int]:
+    """Per wave how much of the work can still reach it; a wave that waits is no work for itself."""
+    return {wave: sum(one != wave and reach(one, wave) for one in work) for wave in waves}
+
+
+def free(graph: Graph, front: Frontier, counts: Mapping[Wave, int]) -> list[Wave]:
+    """The waiting waves that wait for nothing."""
+    return [wave for wave, some in front.waves.items() if not counts[wave] or is_enough(graph, wave, some)]

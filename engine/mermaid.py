@@ -38,7 +38,15 @@ def _nodes(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
 
 def _label(graph: Graph, node: Node) -> str:
     label = graph.document["nodes"][node.name].get("label") or ""
-    return escaped(label if label.strip() else node.name)
+    return "<br/>".join(escaped(text) for text in (label if label.strip() else node.name, *_when(node)))
+
+
+def _when(node: Node) -> Iterator[str]:
+    """When the node runs, where that is not once for all that comes."""
+    if node.join != "all":
+        yield f"join {node.join}" if node.quorum is None else f"join {node.quorum}"
+    if node.defer:
+        yield "deferred"
 
 
 def _edges(graph: Graph, ids: dict[str, str]) -> Iterator[str]:

@@ -65,6 +65,7 @@ def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
             after.wait(seats.arrival(one))
         else:
             dropped.append(address_of(Task(id=TaskId(""), wave=one.wave, causes=(), level=0)))
+    after.absorbed = {seats.wave(wave) for wave in front.absorbed if wave.node in graph.nodes}
     run.frontier = after
     adopt(run, graph)
     return tuple(dict.fromkeys(dropped))

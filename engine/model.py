@@ -249,6 +249,17 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """A task that is ended without an answer, as far as it had come."""
+
+    task: Task
+    created_at: int
+    started_at: int | None = None
+    attempt: int = 1
+    worker: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InterruptOpened:
     """An interrupt that a commit opened, with everything that people see of it."""
 
@@ -275,11 +286,12 @@ class Commit:
     """One checkpoint of a run: what happened, what was written, and how the frontier changed.
 
     Times are milliseconds since the epoch. `opened`, `closed`, `waiting` and `joined` are the frontier delta: tasks
-    activated, tasks that are over, arrivals that wait, waves whose arrivals became a task. `writes` went through the
-    reducers in this order. `calls` is set on the commit of a fan-out and on forks of one. `reused` marks an answer
-    that was taken from another line; forks and replays say by `reuse` which line that may be. `limits` are those that
-    a retry raised. `versions` are the workflow versions before and after a commit that changes it, `dropped` the
-    addresses of what had no place in the new one. `goto` names the nodes that a fork or replay runs instead of what was
+    activated, tasks that are over, arrivals that wait, waves whose arrivals became a task or are of no use any more;
+    `absorbed` are the waves that take no more, `cancelled` those of the closed tasks that somebody else has ended.
+    `writes` went through the reducers in this order. `calls` is set on the commit of a fan-out and on forks of one.
+    `reused` marks an answer from another line; forks and replays say by `reuse` which line that may be. `limits` are
+    those that a retry raised. `versions` are the workflow versions before and after a commit that changes it, `dropped`
+    the addresses of what had no place in the new one. `goto` names what a fork or replay runs instead of what was
     in flight.
     """
 
@@ -297,6 +309,8 @@ class Commit:
     closed: tuple[TaskId, ...] = ()
     waiting: tuple[Arrival, ...] = ()
     joined: tuple[Wave, ...] = ()
+    absorbed: tuple[Wave, ...] = ()
+    cancelled: tuple[Cancelled, ...] = ()
     calls: tuple[tuple[TaskId, Call], ...] = ()
     chosen: tuple[str, ...] | None = None
     handle: str | None = None
@@ -343,7 +357,7 @@ class Snapshot:
     `values` holds keys by content, `refs` the keys that are kept by reference: the commits that wrote them, in order,
     the first of which may be an overwrite. `shown` holds the keys whose shown value differs from the causal one; None
     where none can differ from here on. `ends` are the commits that nothing follows from, where there are others than
-    this one, and `deferred` what earlier commits sent to deferred nodes.
+    this one, `deferred` what earlier commits sent to deferred nodes, and `absorbed` the waves that take no more.
     """
 
     values: Mapping[str, Json]
@@ -352,6 +366,7 @@ class Snapshot:
     max_level: int = 0
     ends: tuple[Folded, ...] = ()
     deferred: tuple[Arrival, ...] = ()
+    absorbed: tuple[Wave, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

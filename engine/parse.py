@@ -81,9 +81,14 @@ def _node(name: str, place: int, kind: str, fields: Mapping[str, Any]) -> Node:
         on_error=fields.get("on_error", "fail"),
         parameters=fields.get("parameters", {}),
         defer=fields.get("defer", False),
-        join=fields.get("join", "all"),
+        **_join(fields.get("join", "all")),
         goto=None if (targets := fields.get("goto")) is None else tuple(names_of(targets)),
     )
+
+
+def _join(join: Any) -> dict[str, Any]:
+    """When arrivals activate a node: a word, or a quorum with its size."""
+    return {"join": "quorum", "quorum": int(join["quorum"])} if isinstance(join, Mapping) else {"join": join}
 
 
 def _retry(fields: Mapping[str, Any]) -> RetryPolicy:

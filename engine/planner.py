@@ -16,6 +16,7 @@ from engine.commits import Result, Step, finish, next_ref, status_after
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail, fail_run
 from engine.graph import DEFAULT_MAX_STEPS
+from engine.joins import check_quorum
 from engine.missing import MISSING
 from engine.model import Commit, InterruptOpened, Kind, RunStatus, Task, TaskStatus
 from engine.output import check_output
@@ -57,6 +58,7 @@ def enter(run: Run, task: Task, now: int) -> Step | Dispatch:
         return stop(run, task, now)
     node = run.graph.nodes[task.node]
     try:
+        check_quorum(run.graph, task)
         outcome = node_types()[node.type].enter(node, view_of(run, task))
         match outcome:
             case Done():

@@ -87,6 +87,7 @@ def begin_at(run: Run, row: CommitRow, referred: Mapping[Ref, Commit]) -> None:
         name for name, key in run.graph.state.items()
         if key.reducer.by_reference and name not in found.refs and state.get(name) != first.get(name)
     }  # fmt: skip
+    run.frontier.absorbed.update(found.absorbed)
     for arrival in found.deferred:
         run.frontier.deferred.setdefault(arrival.wave.node, []).append(arrival)
     run.cut_at, run.base, run.weight = commit.ref, commit.ref, 0
@@ -126,7 +127,10 @@ def due_snapshot(run: Run, commit: Commit) -> bytes | None:
     state: State = history.entries[history.root].state
     shown = state if history.plain else history.base_shown
     waiting = [arrival for some in run.frontier.deferred.values() for arrival in some if arrival.cause != commit.ref]
-    data = snapshot(run.key, state, history.sources, shown, history.max_level, tuple(history.folded.values()), waiting)
+    data = snapshot(
+        run.key, state, history.sources, shown, history.max_level, tuple(history.folded.values()), waiting,
+        run.frontier.absorbed,
+    )  # fmt: skip
     run.snapshot_size = len(data)
     return data if run.weight >= OUTWEIGH * len(data) else None
 

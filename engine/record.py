@@ -13,6 +13,7 @@ from engine.model import (
     TURNS,
     Arrival,
     Call,
+    Cancelled,
     Commit,
     ErrorInfo,
     Folded,
@@ -65,6 +66,10 @@ def _delta(commit: Commit, key: int) -> Iterator[tuple[str, Any]]:
         yield "waiting", [_arrival(arrival, key) for arrival in commit.waiting]
     if commit.joined:
         yield "joined", [_wave(wave) for wave in commit.joined]
+    if commit.absorbed:
+        yield "absorbed", [_wave(wave) for wave in commit.absorbed]
+    if commit.cancelled:
+        yield "cancelled", [_cancelled(ended, key) for ended in commit.cancelled]
     if commit.calls:
         yield (
             "calls",
@@ -153,6 +158,8 @@ def decode(row: CommitRow) -> Commit:
         closed=tuple(closed) if closed is not None else (task.id,) if task else (),
         waiting=tuple(_read_arrival(parts, key) for parts in body.get("waiting", ())),
         joined=tuple(_read_wave(parts) for parts in body.get("joined", ())),
+        absorbed=tuple(_read_wave(parts) for parts in body.get("absorbed", ())),
+        cancelled=tuple(_read_cancelled(parts, key) for parts in body.get("cancelled", ())),
         calls=tuple(_read_call(parts, key) for parts in body.get("calls", ())),
         chosen=tuple(body["chosen"]) if "chosen" in body else None,
         handle=body.get("handle"),
@@ -242,6 +249,16 @@ def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[A
     if task.index is None and not task.place:
         return parts
     return [*_padded(parts, 5), task.index, task.call, task.slot, *([task.place] if task.place else [])]
+
+
+def _cancelled(ended: Cancelled, key: int) -> list[Any]:
+    return [_task(ended.task, key, None, None), ended.created_at, ended.started_at, ended.attempt, ended.worker]
+
+
+def _read_cancelled(parts: list[Any], key: int) -> Cancelled:
+    task, created_at, started_at, attempt, worker = parts
+    task = _read_task(task, key, None, None)
+    return Cancelled(task=task, created_at=created_at, started_at=started_at, attempt=attempt, worker=worker)
 
 
 def _read_gate(parts: list[Any]) -> Gate:
@@ -344,6 +361,7 @@ def snapshot(
     max_level: int,
     ends: Sequence[Folded] = (),
     deferred: Iterable[Arrival] = (),
+    absorbed: Iterable[Wave] = (),
 ) -> bytes:
     """A snapshot row: keys by content, keys by reference to the commits that wrote them, and what is shown
     differently."""
@@ -358,6 +376,8 @@ def snapshot(
         body["ends"] = [[_ref(end.ref, key), end.task_id, end.fleeting] for end in ends]
     if late := [_arrival(arrival, key) for arrival in deferred]:
         body["deferred"] = late
+    if closed := sorted(_wave(wave) for wave in absorbed):
+        body["absorbed"] = closed
     return write(body)
 
 
@@ -375,4 +395,5 @@ def read_snapshot(row: CommitRow) -> Snapshot:
             for ref, task_id, writes in body.get("ends", ())
         ),
         deferred=tuple(_read_arrival(parts, row.run_key) for parts in body.get("deferred", ())),
+        absorbed=tuple(_read_wave(parts) for parts in body.get("absorbed", ())),
     )

@@ -150,7 +150,7 @@ class Run:
             self._jump(commit)
         self._take_history(commit, fresh)
         self.note_outcome(commit)
-        self.frontier.blockers = blockers if blockers is not None else None if self.frontier.waves else {}
+        self.frontier.count(blockers)
 
     def _note_item(self, commit: Commit) -> None:
         output = parse_answer(commit.answer).output if commit.answer is not None else None

@@ -74,15 +74,14 @@ class Topology:
         """The rounds of a node that is entered from nowhere."""
         return (0,) * len(self.loops_of[self.number[node]])
 
-    def rounds_to(self, work: str, rounds: tuple[int, ...], node: str) -> tuple[int, ...] | None:
-        """The rounds in which work at a node meets another one first: those it is in, else the next of a common loop,
-        the innermost that leads there. None where no edges lead."""
+    def rounds_to(self, work: str, rounds: tuple[int, ...], node: str) -> Iterator[tuple[int, ...]]:
+        """The rounds in which work at a node may meet another one, the first first: those it is in, else the next of a
+        common loop, from the innermost outwards. Whether edges lead there is another question."""
         source, target = self.loops_of[self.number[work]], self.loops_of[self.number[node]]
         shared = _common(source, target)
         ways = [(shared, rounds[:shared])]
         ways += [(at + 1, (*rounds[:at], rounds[at] + 1)) for at in reversed(range(shared))]
-        waves = (kept + (0,) * (len(target) - depth) for depth, kept in ways)
-        return next((wave for wave in waves if self.can_reach(work, rounds, node, wave)), None)
+        yield from (kept + (0,) * (len(target) - depth) for depth, kept in ways)
 
     def _recipe(self, edge: int) -> tuple[int, bool, int]:
         """How many rounds an edge keeps, whether the innermost of these grows, and how many begin."""
@@ -150,6 +149,15 @@ class Topology:
                 if found != after[node]:
                     after[node], changed = found, True
         return after
+
+    def to_the_end(self, without: str) -> set[str]:
+        """The nodes from which a path of forward edges leads to the end, but for those through one of them."""
+        found = {self.number[END]}
+        for node in reversed(self.walk.order):
+            ahead = (edge for edge in self.leaving[node] if edge not in self.walk.back)
+            if self.names[node] != without and any(self.targets[edge] in found for edge in ahead):
+                found.add(node)
+        return {self.names[node] for node in found}
 
     def forward(self) -> Iterator[tuple[int, int]]:
         """The forward edges as (source, target) numbers, in document order."""

@@ -81,6 +81,7 @@ def _begin_on(run: Run, graph: Graph, kind: Kind, wish: Wish, now: int, actor: s
     run.frontier.take(commit)  # what waits after it is said anew
     left = tuple(run.frontier.waiting())
     commit = replace(commit, versions=versions, dropped=dropped, closed=tuple(before.tasks), joined=(), waiting=left)
+    commit = replace(commit, absorbed=tuple(sorted(run.frontier.absorbed)))
     run.frontier = before  # the commit says all that changes in it
     return Step(commit, None, None)
 
@@ -184,7 +185,8 @@ def retry(run: Run, limits: Mapping[str, Any], now: int, actor: str) -> Step:
     run.limits = before
     commit = Commit(
         ref=next_ref(run), kind=Kind.RETRY, at=now, branch=run.branch, parent=run.head, opened=freed,
-        joined=_joined(freed), limits=dict(limits) or None, actor=actor, epoch=run.epoch,
+        joined=_joined(freed), absorbed=_absorbed(run, freed), limits=dict(limits) or None, actor=actor,
+        epoch=run.epoch,
         status=RunStatus.INTERRUPTED if not freed and only_waits(run) else RunStatus.RUNNING,
     )  # fmt: skip
     return Step(commit, None, run.frontier.blockers)
@@ -202,6 +204,7 @@ def _anew(run: Run, kind: Kind, writes: Updates, now: int, actor: str, reuse: Re
     return Commit(
         ref=ref, kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
         closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=_joined(freed),
+        absorbed=_absorbed(run, freed),
         calls=calls, actor=actor, epoch=run.epoch, reuse=reuse,
     )  # fmt: skip
 
@@ -225,6 +228,11 @@ def _freed(run: Run, ref: Ref | None = None, edit_id: str = "") -> tuple[Task, .
 def _joined(freed: Iterable[Task]) -> tuple[Wave, ...]:
     """The waves whose arrivals these tasks took with them."""
     return tuple(task.wave for task in freed if not task.place)
+
+
+def _absorbed(run: Run, freed: Iterable[Task]) -> tuple[Wave, ...]:
+    """Those of them that take no more."""
+    return tuple(task.wave for task in freed if not task.place and task.node in run.graph.needed)
 
 
 def _reopened(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], tuple[tuple[TaskId, Call], ...]]:

@@ -11,6 +11,7 @@ from engine.checks.draft import Draft
 from engine.checks.edges import check_calls, check_gotos, check_routes, read_edges
 from engine.checks.entries import check_node_schemas, check_schema, read_state
 from engine.checks.flow import check_flow, trace
+from engine.checks.joins import check_quorums
 from engine.checks.kinds import check_given
 from engine.checks.names import check_names
 from engine.checks.nodes import read_nodes
@@ -66,6 +67,7 @@ def _check(document: Mapping[str, Any], findings: Findings) -> None:
         check_node_schemas(node, findings)
     check_names(draft, findings)
     check_stops(top, nodes, findings)
+    check_quorums(draft, findings)
     check_given(draft, findings)
     if "nodes" in top and "edges" in top:
         flow = trace(draft)

@@ -16,10 +16,6 @@ TYPE_FIELDS: Mapping[str, frozenset[str]] = {}
 
 NODE_TYPES = frozenset({"agent", "subgraph", "wait"})
 
-JOINS = frozenset({"any", "first"})
-
-JOIN_KEYS = frozenset({"quorum"})
-
 HANDLES: Mapping[str, frozenset[str]] = {}
 
 

@@ -18,7 +18,6 @@ from engine.nodes._fields import NODE_FIELDS
 from engine.plugins import node_types
 from reducers._errors import described
 
-JOIN = "join"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 Checked = tuple[dict[str, Any], bool]
 """The fields that are of the right form, and whether that is all of them."""
@@ -111,9 +110,7 @@ def _fields(source: Mapping[str, Any], kind: Kind, path: str, findings: Findings
     for name, value in source.items():
         place = f"{path}/{pointer(name)}"
         if name in kind.fields:
-            if name == JOIN and (later := _later_join(value)) is not None:
-                findings.error("document.type", place, future.not_yet(f"the join `{later}`"), node=node)
-            elif check_value(value, kind.fields[name].schema, place, findings, node):
+            if check_value(value, kind.fields[name].schema, place, findings, node):
                 found[name] = value
         elif name in kind.later:
             findings.error("document.field", place, future.not_yet(f"the field `{name}`"), node=node)
@@ -121,13 +118,6 @@ def _fields(source: Mapping[str, Any], kind: Kind, path: str, findings: Findings
             message = f"unknown field `{shown(name)}` of a node of type `{kind.name}`"
             findings.error("document.field", place, message, node=node, hint=findings.nearest(name, kind.fields))
     return found, len(found) == len(source)
-
-
-def _later_join(value: Any) -> str | None:
-    """The name of a join that is not supported yet."""
-    if isinstance(value, dict):
-        return next((name for name in value if name in future.JOIN_KEYS), None)
-    return value if isinstance(value, str) and value in future.JOINS else None
 
 
 def _check_together(node: DraftNode, source: Mapping[str, Any], findings: Findings) -> None:

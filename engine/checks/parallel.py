@@ -3,12 +3,12 @@
 Two nodes can when a fork sends work to both on paths that do not meet. A sweep over the forward edges finds them: work
 moves on in the order of the places (forward edges lead to later ones), and each place remembers the later places where
 other work can stand while work stands there. Who can be reached from another's place waits for it (join `all`), and
-does not run beside it.
+does not run beside it, but for what lies behind a node that does not wait (`any`, `first`, a quorum).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from engine.topology import Topology, bits, mask_of
 
@@ -16,16 +16,19 @@ from engine.topology import Topology, bits, mask_of
 class Parallel:
     """The pairs of nodes that can run in parallel in one pass over the graph, without its back edges.
 
-    `forks` are groups of nodes that one node's completion sends work to at once. Sets of places are bit sets.
+    `forks` are groups of nodes that one node's completion sends work to at once, `eager` the nodes that do not wait.
+    Sets of places are bit sets.
     """
 
-    def __init__(self, shape: Topology, forks: Iterable[Iterable[int]]) -> None:
+    def __init__(self, shape: Topology, forks: Iterable[Iterable[int]], eager: Iterable[int] = ()) -> None:
         self.order, self.place = shape.walk.order, shape.walk.place
         self.steps = [
             [self.place[shape.targets[edge]] for edge in shape.leaving[node] if edge not in shape.walk.back]
             for node in self.order
         ]
         self.after = self._ahead()
+        closed = {self.place[node] for node in eager}
+        self.waiting = self._ahead(closed) if closed else self.after
         self.beside = [0] * len(self.order)
         self._met = [0] * len(self.order)
         self._beyond: dict[int, int] = {0: 0}
@@ -37,11 +40,11 @@ class Parallel:
                 for to in steps:
                     self._meet(to, others)
 
-    def _ahead(self) -> list[int]:
-        """Per place the places that forward edges lead to."""
+    def _ahead(self, closed: Container[int] = ()) -> list[int]:
+        """Per place the places that forward edges lead to, none of them into one that is closed."""
         after = [0] * len(self.order)
         for place in reversed(range(len(after))):
-            for to in self.steps[place]:
+            for to in (to for to in self.steps[place] if to not in closed):
                 after[place] |= after[to] | 1 << to
         return after
 
@@ -62,7 +65,7 @@ class Parallel:
     def later(self, place: int) -> int:
         """The later places of nodes that can run in parallel with the one here."""
         if place not in self._later:
-            self._later[place] = self._onwards(self.beside[place]) & ~self.after[place]
+            self._later[place] = self._onwards(self.beside[place]) & ~self.waiting[place]
         return self._later[place]
 
     def _onwards(self, places: int) -> int:

@@ -18,7 +18,8 @@ def check_races(draft: Draft, flow: Flow, findings: Findings) -> None:
     contested = {key: nodes for key, nodes in _writers(draft, flow).items() if len(nodes) > 1}
     if not contested:
         return
-    parallel = Parallel(flow.shape, _forks(draft, flow))
+    eager = [flow.shape.number[name] for name, node in draft.nodes.items() if _is_eager(node)]
+    parallel = Parallel(flow.shape, _forks(draft, flow), eager)
     levels = _levels(flow.shape)
     for key, nodes in contested.items():
         ranked = sorted(parallel.among(nodes), key=lambda node: (levels[node], node))
@@ -57,6 +58,11 @@ def _writers(draft: Draft, flow: Flow) -> Mapping[str, list[int]]:
 
 def _written(node: DraftNode) -> Iterable[str]:
     return dict.fromkeys(text.source for text in node.ask("texts") if text.kind == "key")
+
+
+def _is_eager(node: DraftNode) -> bool:
+    """Whether a node does not wait for all that can come."""
+    return node.fields.get("join", "all") not in ("all", "each")
 
 
 def _levels(shape: Topology) -> list[int]:

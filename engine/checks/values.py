@@ -47,6 +47,10 @@ def expectation(schema: JsonSchema) -> str | None:
     """What a schema asks for, in words, where that is short."""
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(filter(None, map(expectation, schema["anyOf"])))
+    if "required" in schema:
+        return "an object with " + " and ".join(f"`{name}`" for name in schema["required"])
     kinds = schema.get("type")
     words = [WORDS[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds or ())]
     if not words:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from engine.nodes._common import MILLISECONDS, STRING, Field, JsonSchema
+from engine.nodes._common import COUNT, MILLISECONDS, STRING, Field, JsonSchema
 
 ANY: JsonSchema = {}
 INTERVAL: JsonSchema = {"type": "integer", "minimum": 0, "maximum": MILLISECONDS["maximum"]}
 
 NAMES: JsonSchema = {"type": ["string", "array"], "items": {"type": "string"}}
+
+JOIN: JsonSchema = {
+    "anyOf": [
+        {"enum": ["all", "any", "first", "each"]},
+        {"type": "object", "properties": {"quorum": COUNT}, "required": ["quorum"], "additionalProperties": False},
+    ]
+}
 
 RETRY: JsonSchema = {
     "type": "object",
@@ -24,7 +31,7 @@ RETRY: JsonSchema = {
 
 NODE_FIELDS: dict[str, Field] = {
     "type": Field(STRING, "what the node does (default `task`)"),
-    "join": Field({"enum": ["all", "each"]}, "when arrivals activate the node (default `all`)"),
+    "join": Field(JOIN, "when arrivals activate the node (default `all`)"),
     "defer": Field({"type": "boolean"}, "whether the node runs when nothing else is active (default false)"),
     "goto": Field(NAMES, "nodes that its answers may name as the next ones (default: any)"),
     "retry": Field(RETRY, "how often and how soon a failed attempt is made again (default: one attempt)"),

@@ -185,7 +185,7 @@ def _take(run: Run, found: Step) -> None:
     run.take(found.commit, found.fresh, found.blockers)
     run.limit = run.limit or limit_error(run)
     kept = run.frontier.blockers
-    assert kept is None or kept == recount(run.graph.topology, run.frontier), "the counts of waiting waves are wrong"
+    assert kept is None or kept == recount(run.graph, run.frontier), "the counts of waiting waves are wrong"
     if found.commit.kind is Kind.END:
         assert run.frontier.empty, "work is left at the end"
 

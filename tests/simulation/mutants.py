@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from engine import activation, gotos, joins
 from engine.frontier import Frontier
+from engine.graph import Graph
 from engine.history import History
 from engine.joins import Settled
 from engine.model import Arrival, Task, TaskId, Wave
@@ -40,7 +41,7 @@ def forward_edges_only() -> Any:
 def never_wait() -> Any:
     """A join fires at what has arrived."""
 
-    def settle(shape: Topology, front: Frontier, leaving: Task | None, arrivals: Sequence[Arrival]) -> Settled:
+    def settle(graph: Graph, front: Frontier, leaving: Task | None, arrivals: Sequence[Arrival]) -> Settled:
         waves = dict.fromkeys(arrival.wave for arrival in arrivals)
         fired = tuple((wave, tuple(one for one in arrivals if one.wave == wave)) for wave in waves)
         return Settled(fired, (), {})
@@ -62,8 +63,8 @@ def lost_arrival() -> Any:
     """Of what waits at a join one arrival is forgotten when another comes."""
     settle = joins.settle
 
-    def forgetful(shape: Topology, front: Frontier, leaving: Task | None, arrivals: Sequence[Arrival]) -> Settled:
-        found = settle(shape, front, leaving, arrivals)
+    def forgetful(graph: Graph, front: Frontier, leaving: Task | None, arrivals: Sequence[Arrival]) -> Settled:
+        found = settle(graph, front, leaving, arrivals)
         return Settled(tuple((wave, some[-1:]) for wave, some in found.fired), found.waiting, found.blockers)
 
     return patch.object(activation, "settle", forgetful)

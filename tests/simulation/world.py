@@ -248,7 +248,7 @@ class World:
     def check(self, run: Run) -> None:
         """The counts that are kept up to date are those that counting anew gives."""
         kept = run.frontier.blockers
-        if kept is not None and kept != recount(run.graph.topology, run.frontier):
+        if kept is not None and kept != recount(run.graph, run.frontier):
             raise Violation(f"the counts of waiting waves are {kept} after commit {run.seq}")
 
     # ---- what happens outside

@@ -180,12 +180,19 @@ def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
     assert "not supported yet" in problem.message
 
 
-@pytest.mark.parametrize("join", ["any", "first", {"quorum": 2}])
-def test_other_joins_are_refused_by_name(join):
+@pytest.mark.parametrize("join", ["some", 2, {"quorum": 0}, {"quorum": 1, "of": 2}, {}])
+def test_a_join_is_one_of_the_known_ones(join):
     problem = only(node(task(join=join)))
 
     assert (problem.code, problem.path) == ("document.type", "/nodes/a/join")
-    assert "not supported yet" in problem.message
+    assert "expected `all` or `any` or `first` or `each` or an object with `quorum`" in problem.message
+
+
+def test_a_quorum_is_no_larger_than_the_number_of_edges():
+    problem = only(node(task(join={"quorum": 2})))
+
+    assert (problem.code, problem.path, problem.node) == ("join.quorum", "/nodes/a/join/quorum", "a")
+    assert "only 1 lead to it" in problem.message
 
 
 @pytest.mark.parametrize(("goto", "path"), [("bb", "/goto"), (["a", "bb"], "/goto/1")])

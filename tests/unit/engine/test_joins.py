@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from engine.frontier import Frontier
-from engine.joins import reaches, recount, settle
+from engine.graph import Graph
+from engine.joins import recount, settle
 from engine.model import Arrival, Task, TaskId, Wave, make_ref
-from engine.topology import Topology
+from engine.reach import Reach
 from tests.builders import document, graph_of, route, task, writes
 from tests.simulation.world import World
 
@@ -13,8 +14,12 @@ AGAIN = route("done", ("meta.step < 4", "again"))
 LONG = route("done", ("meta.step < 9", "again"))
 
 
-def shape_of(nodes: dict, edges: list) -> Topology:
-    return graph_of(document(nodes, edges)).topology
+def shape_of(nodes: dict, edges: list) -> Graph:
+    return graph_of(document(nodes, edges))
+
+
+def reaches(graph: Graph, one: Wave, other: Wave, *absorbed: Wave) -> bool:
+    return Reach(graph.topology, absorbed)(one, other)
 
 
 def begun(nodes: dict, edges: list) -> World:
