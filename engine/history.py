@@ -67,6 +67,8 @@ class History:
     base_shown: State = field(default_factory=dict)
     folded: dict[Ref, Folded] = field(default_factory=dict)
     """Those of the tips that are folded away, or were at the last cut, in canonical order."""
+    _followed: list[Ref] = field(default_factory=list)
+    """Those of them that something has followed since."""
     plain: bool = True
     swallowed: bool = False
     """Whether a task saw commits since the last cut that were folded away beside the root."""
@@ -237,6 +239,8 @@ class History:
         if whole and len(self.folded) > 1:
             self.swallowed = True
         self.tips.difference_update(causes)
+        if len(self.folded) > 1:
+            self._followed += [ref for ref in causes if ref in self.folded]
         self.tips.add(commit.ref)
         self.max_level = max(self.max_level, order[0])
         self.last = passing
@@ -266,7 +270,7 @@ class History:
         """Fold away everything before a commit that everything active descends from."""
         if self.swallowed:
             self._keep_by_value()
-        self.folded = {end.ref: end for end in self.ends(None)}
+        self._fold_ends()
         self.plain = self.tips == {entry.ref}
         self.base_shown = entry.state if self.plain else self.lasting()
         if self.root is not None and entry.causes != (self.root,):
@@ -274,8 +278,18 @@ class History:
         else:
             self._trace([entry], self.edits)
         entry.causes, entry.dominator, entry.depth = (), None, 0
-        self.root, self.entries, self.edits, self.tips = entry.ref, {entry.ref: entry}, [], set(self.folded)
+        self.root, self.entries, self.edits = entry.ref, {entry.ref: entry}, []
         self.views.clear()
+
+    def _fold_ends(self) -> None:
+        """Keep of the ends what is needed of them, at a cost that does not grow with how many there are."""
+        if len(self.folded) <= 1:
+            self.folded = {}
+        for ref in self._followed:
+            self.folded.pop(ref, None)
+        self._followed = []
+        late = self.sorted([self.entries[ref] for ref in self.entries if ref in self.tips and ref not in self.folded])
+        self.folded.update((entry.ref, Folded(entry.ref, entry.task_id, entry.fleeting)) for entry in late)
 
     def _keep_by_value(self) -> None:
         """Give up the references of keys that were written by commits folded away beside the root."""

@@ -34,10 +34,10 @@ class Settled:
 
 def settle(graph: Graph, front: Frontier, leaving: Task | None, arrivals: Sequence[Arrival]) -> Settled:
     """Decide which waves fire once `leaving` is done and `arrivals` have come; changes nothing."""
-    shape = graph.topology
-    alone = not (front.waves or front.apart or front.absorbed) and len(arrivals) == 1
-    if alone and shape.single(arrivals[0].wave.node):
-        return Settled(((arrivals[0].wave, (arrivals[0],)),), (), {})
+    if len(arrivals) == 1 and not (front.waves or front.apart or front.absorbed):
+        node = arrivals[0].wave.node
+        if graph.topology.single(node) and node not in graph.needed:
+            return Settled(((arrivals[0].wave, (arrivals[0],)),), (), {})
     case = _Case(graph, front, leaving)
     for arrival in arrivals:
         case.arrive(arrival)
@@ -93,6 +93,8 @@ class _Case:
             self.fired = [one for one in self.fired if one[0] not in doomed]
             self.apart = [one for one in self.apart if one not in doomed]
             self.new = {one: some for one, some in self.new.items() if one not in doomed}
+        fired = {wave for wave, _ in self.fired}
+        self.absorbed = [wave for wave in self.absorbed if wave in fired]
 
     def settled(self) -> Settled:
         """What fires because nothing can reach it any more, and what waits."""

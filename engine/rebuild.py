@@ -106,6 +106,7 @@ def _activate(run: Run, commit: Commit) -> None:
             run.items[commit.ref] = run.items_at(commit, lambda task: run.history.entries[commit.ref].state)
     run.queue(commit)
     run.note_outcome(commit)
+    run.frontier.count(None)
 
 
 def _folded(run: Run, name: str, commits: Iterable[Commit]) -> object:

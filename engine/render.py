@@ -13,6 +13,7 @@ from engine.lines import branches_of
 from engine.missing import MISSING
 from engine.model import (
     END,
+    Cancelled,
     Commit,
     InterruptOpened,
     Kind,
@@ -149,7 +150,28 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
     }
 
 
-def done_task_json(commit: Commit) -> dict[str, Any]:
+def done_tasks_json(commit: Commit) -> list[dict[str, Any]]:
+    """The tasks that ended with a commit: the one that it finished, and those that it cancelled."""
+    done = [_done_task_json(commit)] if finishes_task(commit) else []
+    return [*done, *(_cancelled_json(ended, commit.at) for ended in commit.cancelled)]
+
+
+def _cancelled_json(ended: Cancelled, at: int) -> dict[str, Any]:
+    return {
+        **_place(ended.task),
+        **dict.fromkeys(("reason", "output", "error", "usage", "dispatch_id", "ack_deadline", "next_attempt_at")),
+        **dict.fromkeys(("progress", "heard_at")),
+        **dict.fromkeys(("cached", "reused", "pending_ack"), False),
+        "status": TaskStatus.CANCELLED,
+        "attempt": ended.attempt,
+        "worker_id": ended.worker,
+        "created_at": rfc3339(ended.created_at),
+        "started_at": rfc3339(ended.started_at),
+        "finished_at": rfc3339(at),
+    }
+
+
+def _done_task_json(commit: Commit) -> dict[str, Any]:
     """A task that a commit finished."""
     assert commit.task is not None
     return {
@@ -184,6 +206,11 @@ def progress_json(report: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _place(task: Task) -> dict[str, Any]:
     return {"id": task.id, "node": task.node, "ns": [], "index": task.index, "address": address_of(task)}
+
+
+def ends_tasks(commit: Commit) -> bool:
+    """Whether any task ends with a commit."""
+    return finishes_task(commit) or bool(commit.cancelled)
 
 
 def finishes_task(commit: Commit) -> bool:

@@ -268,12 +268,7 @@ class Run:
     def _note_own(self, commit: Commit) -> None:
         self.seq, self.branch = seq_of(commit.ref), commit.branch
         self.status = commit.status
-        if (
-            self.recent is not None
-            and commit.task is not None
-            and commit.task.id in commit.closed
-            and commit.task.gate is None
-        ):
+        if self.recent is not None and (commit.cancelled or _finishes(commit)):
             self.recent.append(commit)
         self.task_count += _counted(commit)
         if commit.usage is not NO_USAGE:
@@ -392,6 +387,11 @@ def _counted(commit: Commit) -> int:
         return 0
     first = commit.opened[0]
     return len(commit.opened) if first.gate is None or _is_before(first) else 0
+
+
+def _finishes(commit: Commit) -> bool:
+    task = commit.task
+    return task is not None and task.id in commit.closed and task.gate is None
 
 
 def _is_before(task: Task) -> bool:

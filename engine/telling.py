@@ -81,6 +81,9 @@ def _slots(commit: Commit, before: str | None, run_id: str) -> Iterator[_Slot]:
     for event in reported(commit.answer):
         yield "custom", _custom(commit.task, event, commit.seq, commit.at)
     yield _ended(commit)
+    for gone in commit.cancelled:
+        place = {"attempt": gone.attempt, "worker": gone.worker}
+        yield "task", {**_task(commit, gone.task, "NODE_CANCELLED", TaskStatus.CANCELLED), **place}
     changes = (commit.kind in CAUSAL and not begins) or commit.writes
     yield ("updates", {**base, **_of(commit), "updates": updates_json(commit.writes)}) if changes else None
     yield ("values", {**base, **_of(commit)})

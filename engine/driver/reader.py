@@ -61,7 +61,7 @@ class Reader:
         state = run.history.shown()
         summary = render.run_summary(head, render.forked_checkpoint(head))
         open_tasks = [render.open_task_json(run, task) for task in run.open_tasks()]
-        recent = [render.done_task_json(commit) for commit in await self._recent(head, run)]
+        recent = [shape for commit in await self._recent(head, run) for shape in render.done_tasks_json(commit)]
         return {
             **summary,
             "input": head.input,
@@ -81,9 +81,9 @@ class Reader:
     async def _recent(self, head: RunHead, run: Run) -> list[Commit]:
         """The commits that ended the run's last tasks, newest first."""
         if run.recent is not None:
-            return [commit for commit in reversed(run.recent) if render.finishes_task(commit)]
+            return [commit for commit in reversed(run.recent) if render.ends_tasks(commit)]
         rows = await (await self.line(head)).page(seq_of(head.head) + 1, RECENT_TASKS + 2)
-        found = [commit for commit in map(decode, rows) if render.finishes_task(commit)]
+        found = [commit for commit in map(decode, rows) if render.ends_tasks(commit)]
         return found[:RECENT_TASKS]
 
     async def runs(self, where: RunFilter, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
@@ -127,8 +127,8 @@ class Reader:
             if run is None:
                 run = await self.loader.at(line.head, oldest)
                 continue
-            if render.finishes_task(commit) and commit.task is not None:
-                found.append((row.seq, self._with_input(run, render.done_task_json(commit), commit.task.id)))
+            for shape in render.done_tasks_json(commit):
+                found.append((row.seq, self._with_input(run, shape, TaskId(shape["id"]))))
             if commit.kind is Kind.FORK:
                 run.detach()
             await self.loader.follow(run, commit)
@@ -158,9 +158,10 @@ class Reader:
         before = seq_of(head.head) + 1
         while rows := await self.store.commits_before(head.key, before, CHUNK, None):
             before = rows[-1].seq
-            for ended in (row for row in rows if row.task_id == task_id and row.kind in (Kind.NODE, Kind.ITEM)):
+            for ended in (row for row in rows if _may_end(row, task_id)):
                 for _, shape in await self._done(await self.line(head, ended.seq), [ended]):
-                    return {**shape, "attempts": record["attempts"], "log": log_json(events, decode(ended))}
+                    if shape["id"] == task_id:
+                        return {**shape, "attempts": record["attempts"], "log": log_json(events, decode(ended))}
         raise NotFound(f"run '{run_id}' has no task '{task_id[:80]}'")
 
     # ---- checkpoints
@@ -256,6 +257,11 @@ class Reader:
 
 def _is_durable(live: Live, head: RunHead) -> bool:
     return not live.undurable and not live.dropped and live.run.head == head.head and live.run.status is head.status
+
+
+def _may_end(row: CommitRow, task_id: str) -> bool:
+    """Whether a row may be the one that ended a task: it finished it, or names it among others."""
+    return (row.task_id == task_id and row.kind in (Kind.NODE, Kind.ITEM)) or b'"cancelled":[[["' in row.body
 
 
 def _before(cursor: str | None, newest: int) -> int:

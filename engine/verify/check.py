@@ -11,9 +11,11 @@ from engine import gates, model, plugins, record
 from engine.encoding import request_hash
 from engine.errors import NodeFailure, NotFound
 from engine.graph import Graph, deep_merge
-from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, make_ref, run_key_of, seq_of
+from engine.joins import check_quorum
+from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, Wave, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.state import State, applied, changed, initial
+from engine.verify import eager
 from engine.verify.asked import asked_right
 from engine.verify.line import Line
 from engine.verify.stops import passes, sent, stops_right
@@ -86,6 +88,8 @@ class _Check:
     problems: list[str] = field(default_factory=list)
     open: dict[str, Task] = field(default_factory=dict)
     waiting: list[Arrival] = field(default_factory=list)
+    closed: set[Wave] = field(default_factory=set)
+    """The waves that take no more arrivals."""
 
     def say(self, commit: Commit, problem: str, wrong: bool) -> None:
         if wrong:
@@ -112,7 +116,11 @@ class _Check:
         self.say(commit, "an interrupt is not what was asked, or ends as it must not", not asked_right(line, commit))
         if own:
             self._check_task(commit, task)
+        if commit.kind in (Kind.START, Kind.NODE) or passes(commit) is not None:
+            right = eager.ends_right(line.graph, commit, self.open, self.closed)
+            self.say(commit, "it ends what is not in vain, or a wave that needs more", not right)
         self.waiting = self._left_waiting(commit)
+        self.closed |= eager.closing(line.graph, commit)
         self.open = {name: task for name, task in self.open.items() if name not in commit.closed}
         self.open.update((opened.id, opened) for opened in commit.opened)
         self.say(commit, f"it opens '{again and again[0].node}' twice", bool(again))
@@ -129,6 +137,7 @@ class _Check:
         line.stops = gates.stops_of(change.new, line.head.interrupt_before, line.head.interrupt_after)
         self.once &= change.old.edges == change.new.edges
         self.open, self.waiting = change.open(self.open), change.waiting(self.waiting)
+        self.closed = {change.wave(wave) for wave in self.closed if wave.node in change.new.nodes}
 
     # ---- a task and what it did
 
@@ -158,6 +167,7 @@ class _Check:
             return True
         node, code = self.line.graph.nodes[task.node], commit.error.code if commit.error is not None else None
         try:
+            check_quorum(self.line.graph, task)
             outcome = plugins.node_types()[node.type].enter(node, view)
         except NodeFailure as failure:
             return code == failure.node_code
@@ -182,13 +192,13 @@ class _Check:
         forks = commit.kind in EDITS and not (gate and gates.is_after(gate))
         if commit.goto is not None:
             return self._check_named(commit)
-        left = [*self.waiting, *new]
+        left = [*self.waiting, *(one for one in new if self._counts(one))]
         again = {(old.wave, old.place) for old in self.open.values()} if forks else set()
         since = line.commits[self.changed_at : -1] if self.once else ()
         fired = {task.wave for one in since for task in one.opened if task.call is None and not task.place}
         fresh = [one for one in commit.opened if not (one.call or gates.is_after(one))]
         for opened in (one for one in fresh if (one.wave, one.place) not in again):
-            mine = [one for one in left if self._activates(one, opened)]
+            mine = eager.taken(line.graph, opened, (one for one in left if self._activates(one, opened)))
             mine.sort(key=lambda one: (line.sorted.index(one.cause), one.edge))
             causes = dict.fromkeys((*(one.cause for one in mine), *((commit.ref,) if forks else ())))
             edges = tuple(one.edge for one in mine if one.edge != model.GOTO)
@@ -199,11 +209,24 @@ class _Check:
             wrong |= not opened.place and opened.wave in fired
             self.say(commit, f"'{opened.node}' has other causes than what arrived, or was active before", wrong)
             left = [one for one in left if one not in mine]
+        left = self._still_wanted(commit, left, new)
         came = Counter(one for one in left if one in new or commit.versions)
         late = any(one.wave in fired and not self._alone(one) for one in came)
         wrong = came != Counter(replace(one, place="") for one in commit.waiting)
         self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong or late)
         return left
+
+    def _counts(self, arrival: Arrival) -> bool:
+        """Whether an arrival is none that comes too late to matter."""
+        return arrival.wave not in self.closed or self._alone(arrival) or self._late(arrival)
+
+    def _still_wanted(self, commit: Commit, left: list[Arrival], new: list[Arrival]) -> list[Arrival]:
+        """The arrivals that can still matter after a commit."""
+        graph, emptied = self.line.graph, set(commit.joined) - {task.wave for task in commit.opened}
+        gone, vain = emptied | eager.closing(graph, commit), eager.in_vain(graph, commit)
+        lost = [one for one in new if one.wave.node in vain and one not in commit.waiting]
+        open_ends = [one for one in left if self._alone(one) or one.wave not in gone]
+        return [one for one in left if self._late(one) or (one in open_ends and one not in lost)]
 
     def _check_deferred(self, commit: Commit, task: Task, others: list[Arrival]) -> None:
         """A deferred node runs when nothing else is active, and before those that are deeper."""

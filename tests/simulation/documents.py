@@ -74,6 +74,7 @@ class Author:
         self.shape: Shape = Grower(chance, chance.choice((3, 4, 5, 6, 7, 8, 10))).grow()
         some = [name for name in SOMETIMES if chance.random() < (0.2 if name == "cap" else 0.35)]
         self.each, self.gotos, self.deferring = (chance.random() < share for share in (0.2, 0.3, 0.2))
+        self.racing = Random(f"racing {chance.random()}").random() < 0.2
         self.state = {**ALWAYS, **{name: SOMETIMES[name] for name in some}}
 
     def document(self) -> dict[str, Any]:
@@ -114,6 +115,9 @@ class Author:
         into = [source for source, target in self.shape.edges if target == name]
         if self.each and (len(into) > 1 or chance.random() < 0.2):
             found["join"] = "each"
+        if self.racing and into and chance.random() < 0.7:
+            quorums = [{"quorum": k} for k in range(1, len(set(into)) + 1)]
+            found["join"] = chance.choice(["any", "first", "first", chance.choice(quorums)])
         if self.gotos and self.shape.nodes[name] == TASK and chance.random() < 0.6:
             running = [node for node in self.shape.nodes if node not in self.shape.called]
             later = [*running[running.index(name) + 1 :], "__end__"]

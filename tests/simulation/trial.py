@@ -16,10 +16,12 @@ from engine import rebuild
 from engine.errors import EngineError
 from engine.gates import NO_STOPS, Stops, stops_of
 from engine.graph import Graph
+from engine.joins import recount
 from engine.model import DEFERRED, Commit, Kind, RunStatus, run_key_of
 from engine.parse import parse
 from engine.record import decode
 from engine.verify import verify_rows
+from tests.fakes import ready
 from tests.simulation import journeys
 from tests.simulation.documents import generate
 from tests.simulation.ends import End, check_message_names, facts, nameless, same, timeless
@@ -105,6 +107,8 @@ class Trial:
         seed, chance = self.case.seed, Random(f"trial {self.case.seed}")
         script = Script(self.case.graph, seed)
         base = self.play(self.begun(), script, None, IN_ORDER)
+        if self.case.graph.needed:
+            return self._check_racing(script, chance)
         self.stops = self._breakpoints()
         world = self.begun()
         self._agree(base, self.play(world, script, Random(f"one {seed}"), CALM), "in another order")
@@ -122,6 +126,29 @@ class Trial:
             journeys.check(self, base, script, chance)
         if chance.random() < 0.6:
             self._travel(script)
+
+    def _check_racing(self, script: Script, chance: Random) -> None:
+        """Where the first to come decides, orders differ in what comes of them, and in nothing that crashes decide."""
+        self.features.add("racing")
+        self.stops = self._breakpoints()
+        for number, faults in enumerate((CALM, CALM, ROUGH)):
+            self.play(world := self.begun(), script, Random(f"race {self.case.seed} {number}"), faults)
+            self._reads_the_same(world)
+        self._crash_and_go_on(script, STEADY, CRASHING)
+        if chance.random() < 0.7 and self._forked(world, chance.randrange(1, world.run.seq + 1), {}):
+            self.play(world, script, Random(chance.random()), ROUGH)
+        if chance.random() < 0.2:
+            self._cancel(script, chance)
+        if chance.random() < 0.6:
+            self._travel(script)
+
+    def _reads_the_same(self, world: World) -> None:
+        """What is read from the rows is what was in memory."""
+        before, run = world.run, ready(world.loader.at_head(world.head))
+        same("state", before.history.shown(), run.history.shown(), "read again")
+        for name in ("tasks", "waves", "held", "deferred"):
+            same(name, getattr(before.frontier, name), getattr(run.frontier, name), "read again")
+        same("counts", recount(before.graph, before.frontier), recount(run.graph, run.frontier), "read again")
 
     def _breakpoints(self) -> Stops:
         """Those that the runs after the first one have, which all end as it did."""
@@ -302,6 +329,9 @@ class Trial:
                 "joins": any(len(task.causes) > 1 and task.call is None for task in commit.opened),
                 "failures": commit.kind is Kind.FAILURE,
                 "each": any(task.edges for task in apart),
+                "absorbed": bool(commit.absorbed),
+                "ended by the first": bool(commit.cancelled),
+                "quorum missed": commit.error is not None and commit.error.code == "join.quorum_not_reached",
                 "goto": any(not task.edges and task.call is None for task in apart),
                 "defer": any(task.place == DEFERRED for task in commit.opened),
                 "generations": any(task.wave.generation for task in commit.opened),
