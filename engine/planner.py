@@ -23,9 +23,9 @@ from engine.output import check_output
 from engine.plugins import node_types
 from engine.run import Run
 from engine.sends import fan_out, gather
-from engine.view import Ask, Chosen, Done, FanOut, Pause, View, meta_of
+from engine.view import Ask, Chosen, Done, FanOut, Pause, Sleep, View, meta_of
 
-__all__ = ["Dispatch", "Step", "ask_of", "enter", "step", "view_of"]
+__all__ = ["Dispatch", "Step", "Timed", "ask_of", "enter", "step", "view_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,15 @@ class Dispatch:
     ask: Ask
 
 
-def step(run: Run, now: int) -> Step | Dispatch | None:
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A task that is done at a time, in milliseconds since the epoch."""
+
+    task: Task
+    due_at: int
+
+
+def step(run: Run, now: int) -> Step | Dispatch | Timed | None:
     """What the run does next, or None when it waits for something from outside."""
     if run.status is RunStatus.CANCELLED or run.status is RunStatus.COMPLETED:
         return None
@@ -52,7 +60,7 @@ def step(run: Run, now: int) -> Step | Dispatch | None:
     return None
 
 
-def enter(run: Run, task: Task, now: int) -> Step | Dispatch:
+def enter(run: Run, task: Task, now: int) -> Step | Dispatch | Timed:
     """Activate a node: do its work, or find out what to ask whom; or stop at its breakpoint."""
     if task.gate is not None:
         return stop(run, task, now)
@@ -70,6 +78,8 @@ def enter(run: Run, task: Task, now: int) -> Step | Dispatch:
                 return _known_value(run, task, outcome, now) or _pause(run, task, outcome, now)
             case FanOut():
                 return fan_out(run, task, outcome, now)
+            case Sleep():
+                return _sleep(run, task, outcome, now)
             case _:
                 return _known_answer(run, task, outcome, now) or Dispatch(task, outcome)
     except NodeFailure as failure:
@@ -126,6 +136,14 @@ def view_of(run: Run, task: Task) -> View:
 def _item(run: Run, task: Task) -> Any:
     assert task.call is not None and task.index is not None
     return run.items[run.frontier.calls[task.call].fanout][task.index]
+
+
+def _sleep(run: Run, task: Task, sleep: Sleep, now: int) -> Step | Timed:
+    """Have a task wait; one that has begun to wait already goes on with what was left."""
+    due_at = run.progress[task.id].due_at
+    if due_at is None:
+        due_at = now + sleep.lasts_ms if sleep.until_ms is None else sleep.until_ms
+    return Timed(task, due_at) if due_at > now else finish(run, task, Result(), now)
 
 
 def _pause(run: Run, task: Task, pause: Pause, now: int) -> Step:

@@ -8,6 +8,9 @@ from typing import Any
 
 from engine.model import ErrorInfo, InterruptId, TaskStatus
 
+TIMER = "timer"
+"""Why a task waits that waits for nothing but its time."""
+
 
 @dataclass(slots=True)
 class Progress:
@@ -43,6 +46,11 @@ class Progress:
     """The last of these answers."""
     asked_at: int = 1
     """The first attempt of the request that counts: what was answered to an earlier one is known."""
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether it waits for its time, and for nothing else."""
+        return self.status is TaskStatus.WAITING and self.reason == TIMER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,6 +167,8 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
             progress.accepted = True
         case "waiting":
             progress.reason, progress.wait_until = body["reason"], body.get("until")
+            progress.due_at = body.get("due_at", progress.due_at)
+            progress.started_at = progress.started_at or (event.at if progress.due_at is not None else None)
             run.set_status(task_id, TaskStatus.WAITING)
         case "retry":
             progress.attempt, progress.due_at, progress.wait_until = body["attempt"], body["due_at"], None

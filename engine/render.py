@@ -120,6 +120,10 @@ def address_of(task: Task) -> str:
 # ---- tasks
 
 
+TIMED = (TaskStatus.RETRYING, TaskStatus.WAITING)
+"""Statuses of tasks that may go on by themselves at a time."""
+
+
 def open_task_json(run: Run, task: Task) -> dict[str, Any]:
     """A task that is not finished."""
     progress = run.progress[task.id]
@@ -141,7 +145,7 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
         "dispatch_id": f"{task.id}.{progress.attempt}" if held else None,
         "pending_ack": held and not progress.accepted,
         "ack_deadline": rfc3339(progress.deadline) if held else None,
-        "next_attempt_at": rfc3339(progress.due_at) if status is TaskStatus.RETRYING else None,
+        "next_attempt_at": rfc3339(progress.due_at) if status in TIMED else None,
         "progress": progress_json(progress.report),
         "heard_at": rfc3339(progress.heard_at),
         "created_at": rfc3339(progress.created_at),

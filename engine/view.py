@@ -122,4 +122,12 @@ class Pause:
     expires_in_ms: int | None = None
 
 
-Outcome = Ask | Done | Chosen | FanOut | Pause
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sleep:
+    """The node waits for time to pass: so many milliseconds, or until so many since the epoch."""
+
+    lasts_ms: int = 0
+    until_ms: int | None = None
+
+
+Outcome = Ask | Done | Chosen | FanOut | Pause | Sleep

@@ -17,7 +17,7 @@ from engine.driver.waits import Waits
 from engine.errors import Invalid, NodeFailure
 from engine.model import TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
-from engine.planner import Dispatch, ask_of
+from engine.planner import Dispatch, Timed, ask_of
 from engine.progress import Injection
 from engine.rebuild import RUN_NOTES
 from engine.telling import reported
@@ -69,14 +69,18 @@ class Delivery:
             del live.run.injections[found.id]
             turn.note(live, "injected", RUN_NOTES, body)
 
-    def dispatch(self, turn: Turn, live: Live, found: Dispatch) -> None:
-        """Send a task to a worker once the turn is durable."""
+    def begin(self, turn: Turn, live: Live, found: Dispatch | Timed) -> None:
+        """Send a task to a worker, or have it wait for its time, once the turn is durable."""
+        if isinstance(found, Timed):
+            return self.waits.sleep(turn, live, found)
         work = self._work(live, found)
         turn.effects.append(lambda: self._submit(live, work))
 
     def go_on(self, turn: Turn, live: Live) -> None:
         """Take up again what a worker had accepted and what waits for a timer; what else was sent is sent again."""
         for task_id, progress in live.run.progress.items():
+            if progress.sleeps:
+                continue
             sent = progress.status is TaskStatus.RUNNING and not progress.accepted
             if sent or progress.status is TaskStatus.WAITING:
                 found = live.run.set_status(task_id, TaskStatus.PENDING)

@@ -15,10 +15,10 @@ from engine.commits import Step
 from engine.driver.loading import Loader
 from engine.driver.recovery import Recovery
 from engine.driver.tally import Tally
-from engine.driver.turn import Live, Turn, is_resting
+from engine.driver.turn import Live, Turn, is_asleep, is_resting
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.model import RunHead, RunId
-from engine.planner import Dispatch, step
+from engine.planner import Dispatch, Timed, step
 from engine.ports import Store
 
 log = structlog.get_logger(__name__)
@@ -47,8 +47,8 @@ class Carrier(Protocol):
     def take(self, turn: Turn, live: Live, planned: Step) -> None:
         """Take up a planned commit and arrange for what follows from it."""
 
-    def dispatch(self, turn: Turn, live: Live, found: Dispatch) -> None:
-        """Send a task to a worker once the turn is durable."""
+    def begin(self, turn: Turn, live: Live, found: Dispatch | Timed) -> None:
+        """Send a task to a worker, or have it wait for its time, once the turn is durable."""
 
     def go_on(self, turn: Turn, live: Live) -> None:
         """Take up the open work of a run that was read from the store."""
@@ -170,10 +170,10 @@ class Loop:
             found = step(live.run, turn.now)
             if found is None:
                 return True
-            if isinstance(found, Dispatch):
-                self.carrier.dispatch(turn, live, found)
-            else:
+            if isinstance(found, Step):
                 self.carrier.take(turn, live, found)
+            else:
+                self.carrier.begin(turn, live, found)
             if perf_counter() > until or len(turn.batch.commits) > self.options.max_rows:
                 return False
 
@@ -331,7 +331,7 @@ class Loop:
 
     @staticmethod
     def _is_idle(live: Live) -> bool:
-        return is_resting(live.run) and not (live.undurable or live.inbox or live.queued)
+        return not (live.undurable or live.inbox or live.queued) and (is_resting(live.run) or is_asleep(live.run))
 
     async def load(self, head: RunHead) -> Live | None:
         """The run in memory, read from the store if need be; then its open work is taken up again."""

@@ -246,6 +246,14 @@ def is_resting(run: Run) -> bool:
     return run.status in RESTING
 
 
+def is_asleep(run: Run) -> bool:
+    """Whether a run waits for timers and people alone, which find it where it is stored."""
+    if run.ready or run.in_flight or not run.progress:
+        return False
+    left = (one for task, one in run.progress.items() if task not in run.frontier.calls)
+    return all(one.sleeps or one.status in (TaskStatus.RETRYING, TaskStatus.INTERRUPTED) for one in left)
+
+
 def waits_for_worker(run: Run) -> tuple[TaskId, ...]:
     """The tasks that were submitted but that no worker holds: a failing run takes them back."""
     return tuple(

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from engine.driver.turn import Live, Turn
 from engine.expiry import expire
 from engine.failure import timed_out
-from engine.model import TERMINAL, Commit, InterruptOpened, Kind, TaskId
+from engine.model import TERMINAL, Commit, InterruptOpened, Kind, TaskId, TaskStatus
+from engine.planner import Timed
+from engine.progress import TIMER
 
 if TYPE_CHECKING:
     from engine.driver.delivery import Delivery
 
-TIMEOUT, EXPIRY = "timeout", "expiry"
+TIMEOUT, EXPIRY, SLEEP = "timeout", "expiry", "sleep"
 BEGINNINGS = frozenset({Kind.START, Kind.FORK, Kind.REPLAY, Kind.CHECKOUT, Kind.RETRY})
 """The commits from which on the time of a run is counted."""
 
@@ -48,6 +50,10 @@ class Waits:
         run = live.run
         if run.timeout_at is not None and run.status not in TERMINAL:
             self.delivery.timers.set(run.timeout_at, run.key, TaskId(run.id), TIMEOUT)
+        for task_id, progress in run.progress.items():
+            if progress.sleeps and progress.due_at is not None:
+                run.unready(task_id)
+                self.delivery.timers.set(progress.due_at, run.key, task_id, SLEEP)
         for opened in () if run.status in TERMINAL or run.failing else run.interrupts.values():
             if opened.expires_at is not None:
                 self.delivery.timers.set(opened.expires_at, run.key, opened.task_id, EXPIRY)
@@ -55,14 +61,31 @@ class Waits:
     def due(self, turn: Turn, live: Live, task_id: TaskId, kind: str) -> bool:
         """Do what is due; False for a timer that is none of these."""
         run = live.run
-        if kind == EXPIRY:
-            self._expire(turn, live, task_id)
+        if kind in (EXPIRY, SLEEP):
+            (self._expire if kind == EXPIRY else self._wake)(turn, live, task_id)
             return True
         if kind != TIMEOUT:
             return False
         if run.status not in TERMINAL and not run.failing and (run.timeout_at or 0) <= turn.now:
             self.delivery.take(turn, live, timed_out(run, turn.now))
         return True
+
+    def sleep(self, turn: Turn, live: Live, found: Timed) -> None:
+        """Have a task wait until its time; that it does, and until when, is durable with the turn."""
+        progress = live.run.set_status(found.task.id, TaskStatus.WAITING)
+        progress.reason, progress.due_at = TIMER, found.due_at
+        progress.started_at = progress.started_at or turn.now
+        body = {"node": found.task.node, "reason": TIMER, "due_at": found.due_at}
+        turn.note(live, "waiting", found.task.id, body)
+        self._set(turn, live, found.task.id, SLEEP, found.due_at)
+
+    def _wake(self, turn: Turn, live: Live, task_id: TaskId) -> None:
+        run, progress = live.run, live.run.progress.get(task_id)
+        if progress is None or run.failing or run.status in TERMINAL or not progress.sleeps:
+            return
+        if (progress.due_at or 0) <= turn.now:
+            run.set_status(task_id, TaskStatus.PENDING)
+            run.ready.append(task_id)
 
     def _expire(self, turn: Turn, live: Live, task_id: TaskId) -> None:
         run = live.run

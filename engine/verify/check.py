@@ -20,7 +20,7 @@ from engine.verify.asked import asked_right
 from engine.verify.line import Line
 from engine.verify.stops import passes, sent, stops_right
 from engine.verify.versions import Change, begins_with, versions_of
-from engine.view import Ask, Chosen, Done, FanOut, View
+from engine.view import Ask, Chosen, Done, FanOut, Sleep, View
 
 
 class Report(NamedTuple):
@@ -181,6 +181,8 @@ class _Check:
             return one == other
         if isinstance(outcome, FanOut):
             return tuple((item.node, item.index) for item in commit.opened) == outcome.slots
+        if isinstance(outcome, Sleep):
+            return commit.at >= (outcome.until_ms or (commit.created_at or 0) + outcome.lasts_ms)
         return commit.chosen == outcome.handles if isinstance(outcome, Chosen) else True
 
     # ---- what is active

@@ -74,6 +74,7 @@ class Author:
         self.shape: Shape = Grower(chance, chance.choice((3, 4, 5, 6, 7, 8, 10))).grow()
         some = [name for name in SOMETIMES if chance.random() < (0.2 if name == "cap" else 0.35)]
         self.each, self.gotos, self.deferring = (chance.random() < share for share in (0.2, 0.3, 0.2))
+        self.waiting = Random(f"waiting {chance.random()}").random() < 0.3
         self.racing = Random(f"racing {chance.random()}").random() < 0.2
         self.state = {**ALWAYS, **{name: SOMETIMES[name] for name in some}}
 
@@ -138,6 +139,8 @@ class Author:
         match self.shape.nodes[name]:
             case "task":
                 return self._task(name)
+            case "transform" if self.waiting and self.chance.random() < 0.3:
+                return self._wait()
             case "transform":
                 return {"type": TRANSFORM, "updates": self._computed(name)}
             case "route":
@@ -160,6 +163,10 @@ class Author:
         if chance.random() < 0.08:
             fields["output_schema"] = {"type": ["object", "number"]}
         return fields
+
+    def _wait(self) -> dict[str, Any]:
+        until = ["1970-01-01T01:00:00.5+01:00", "2001-02-03T04:05:06Z", "string(timestamp('1970-01-01T00:30:00Z'))"]
+        return {"type": "wait", **self.chance.choice([{"seconds": 1.5}, {"until": self.chance.choice(until)}])}
 
     def _output(self) -> dict[str, Any]:
         text, number, many = self._keys("string"), self._keys("integer", "number"), self._keys("array")

@@ -158,7 +158,7 @@ def end_of(graph: Graph, choices: list[int]) -> tuple[Any, list[int]]:
             if isinstance(found, Dispatch):
                 pending[found.task.id] = found
                 facts[found.task.id] = (found.task.wave, found.task.level, found.task.edges, found.ask.request.state)
-            else:
+            elif isinstance(found, Step):
                 _take(run, found)
         if not pending or run.failing:
             return (run.status, None if run.failing else run.history.shown(), facts), among

@@ -17,6 +17,9 @@ from tests.simulation.world import Fate, Violation, World
 MOST_EVENTS = 5000
 RESTING = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 
+GOING_ON = ("retry", "sleep")
+"""Timers with which a task goes on by itself."""
+
 Event = tuple[str, str, str]
 """(what happens, to which task or interrupt, kind of timer)"""
 
@@ -136,7 +139,7 @@ class Schedule:
         """A deadline passes only where the worker is silent: a race of time with an answer decides a result."""
         work = self.world.outbox.works.get(task_id)
         run = self.world.run
-        if kind == "retry":
+        if kind in GOING_ON:
             return not run.failing and run.status not in RESTING
         if kind == "expiry":
             asked = [opened for opened in run.interrupts.values() if opened.task_id == task_id]
@@ -226,7 +229,7 @@ class Schedule:
         self.world.crash()
         if idle:
             self.world.turn(kept=True)
-        for name, kind in [timer for timer in self.world.timers.held if timer not in held and timer[1] == "retry"]:
+        for name, kind in [timer for timer in self.world.timers.held if timer not in held and timer[1] in GOING_ON]:
             self.world.fire(name, kind)
         for name in given:
             if name in self.world.outbox.works and not self.world.outbox.holds(self.world.outbox.works[name]):

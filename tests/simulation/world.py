@@ -22,7 +22,7 @@ from engine.graph import Graph, deep_merge
 from engine.joins import recount
 from engine.model import Commit, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
 from engine.outbox import Accepted, Answered, Reply, Work
-from engine.planner import Dispatch, step
+from engine.planner import step
 from engine.ports import CommitRow
 from engine.record import decode
 from engine.run import Run
@@ -239,11 +239,11 @@ class World:
             if found is None:
                 self.idle = True
                 return
-            if isinstance(found, Dispatch):
-                self.delivery.dispatch(turn, live, found)
-            else:
+            if isinstance(found, Step):
                 self.delivery.take(turn, live, found)
                 self.check(live.run)
+            else:
+                self.delivery.begin(turn, live, found)
 
     def check(self, run: Run) -> None:
         """The counts that are kept up to date are those that counting anew gives."""
