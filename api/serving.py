@@ -94,12 +94,20 @@ def bound(host: str, port: int) -> socket.socket:
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         made = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise _cannot_bind(host, port, error) from error
+    try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
     except OSError as error:
-        raise CannotBind(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        made.close()
+        raise _cannot_bind(host, port, error) from error
     made.set_inheritable(False)
     return made
+
+
+def _cannot_bind(host: str, port: int, error: OSError) -> CannotBind:
+    return CannotBind(f"cannot listen on {host}:{port}: {error.strerror or error}")
 
 
 def set_up_logs(level: str) -> None:
