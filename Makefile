@@ -45,7 +45,7 @@ printf '%s\n' "$$key" > .venv/$(2).stamp; \
 echo "setup: ready in $$(( $$(date +%s) - begun )) s"
 endef
 
-.PHONY: help setup dev demo test check bench prove lock clean
+.PHONY: help setup dev demo test check bench prove docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -75,6 +75,10 @@ bench: setup ## measure it on this machine
 prove: dev ## the simulation, then kill -9 on real processes (SEEDS=20000 KILLS=50)
 	$(PY) -m tests.simulation --seeds $(or $(SEEDS),20000)
 	$(PY) -m tests.e2e.kills --kills $(or $(KILLS),50)
+
+docs: dev ## write the pages of the reference that are made from the code
+	$(PY) -m api.describe > docs/reference/openapi.json
+	$(PY) -m api.cli._reference > docs/reference/cli.md
 
 # uv writes its own lock file with the addresses of all downloads, so it does that in a folder of its own.
 # The exported files hold versions and hashes only.

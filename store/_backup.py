@@ -66,7 +66,7 @@ def _copy(source: Path, target: Path) -> None:
     with _on_disk(target), told(source):
         part.unlink(missing_ok=True)
         try:
-            with closing(_opened(source)) as connection:
+            with closing(open_to_read(source)) as connection:
                 connection.execute("VACUUM INTO ?", (str(part),))
             _sync(part)
             for ending in _BESIDE:  # they belong to the database that is replaced
@@ -77,14 +77,15 @@ def _copy(source: Path, target: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, beside whoever writes. Raises StoreUnavailable for a file that is not there."""
     if not path.is_file():
         raise StoreUnavailable(f"{path} does not exist", path=str(path))
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _require_sound(backup: Path) -> None:
-    with told(backup), closing(_opened(backup)) as connection:
+    with told(backup), closing(open_to_read(backup)) as connection:
         _schema.require_known(connection, backup)
         found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if found != "ok":

@@ -47,6 +47,17 @@ class FileLock:
         os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
 
+    def holder(self) -> StoreLocked | None:
+        """What `take` would raise where another one has the lock; None where nobody has it. Makes no file."""
+        if not self._path.exists():
+            return None
+        try:
+            self.take()
+        except StoreLocked as error:
+            return error
+        self.release()
+        return None
+
     def release(self) -> None:
         """Idempotent."""
         if self._descriptor is not None:

@@ -38,7 +38,7 @@ def require_current(connection: sqlite3.Connection, path: Path) -> None:
     if stamp != REVISION:
         _require_known(stamp, path)
         raise StoreUnavailable(
-            f"{path} has the schema {stamp}, this version reads {REVISION}: start the server on it once",
+            f"{path} has the schema {stamp}, this version reads {REVISION}: run 'clew migrate' on it",
             path=str(path),
         )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from api.cli._app import app
+from api.cli._app import PARTS, app
 
 __all__ = ["app", "main"]
 
 for _name in sorted(found.name for found in iter_modules(__path__) if not found.name.startswith("_")):
     import_module(f"{__name__}.{_name}")
+app.registered_commands.sort(key=lambda found: [*PARTS, found.rich_help_panel].index(found.rich_help_panel))
 
 
 def main() -> None:

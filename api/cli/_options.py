@@ -6,7 +6,15 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import is_dataclass
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+
+PAGE = 1000
+Limit = Annotated[int, typer.Option(min=1, max=PAGE, metavar="N", help="How many.")]
+Cursor = Annotated[
+    str | None, typer.Option(metavar="CURSOR", help="The next page, as the page before names it.", show_default=False)
+]
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from api.cli._app import FAILED, MISUSED, AsJson, stop
+from api.cli._app import BROKEN_OFF, FAILED, MISUSED, AsJson, stop
 
 if TYPE_CHECKING:
     import httpx
@@ -22,9 +22,13 @@ T = TypeVar("T")
 LOCAL = "http://127.0.0.1:8080"
 PATIENCE_S = 60.0
 
-Url = Annotated[str | None, typer.Option("--url", envvar="CLEW_URL", help="The server.", show_default=LOCAL)]
-Token = Annotated[str | None, typer.Option("--token", envvar="CLEW_TOKEN", help="Its bearer token.")]
-Db = Annotated[str | None, typer.Option("--db", help="sqlite:///FILE, instead of a server.", show_default=False)]
+Url = Annotated[
+    str | None, typer.Option("--url", envvar="CLEW_URL", metavar="URL", help="The server.", show_default=LOCAL)
+]
+Token = Annotated[str | None, typer.Option("--token", envvar="CLEW_TOKEN", metavar="TOKEN", help="Its bearer token.")]
+Db = Annotated[
+    str | None, typer.Option("--db", metavar="ADDRESS", help="sqlite:///FILE, instead of a server.", show_default=False)
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +48,9 @@ class Where:
 class Refused(Exception):
     """The answer was a problem document, or none at all; `lines` are what to tell."""
 
-    def __init__(self, *lines: str) -> None:
+    def __init__(self, *lines: str, code: str | None = None) -> None:
         super().__init__(*lines)
-        self.lines = lines
+        self.lines, self.code = lines, code
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,16 @@ class Reach:
     async def post(self, path: str, body: Any) -> Any:
         """The JSON that is answered to a body."""
         return await self._call("POST", path, json=body)
+
+    async def put(self, path: str, body: Any) -> Any:
+        """The JSON that is answered to a body that takes the place of what is there."""
+        return await self._call("PUT", path, json=body)
+
+    async def text(self, path: str) -> str:
+        """The text at a path."""
+        response = await self.http.get(path)
+        _check(response)
+        return response.text
 
     async def events(self, path: str, /, **params: Any) -> AsyncIterator[tuple[str, str, Any]]:
         """The id, name and data of each event of a stream."""
@@ -104,7 +118,7 @@ def _check(response: httpx.Response) -> None:
         ) from None
     lines = [f"{fault['path'] or 'body'}: {fault['message']}" for fault in faults]
     hint = ["give the server's token with --token or CLEW_TOKEN"] if response.status_code == 401 else []
-    raise Refused(f"{detail} ({code})", *(lines if len(lines) > 1 else ()), *hint)
+    raise Refused(f"{detail} ({code})", *(lines if len(lines) > 1 else ()), *hint, code=code)
 
 
 def reached(
@@ -139,7 +153,7 @@ def finished(work: Coroutine[Any, Any, T]) -> T:
     except EngineError as error:
         stop(FAILED, error.message)
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        raise typer.Exit(BROKEN_OFF) from None
 
 
 async def _reached(

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli._app import FAILED, MISUSED, app, stop
+from api.cli._app import FAILED, MISUSED, RUNS, app, stop
 
 runs = typer.Typer(help="Look at runs and travel in them, at a server or offline in a database.", no_args_is_help=True)
-app.add_typer(runs, name="runs")
+app.add_typer(runs, name="runs", rich_help_panel=RUNS)
 
 RunArg = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run.", show_default=False)]
 CheckpointArg = Annotated[
@@ -68,3 +68,14 @@ def text_of(given: str) -> str:
         return Path(given[1:]).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         stop(FAILED, f"{given[1:]}: {error}")
+
+
+def document_in(path: Path) -> Any:
+    """The document in a file, under the file's name where it has no id. Stops the command where there is none."""
+    from watcher.definitions import read_file
+
+    found = read_file(path, 64)
+    if found.fault is not None:
+        stop(FAILED, f"{path}: {found.fault}")
+    document = found.document
+    return {"id": found.workflow_id, **document} if isinstance(document, dict) else document

@@ -26,6 +26,14 @@ def write_json(value: Any) -> None:
     typer.echo(dumps(value).decode())
 
 
+def write_text(name: str, text: str, *, as_json: bool) -> None:
+    """A text, or as JSON an object with it under this name."""
+    if as_json:
+        write_json({name: text})
+    else:
+        typer.echo(text.rstrip("\n"))
+
+
 def short(value: Any, width: int = WIDTH) -> str:
     """A value as JSON on one line, cut where it is long."""
     from engine.codec import dumps
@@ -189,3 +197,21 @@ def _task_event(data: Shape) -> str:
     attempt = f", attempt {data['attempt']}" if data["attempt"] and data["attempt"] > 1 else ""
     why = f": {error_text(data['error'])}" if data.get("error") else ""
     return f"{data['node']}{place} {status_of(data)}{by}{attempt}{why}"
+
+
+def show_problems(name: str, problems: list[Any], *, valid: bool) -> None:
+    """What is wrong with a document, as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"{name}: {'valid' if valid else 'not valid'}", markup=False, soft_wrap=True)
+    if problems:
+        table = Table("", "code", "where", "problem", box=None, pad_edge=False)
+        for problem in problems:
+            colour = "red" if problem["severity"] == "error" else "yellow"
+            hint = f" ({problem['hint']})" if problem["hint"] else ""
+            table.add_row(
+                problem["severity"], problem["code"], problem["path"], problem["message"] + hint, style=colour
+            )
+        console.print(table, markup=False)

@@ -8,15 +8,16 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from api.cli._app import FAILED, AsJson, Database, app, stop
+from api.cli._app import DATABASE, FAILED, AsJson, Database, app, stop
+from api.cli._shown import write_json
 
 T = TypeVar("T")
 
-Target = Annotated[Path, typer.Argument(help="File to write; it must not exist.", show_default=False)]
-Backup = Annotated[Path, typer.Argument(help="A file that `clew backup` wrote.", show_default=False)]
+Target = Annotated[Path, typer.Argument(metavar="FILE", help="File to write; it must not exist.", show_default=False)]
+Backup = Annotated[Path, typer.Argument(metavar="FILE", help="A file that `clew backup` wrote.", show_default=False)]
 
 
-@app.command()
+@app.command(rich_help_panel=DATABASE)
 def backup(target: Target, db: Database, as_json: AsJson = False) -> None:
     """Copy a database to a file, also beside a server that is writing to it."""
     from store._address import path_of
@@ -26,14 +27,17 @@ def backup(target: Target, db: Database, as_json: AsJson = False) -> None:
     _say(as_json, f"{target}: {size} bytes", file=str(target), bytes=size)
 
 
-@app.command()
+@app.command(rich_help_panel=DATABASE)
 def restore(
     backup: Backup,
     db: Database,
     replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of the database there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a database from a backup; no server may have it. A backup of an older version is migrated by the server."""
+    """Make a database from a backup; no server may have it.
+
+    A backup of an older version is migrated by 'clew migrate', or by the server that begins on it.
+    """
     from store._address import path_of
     from store._backup import restore as put_back
 
@@ -42,9 +46,12 @@ def restore(
     _say(as_json, f"{path}: restored from {backup}", database=str(path), file=str(backup))
 
 
-@app.command()
+@app.command(rich_help_panel=DATABASE)
 def compact(db: Database, as_json: AsJson = False) -> None:
-    """Give the room of deleted runs back to the disk; no server may have the database. Every checkpoint stays."""
+    """Give the room of deleted runs back to the disk; no server may have the database.
+
+    Every checkpoint stays.
+    """
     from store._address import path_of
     from store._backup import compact as write_anew
 
@@ -62,6 +69,7 @@ def _done(work: Callable[[], T]) -> T:
 
 
 def _say(as_json: bool, text: str, **shape: str | int) -> None:
-    from engine.codec import dumps
-
-    typer.echo(dumps(shape).decode() if as_json else text)
+    if as_json:
+        write_json(shape)
+    else:
+        typer.echo(text)

@@ -6,12 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli._options import grouped
+from api.cli._options import Cursor, Limit, grouped
 from api.cli._reach import Reach, Where
 from api.cli._runs import RunArg, path_of, runs
 from api.cli._shown import blame_lines, patch_lines, short, task_lines, write_json
-
-PAGE = 1000
 
 Before = Annotated[str, typer.Argument(metavar="BEFORE", help="A run or a checkpoint.", show_default=False)]
 After = Annotated[str, typer.Argument(metavar="AFTER", help="A run or a checkpoint.", show_default=False)]
@@ -74,9 +72,11 @@ def blame(
     path: Annotated[
         str, typer.Argument(metavar="PATH", help="A path into the state: notes, report.lines[3].", show_default=False)
     ],
-    checkpoint: Annotated[str | None, typer.Option(help="As it was at this checkpoint; else the newest.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE, help="How many.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="The next page, as the page before names it.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(metavar="CHECKPOINT", help="As it was at this checkpoint; else the newest.")
+    ] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
     *,
     where: Where,
 ) -> None:

@@ -3,52 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli._app import FAILED, AsJson, app, stop
+from api.cli._app import DOCUMENTS, FAILED, AsJson, app, stop
+from api.cli._shown import show_problems, write_json, write_text
 
 if TYPE_CHECKING:
     from watcher.definitions import Definition
 
 
-@app.command()
+@app.command(rich_help_panel=DOCUMENTS)
 def validate(
-    files: Annotated[list[Path], typer.Argument(help="Workflow documents.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Workflow documents.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Tell what is wrong with workflow documents; exits with 1 when one has errors."""
-    from engine.codec import dumps
+    """Tell what is wrong with workflow documents.
+
+    Exits with 1 when one has errors.
+    """
     from engine.validate import validate as problems_of
 
     found = {str(path): [problem.as_json() for problem in problems_of(_definition(path).document)] for path in files}
     valid = {name: not any(problem["severity"] == "error" for problem in problems) for name, problems in found.items()}
     if as_json:
         shapes = [{"file": name, "valid": valid[name], "problems": problems} for name, problems in found.items()]
-        typer.echo(dumps(shapes).decode())
+        write_json(shapes)
     else:
         for name, problems in found.items():
-            _show(name, problems, valid=valid[name])
+            show_problems(name, problems, valid=valid[name])
     if not all(valid.values()):
         raise typer.Exit(FAILED)
-
-
-def _show(name: str, problems: list[dict[str, Any]], *, valid: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    console.print(f"{name}: {'valid' if valid else 'not valid'}", markup=False, soft_wrap=True)
-    if problems:
-        table = Table("", "code", "where", "problem", box=None, pad_edge=False)
-        for problem in problems:
-            colour = "red" if problem["severity"] == "error" else "yellow"
-            hint = f" ({problem['hint']})" if problem["hint"] else ""
-            table.add_row(
-                problem["severity"], problem["code"], problem["path"], problem["message"] + hint, style=colour
-            )
-        console.print(table, markup=False)
 
 
 def _definition(path: Path) -> Definition:
@@ -60,8 +46,11 @@ def _definition(path: Path) -> Definition:
     return found
 
 
-@app.command()
-def mermaid(file: Annotated[Path, typer.Argument(help="A workflow document.", show_default=False)]) -> None:
+@app.command(rich_help_panel=DOCUMENTS)
+def mermaid(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A workflow document.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
     """Draw a workflow document, as Mermaid text."""
     from engine.errors import Invalid
     from engine.mermaid import mermaid as drawn
@@ -72,4 +61,4 @@ def mermaid(file: Annotated[Path, typer.Argument(help="A workflow document.", sh
         graph = load(found.document, found.workflow_id, 1)
     except Invalid as error:
         stop(FAILED, f"{file}: {error.message}", *(f"{fault['path']}: {fault['message']}" for fault in error.problems))
-    typer.echo(drawn(graph))
+    write_text("mermaid", drawn(graph), as_json=as_json)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli._app import FAILED, AsJson, app, stop
+from api.cli._app import DOCUMENTS, FAILED, UNANSWERED, AsJson, app
 from api.cli._reach import LOCAL, Reach, finished, within
-from api.cli._runs import an_object, parsed, path_of, text_of
+from api.cli._runs import an_object, document_in, parsed, path_of, text_of
 from api.cli._shown import error_text, short, status_of, write_json
 from api.cli._tasks import Tasks
 
@@ -18,22 +18,26 @@ if TYPE_CHECKING:
     from api.wiring import Wired
     from dispatch._script import Script
 
-UNANSWERED = 3
-"""Exit code: the run waits for an answer that nobody gave."""
 
-
-@app.command()
+@app.command(rich_help_panel=DOCUMENTS)
 def run(
-    file: Annotated[Path, typer.Argument(help="A workflow document.", show_default=False)],
-    given: Annotated[str, typer.Option("--input", help="The run's input: a JSON object, or @FILE.")] = "{}",
-    answers: Annotated[Path | None, typer.Option(help="What tasks and interrupts are answered, by node.")] = None,
-    config: Annotated[str, typer.Option(help="A JSON object, laid over the workflow's config.")] = "{}",
-    db: Annotated[str, typer.Option("--db", help="Where the run is kept.")] = "memory://",
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A workflow document.", show_default=False)],
+    given: Annotated[str, typer.Option("--input", metavar="JSON", help="The run's input: an object, or @FILE.")] = "{}",
+    answers: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What tasks and interrupts are answered, by node.")
+    ] = None,
+    config: Annotated[str, typer.Option(metavar="JSON", help="An object, laid over the workflow's config.")] = "{}",
+    db: Annotated[
+        str, typer.Option("--db", metavar="ADDRESS", help="Where the run is kept: sqlite:///FILE, or not at all.")
+    ] = "memory://",
     as_json: AsJson = False,
 ) -> None:
-    """Play a workflow here and now. Exits with 0 when it completed, 1 when it failed, 3 when it waits for an answer."""
+    """Play a workflow here and now, without a server and without workers.
+
+    Exits with 0 when it completed, 1 when it failed or was refused, 3 when it waits for an answer.
+    """
     body = {
-        "workflow": _document(file),
+        "workflow": document_in(file),
         "input": an_object(text_of(given), "--input"),
         "config": an_object(config, "--config"),
     }
@@ -49,16 +53,6 @@ def run(
         raise typer.Exit(UNANSWERED)
     if ended["status"] != "completed":
         raise typer.Exit(FAILED)
-
-
-def _document(path: Path) -> Any:
-    from watcher.definitions import read_file
-
-    found = read_file(path, 64)
-    if found.fault is not None:
-        stop(FAILED, f"{path}: {found.fault}")
-    document = found.document
-    return {"id": found.workflow_id, **document} if isinstance(document, dict) else document
 
 
 async def _play(body: Any, script: Any, db: str, as_json: bool) -> tuple[Any, dict[str, int]]:

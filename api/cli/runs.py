@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli._options import grouped
+from api.cli._options import PAGE, Cursor, Limit, grouped
 from api.cli._reach import Reach, Refused, Where
 from api.cli._runs import EitherArg, RunArg, path_of, runs
 from api.cli._shown import (
@@ -22,18 +22,21 @@ from api.cli._shown import (
 )
 
 NEWEST = 10
-PAGE = 1000
 
 
 @runs.command("list")
 @grouped
 def list_runs(
-    status: Annotated[str | None, typer.Option(help="Statuses, separated by commas: failed,interrupted")] = None,
-    workflow: Annotated[str | None, typer.Option(help="Id of a workflow.")] = None,
-    tag: Annotated[str | None, typer.Option(help="A tag of the runs.")] = None,
-    query: Annotated[str | None, typer.Option("--query", "-q", help="Part of a run's or workflow's id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE, help="How many.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="The next page, as the page before names it.")] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="Statuses, separated by commas: failed,interrupted")
+    ] = None,
+    workflow: Annotated[str | None, typer.Option(metavar="ID", help="Id of a workflow.")] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="A tag of the runs.")] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", "-q", metavar="TEXT", help="Part of a run's or workflow's id.")
+    ] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
     *,
     where: Where,
 ) -> None:
@@ -53,14 +56,16 @@ def list_runs(
 def show(
     run: EitherArg,
     task: Annotated[
-        str | None, typer.Option(help="Id of a task: shows what it was asked, and what came of it.")
+        str | None, typer.Option(metavar="ID", help="Id of a task: shows what it was asked, and what came of it.")
     ] = None,
-    newest: Annotated[int, typer.Option(min=0, max=PAGE, help="How many checkpoints to list.")] = NEWEST,
+    newest: Annotated[int, typer.Option(min=0, max=PAGE, metavar="N", help="How many checkpoints to list.")] = NEWEST,
     *,
     where: Where,
 ) -> None:
-    """Show a run: status, why it failed, state, newest checkpoints, open questions, and what can be done. Of a
-    checkpoint: what it wrote, and the state there."""
+    """Show a run: status, why it failed, state, newest checkpoints, open questions, and what can be done.
+
+    Of a checkpoint: what it wrote, and the state there. Of a task: what it was asked, and what came of it.
+    """
 
     async def found(reach: Reach) -> tuple[Any, list[str]]:
         if "." in run:
@@ -90,9 +95,13 @@ async def _newest(reach: Reach, run: str, count: int) -> list[Any]:
 @grouped
 def tail(
     run: RunArg,
-    mode: Annotated[str, typer.Option(help="Modes, separated by commas: values,updates,tasks,custom,debug")] = "tasks",
-    after: Annotated[str | None, typer.Option(help="Id of an event: goes on after it.")] = None,
-    until: Annotated[str | None, typer.Option(help="'interrupted' also ends where people are asked.")] = None,
+    mode: Annotated[
+        str, typer.Option(metavar="MODES", help="Modes, separated by commas: values,updates,tasks,custom,debug")
+    ] = "tasks",
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Id of an event: goes on after it.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="'interrupted' also ends where people are asked.")
+    ] = None,
     *,
     where: Where,
 ) -> None:

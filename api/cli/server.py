@@ -7,44 +7,50 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli._app import FAILED, MISUSED, app, stop
+from api.cli._app import FAILED, MISUSED, SERVING, AsJson, app, show_version, stop
+from api.cli._settings import Unfit, settings_from
 
 
-@app.command()
+@app.command(rich_help_panel=SERVING)
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on; 0 takes any free one.", show_default="8080")
+        int | None, typer.Option(metavar="PORT", help="Port to listen on; 0 takes any free one.", show_default="8080")
     ] = None,
     db: Annotated[
-        str | None, typer.Option(help="sqlite:///FILE or memory://", show_default="sqlite:///clew.db")
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="The database, sqlite:///FILE or memory://.", show_default="sqlite:///clew.db"
+        ),
     ] = None,
-    workflows: Annotated[Path | None, typer.Option(help="Folder of workflow files to load.")] = None,
-    token: Annotated[str | None, typer.Option(help="Bearer token that callers need; better: CLEW_TOKEN.")] = None,
-    public_url: Annotated[str | None, typer.Option(help="Where workers reach this server.")] = None,
+    workflows: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of workflow files to load.")] = None,
+    token: Annotated[
+        str | None, typer.Option(metavar="TOKEN", help="Bearer token that callers need; better: CLEW_TOKEN.")
+    ] = None,
+    public_url: Annotated[str | None, typer.Option(metavar="URL", help="Where workers reach this server.")] = None,
     local_workers: Annotated[
         bool | None, typer.Option("--local-workers", help="Allow workers that are Python functions in this process.")
     ] = None,
 ) -> None:
-    """Serve the API. Every option has an environment variable, CLEW_HOST and so on."""
-    from pydantic import ValidationError
+    """Serve the API until SIGTERM or Ctrl-C.
 
-    from api.settings import Settings
-
-    given = {
-        "host": host, "port": port, "db": db, "workflows": workflows, "token": token, "public_url": public_url,
-        "local_workers": local_workers,
-    }  # fmt: skip
+    Every option has an environment variable, CLEW_HOST and so on. Writes one line to standard output: `ready URL`.
+    """
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # the model checks each one
-    except ValidationError as error:
-        stop(MISUSED, *(_fault(found["loc"], found["msg"]) for found in error.errors()))
+        settings = settings_from(
+            host=host,
+            port=port,
+            db=db,
+            workflows=workflows,
+            token=token,
+            public_url=public_url,
+            local_workers=local_workers,
+        )
+    except Unfit as error:
+        stop(MISUSED, *error.faults)
     _serve(settings)
-
-
-def _fault(place: tuple[int | str, ...], message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    return f"{place[0]}: {text}" if place else text
 
 
 def _serve(settings: Any) -> None:
@@ -59,9 +65,7 @@ def _serve(settings: Any) -> None:
         raise typer.Exit(FAILED) from None
 
 
-@app.command()
-def version() -> None:
+@app.command(rich_help_panel=SERVING)
+def version(as_json: AsJson = False) -> None:
     """Tell the version."""
-    from importlib.metadata import version as installed
-
-    typer.echo(f"clew {installed('clew-engine')}")
+    show_version(as_json=as_json)

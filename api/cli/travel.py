@@ -20,8 +20,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Write to the state; JSON, or else text. Repeat it for more keys."),
 ]
-Config = Annotated[str | None, typer.Option(help="A JSON object, laid over the run's config.")]
-Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for the run to rest; 0 does not wait.")]
+Config = Annotated[str | None, typer.Option(metavar="JSON", help="An object, laid over the run's config.")]
+Wait = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Time to wait for the run to rest; 0 does not wait.")
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Edit:
     """Options of commands that write to the state."""
 
     sets: Set = None
-    updates: Annotated[str | None, typer.Option(help="The same as --set, as one JSON object.")] = None
+    updates: Annotated[str | None, typer.Option(metavar="JSON", help="The same as --set, as one JSON object.")] = None
 
     def body(self) -> dict[str, Any]:
         """What these options say in the body of a request."""
@@ -44,7 +46,8 @@ class Again(Edit):
         list[str] | None, typer.Option(metavar="NODE", help="Run this node instead of what was in flight. Repeatable.")
     ] = None
     version: Annotated[
-        int | None, typer.Option(min=1, help="Go on with this version of the workflow.", show_default=False)
+        int | None,
+        typer.Option(min=1, metavar="N", help="Go on with this version of the workflow.", show_default=False),
     ] = None
     reuse: Annotated[
         bool, typer.Option("--reuse", help="Take over recorded answers to tasks whose input is the same.")
@@ -68,9 +71,9 @@ class Again(Edit):
 @grouped
 def start(
     workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Id of a workflow.", show_default=False)],
-    given: Annotated[str, typer.Option("--input", help="The run's input: a JSON object, or @FILE.")] = "{}",
+    given: Annotated[str, typer.Option("--input", metavar="JSON", help="The run's input: an object, or @FILE.")] = "{}",
     config: Config = None,
-    version: Annotated[int | None, typer.Option(min=1, help="A version that is not the newest.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, metavar="N", help="A version that is not the newest.")] = None,
     wait: Wait = WAIT_S,
     *,
     where: Where,
@@ -107,7 +110,7 @@ def replay(checkpoint: CheckpointArg, wait: Wait = WAIT_S, *, again: Again, wher
 def resume(
     run: RunArg,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="The answer, as JSON.", show_default=False)],
-    interrupt: Annotated[str | None, typer.Option(help="Which question, where several are open.")] = None,
+    interrupt: Annotated[str | None, typer.Option(metavar="ID", help="Which question, where several are open.")] = None,
     wait: Wait = WAIT_S,
     *,
     edit: Edit,

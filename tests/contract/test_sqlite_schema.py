@@ -168,7 +168,7 @@ async def test_a_database_of_another_kind_is_left_alone(tmp_path: Path, change: 
 async def test_a_reader_does_not_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await new_database(tmp_path / "clew.db")
     monkeypatch.setattr(_schema, "REVISION", "9998")
-    with pytest.raises(StoreUnavailable, match="start the server on it once"):
+    with pytest.raises(StoreUnavailable, match="run 'clew migrate'"):
         await SqliteStore(tmp_path / "clew.db", readonly=True).open()
     assert query(tmp_path / "clew.db", "SELECT * FROM meta") == [(REVISION,)]
 

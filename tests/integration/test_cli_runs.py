@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
-from typer.testing import CliRunner, Result
 
-from api.cli import app
-from tests.integration.test_api_server import serving
+from tests.integration.command_line import clew, said, served, told
 from tests.unit.api.serving import a_server, asking, straight, working
 
 DIVIDING = straight("dividing", nodes={"a": {"type": "transform", "updates": {"n": {"$expr": "10 / state.n"}}}})
-
-
-def clew(*words: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words], env={"CLEW_URL": None, "CLEW_TOKEN": None})
-
-
-def said(*words: str | Path) -> str:
-    result = clew(*words)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def told(*words: str | Path) -> Any:
-    return orjson.loads(said(*words, "--json"))
 
 
 class Base:
@@ -253,16 +235,6 @@ def test_a_server_that_does_not_answer_is_told_with_what_to_do() -> None:
     result = clew("runs", "list", "--url", "http://127.0.0.1:1")
     assert (result.exit_code, "clew serve" in result.stderr) == (1, True)
     assert clew("runs", "list", "--url", "nonsense").exit_code == 2
-
-
-def served(folder: Path, work: Callable[[str], None], *options: str) -> None:
-    """Plays `work` with the address of a server, in a thread beside it."""
-
-    async def play() -> None:
-        async with serving(folder, *options) as process:
-            await asyncio.to_thread(work, process.url)
-
-    asyncio.run(play())
 
 
 def test_at_a_server_the_same_is_done_and_offline_only_reading_is(base: Base, tmp_path: Path) -> None:

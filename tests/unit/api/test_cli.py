@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 from typer.testing import CliRunner, Result
 
 from api.cli import app
+from api.cli._app import PARTS
+from api.cli._reference import commands, page
 from tests.unit.api.serving import broken, straight
+
+PAGE = Path(__file__).parents[3] / "docs/reference/cli.md"
 
 
 def clew(*words: str | Path) -> Result:
@@ -31,7 +37,38 @@ def bad(tmp_path: Path) -> Path:
 
 
 def test_it_tells_its_version() -> None:
-    assert clew("version").output.startswith("clew ")
+    told = orjson.loads(clew("version", "--json").stdout)
+    assert clew("version").stdout == clew("--version").stdout == f"clew {told['version']}\n"
+    assert clew("--version").exit_code == 0
+    assert told == {"name": "clew", "version": version("clew-engine")}
+
+
+COMMANDS = [(words, command) for _, words, command in commands()]
+
+
+def test_the_page_about_the_command_line_is_that_of_the_commands() -> None:
+    assert PAGE.read_text("utf-8") == page(), "write it anew: make docs"
+
+
+def test_every_command_stands_on_the_page() -> None:
+    for panel, words, _ in commands():
+        assert panel in PARTS
+        assert f"\n### clew {words}\n" in page()
+
+
+@pytest.mark.parametrize(("words", "command"), COMMANDS, ids=[words for words, _ in COMMANDS])
+def test_every_command_is_described_and_has_its_answer_as_json(words: str, command: Any) -> None:
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert "--json" in options or words == "serve"  # which gives no answer: it writes that it is ready
+    assert all(parameter.help for parameter in command.params)
+    assert all(parameter.metavar == parameter.metavar.upper() for parameter in command.params if parameter.metavar)
+    first, *rest = command.help.splitlines()
+    assert first.endswith(".")
+    assert not rest or rest[0] == ""
+
+
+def test_a_drawing_may_be_had_as_json(good: Path) -> None:
+    assert orjson.loads(clew("mermaid", good, "--json").stdout) == {"mermaid": clew("mermaid", good).stdout}
 
 
 def test_a_valid_document_is_said_to_be(good: Path) -> None:
