@@ -14,20 +14,20 @@ from engine.model import RunId, TaskId
 from engine.progress import Progress
 
 
-def task_token(key: bytes, run_id: RunId, task_id: TaskId, resumes: int = 0) -> str:
+def task_token(key: bytes, run_id: RunId, task_id: TaskId, requests: int = 0) -> str:
     """What authorises a worker to answer a request of this task of this run, and names the run and the request."""
-    place = f"{run_id}.{resumes}" if resumes else run_id
+    place = f"{run_id}.{requests}" if requests else run_id
     return f"{place}.{task_secret(key, _bound(place, task_id))}"
 
 
 def request_of_token(key: bytes, task_id: TaskId, token: str) -> tuple[RunId, int]:
-    """The run and the request that a token was made for: how often the task had been resumed. Raises Refused (403) for
+    """The run and the request that a token was made for: how many the task had before it. Raises Refused (403) for
     a token that is not this task's."""
     place, _, secret = token.rpartition(".")
-    run_id, _, resumes = place.partition(".")
+    run_id, _, requests = place.partition(".")
     if not secret_matches(key, _bound(place, task_id), secret):
         raise Refused(403, "task.token", "the token is not the one of this task")
-    return RunId(run_id), int(resumes or 0)
+    return RunId(run_id), int(requests or 0)
 
 
 def _bound(place: str, task_id: TaskId) -> TaskId:
@@ -45,8 +45,8 @@ class Answers:
 
         Raises NotFound, Refused, or Conflict (`task.late`) when it changes nothing; it is recorded then too.
         """
-        run_id, resumes = self._request(task_id, token)
-        if not await self.engine.result(run_id, task_id, body, resumes):
+        run_id, requests = self._request(task_id, token)
+        if not await self.engine.result(run_id, task_id, body, requests):
             raise Conflict("the result came too late; it was recorded and changes nothing", "task.late")
 
     async def report(self, task_id: TaskId, token: str | None, reports: Sequence[Report]) -> Progress:

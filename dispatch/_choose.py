@@ -17,10 +17,12 @@ class Need:
     tags: frozenset[str] = frozenset()
     worker: str | None = None
     protocol: str | None = None
+    prefers: str | None = None
+    """The protocol of those that are taken first."""
 
 
 def need_of(work: Work) -> Need:
-    return Need(frozenset(work.tags), work.worker, work.protocol)
+    return Need(frozenset(work.tags), work.worker, work.protocol, work.prefers)
 
 
 class Reason(StrEnum):
@@ -85,11 +87,20 @@ def _is_left_alone(worker: WorkerRow, load: Load) -> bool:
 
 def choose(workers: Iterable[WorkerRow], need: Need, load: Load) -> Chosen | NoWorker:
     """The worker for a task with this need, or why there is none."""
-    return choose_among(fitting(workers, need), load)
+    return choose_among(fitting(workers, need), load, need.prefers)
 
 
-def choose_among(fit: Sequence[WorkerRow], load: Load) -> Chosen | NoWorker:
-    """Choose among workers that fit: the least loaded that has room, and of several such in turn."""
+def choose_among(fit: Sequence[WorkerRow], load: Load, prefers: str | None = None) -> Chosen | NoWorker:
+    """Choose among workers that fit, those of the protocol first that the task prefers."""
+    if prefers is not None:
+        first = _least_loaded([worker for worker in fit if worker.protocol == prefers], load)
+        if first is not None:
+            return first
+    return _least_loaded(fit, load) or _nobody(fit, load)
+
+
+def _least_loaded(fit: Sequence[WorkerRow], load: Load) -> Chosen | None:
+    """The least loaded that has room, and of several such in turn."""
     least, best = 1.0, []
     for worker in fit:
         taken = load.taken.get(worker.id, 0)
@@ -100,9 +111,7 @@ def choose_among(fit: Sequence[WorkerRow], load: Load) -> Chosen | NoWorker:
             least, best = share, [worker]
         elif share == least:
             best.append(worker)
-    if best:
-        return Chosen(worker_id=best[load.turn % len(best)].id)
-    return _nobody(fit, load)
+    return Chosen(worker_id=best[load.turn % len(best)].id) if best else None
 
 
 def _nobody(fit: Sequence[WorkerRow], load: Load) -> NoWorker:

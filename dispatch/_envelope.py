@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -54,6 +54,15 @@ class TaskEnvelope(BaseModel):
     trace: Trace
 
 
+class AgentEnvelope(TaskEnvelope):
+    """A turn of an agent."""
+
+    mode: str = Field(pattern="^agent$")
+    tools: list[Any] | None = Field(description="The node's tools, exactly as written.")
+    max_iterations: int | None = Field(description="Most steps of a turn.")
+    callback_url: str = Field(description="Where to report progress during a turn.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """A request as it is sent: the body, in pieces, and the headers that go with it on every transport.
@@ -78,11 +87,12 @@ def envelope(work: Work, deadline: int, reply_to: str) -> Envelope:
     trace = traceparent(work)
     varying = {
         "attempt": work.attempt,
-        "turn": 1,
+        "turn": work.turn,
         "resume": work.resume,
         "deadline": rfc3339(deadline),
         "reply_to": reply_to,
         "trace": {"traceparent": trace},
+        **({} if work.request.agent is None else {"callback_url": callback_of(reply_to)}),
     }
     parts = (*_constant_parts(work), b",", memoryview(orjson.dumps(varying))[1:])
     return Envelope(pieces=_joined(parts), headers={"Idempotency-Key": work.message_id, "traceparent": trace})
@@ -132,11 +142,25 @@ def _constant_parts(work: Work) -> list[bytes | memoryview]:
             "config": request.config,
         }
     )
-    parts: list[bytes | memoryview] = [memoryview(head)[:-1], b',"state":{']
+    parts: list[bytes | memoryview] = [memoryview(head)[:-1], *_of_agent(request.agent), b',"state":{']
     for place, (key, value) in enumerate(request.state.items()):
         text = work.encoded.get(key)
         parts += (b"," if place else b"", orjson.dumps(key), b":", *((orjson.dumps(value),) if text is None else text))
     return [*parts, b"}"]
+
+
+def callback_of(reply_to: str) -> str:
+    """Where to report progress to whoever waits at `reply_to` for the answer."""
+    place, mark, query = reply_to.partition("?")
+    return place.removesuffix("/result") + "/progress" + mark + query
+
+
+def _of_agent(agent: Mapping[str, Any] | None) -> list[bytes | memoryview]:
+    """What agents are told beside what every worker is."""
+    if agent is None:
+        return []
+    told = {"mode": "agent", "tools": agent["tools"], "max_iterations": agent["max_iterations"]}
+    return [b",", memoryview(orjson.dumps(told))[1:-1]]
 
 
 def traceparent(work: Work) -> str:

@@ -179,7 +179,7 @@ class WorkerOutbox:
     def _place(self, entry: _Entry) -> None:
         """Send an entry now, or put it in line. Where somebody is in line already, nobody can take it."""
         if entry.need not in self._lines:
-            found = self._choose(entry.need)
+            found = self._choose(entry.need, entry.work.served_by)
             if isinstance(found, Chosen):
                 self._send(entry, found.worker_id)
                 return
@@ -188,8 +188,8 @@ class WorkerOutbox:
         line.add(entry)
         self._listener.waiting(entry.work, line.reason.value)
 
-    def _choose(self, need: Need) -> Chosen | NoWorker:
-        found = self._slots.choose(need)
+    def _choose(self, need: Need, served_by: str | None = None) -> Chosen | NoWorker:
+        found = self._slots.choose(need, served_by)
         if isinstance(found, Chosen) and self._is_full():
             return NoWorker(reason=Reason.CAPACITY, detail=f"{self._under_way} deliveries are under way")
         return found

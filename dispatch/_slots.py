@@ -69,14 +69,16 @@ class Slots:
     def taken(self, worker_id: str) -> int:
         return self._taken.get(worker_id, 0)
 
-    def choose(self, need: Need) -> Chosen | NoWorker:
-        """The worker for a task with this need; takes nothing."""
+    def choose(self, need: Need, served_by: str | None = None) -> Chosen | NoWorker:
+        """The worker for a task with this need, if possible the one that has served it before; takes nothing."""
         self._turn += 1
         if (fit := self._fitting.get(need)) is None:
             if len(self._fitting) >= MAX_KEPT_NEEDS:
                 self._fitting.clear()
             fit = self._fitting[need] = fitting(self._rows.values(), need)
-        return choose_among(fit, self._load())
+        if served_by is not None and self.has_room(served_by) and self.fits(served_by, need):
+            return Chosen(worker_id=served_by)
+        return choose_among(fit, self._load(), need.prefers)
 
     def has_room(self, worker_id: str) -> bool:
         """Whether the worker can take one more task now."""

@@ -16,6 +16,7 @@ from engine.questions import asks
 from engine.recall import Recorded
 from engine.retry import next_delay_ms
 from engine.run import Run
+from engine.turns import NextTurn, all_updates, all_usage, earlier_in, goes_on, last_good, recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Late:
 
 def answered(
     run: Run, task_id: TaskId, attempt: int | None, body: Any, worker: str | None, now: int, chance: float
-) -> Step | Retry | Late:
+) -> Step | Retry | NextTurn | Late:
     """Apply an answer to a task: the first valid one for its current attempt or an earlier one counts."""
     task = run.open_task(task_id)
     if (late := _too_late(run, task, attempt)) is not None or task is None:
@@ -47,7 +48,7 @@ def answered(
     try:
         answer = parse_answer(body)
         if answer.error is None:
-            return _apply(run, task, answer, worker, now)
+            return _taken(run, task, answer, worker, now)
         failure = NodeFailure(
             answer.error.code, answer.error.message, retryable=answer.error.retryable, details=answer.error.details
         )
@@ -75,6 +76,22 @@ def _too_late(run: Run, task: Task | None, attempt: int | None) -> str | None:
     return None
 
 
+def _taken(run: Run, task: Task, answer: Answer, worker: str | None, now: int) -> Step | NextTurn:
+    """What a good answer leads to: a question, another turn, or the end of the task. Raises NodeFailure."""
+    if answer.interrupt is not None:
+        return asks(run, task, answer, answer.interrupt, worker, now)
+    if run.graph.nodes[task.node].spec.turns is None:
+        return _apply(run, task, answer, worker, now)
+    if goes_on(run, task, answer):
+        return NextTurn(task_id=task.id, answer=answer.raw, worker=worker)
+    return _end_turns(run, task, answer, run.progress[task.id].turns, worker, now)
+
+
+def _end_turns(run: Run, task: Task, last: Answer, earlier: list[Any], worker: str | None, now: int) -> Step:
+    """Apply the last answer of an agent, with those of its earlier turns."""
+    return _apply(run, task, replace(last, raw=recorded(last.raw, earlier)), worker, now)
+
+
 def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: int) -> Step | None:
     """Apply an answer that was given on another line to the same input; None where it does not count any more, since
     the node wants another output by now. Raises NodeFailure where the state does not take it."""
@@ -87,13 +104,15 @@ def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: in
 
 
 def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int, reused: str | None = None) -> Step:
-    if answer.interrupt is not None:
-        return asks(run, task, answer, answer.interrupt, worker, now)
     _check_output(run, task, answer)
     spec = run.graph.nodes[task.node].spec
-    updates = answer.updates if task.call is not None else (*answer.updates, *spec.output.updates(answer.output))
+    earlier = [] if spec.turns is None else earlier_in(answer.raw)
+    updates = all_updates(earlier, answer)
+    if task.call is None:
+        updates = (*updates, *spec.output.updates(answer.output))
+    usage = answer.usage if reused is not None else all_usage(earlier, answer)
     result = Result(
-        updates=updates, answer=answer.raw, usage=answer.usage, worker=worker, reused=reused is not None,
+        updates=updates, answer=answer.raw, usage=usage, worker=worker, reused=reused is not None,
         input_hash=reused, goto=answer.goto,
     )  # fmt: skip
     return finish(run, task, result, now)
@@ -124,6 +143,8 @@ def attempt_failed(
     if task is None or run.status in TERMINAL:
         return Late(task_id=task_id, why="the task is over")
     progress, node = run.progress[task_id], run.graph.nodes[task.node]
+    if (good := last_good(run, task, error.code)) is not MISSING:
+        return _timed_out(run, task, good, now)
     tries = progress.attempt - progress.first_attempt + 1
     delay = next_delay_ms(node.retry, tries, error.code, error.retryable, chance)
     if delay is None:
@@ -134,3 +155,12 @@ def attempt_failed(
         due_at=now + max(delay, retry_after_ms or 0),
         error=error,
     )
+
+
+def _timed_out(run: Run, task: Task, good: Any, now: int) -> Step:
+    """End an agent one of whose turns took too long with the answer of the turn before."""
+    progress = run.progress[task.id]
+    try:
+        return _end_turns(run, task, parse_answer(good), progress.turns[:-1], progress.worker, now)
+    except NodeFailure as failure:
+        return fail(run, task, error_of(failure, task, progress.attempt), now)

@@ -62,7 +62,7 @@ def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
     after.calls = {call: OpenCall(found.fanout, found.size, dict(found.done)) for call, found in calls.items()}
     for one in front.waiting():
         if seats.has(one):
-            after.wait(seats.arrival(one))
+            after.wait(seats.arrival(one, late=one.place == DEFERRED and one.cause not in run.history.entries))
         else:
             dropped.append(address_of(Task(id=TaskId(""), wave=one.wave, causes=(), level=0)))
     after.absorbed = {seats.wave(wave) for wave in front.absorbed if wave.node in graph.nodes}
@@ -97,9 +97,11 @@ class _Seats:
         """Whether the edge and the node of an arrival are there."""
         return arrival.edge in self.edges and arrival.wave.node in self.new.nodes
 
-    def arrival(self, arrival: Arrival) -> Arrival:
+    def arrival(self, arrival: Arrival, *, late: bool = False) -> Arrival:
+        """An arrival in its place; one that is `late` waits for the end of all else in any case: nothing is known any
+        more of what led to it alone."""
         place = arrival.place
-        if arrival.edge != GOTO:
+        if arrival.edge != GOTO and not late:
             place = DEFERRED if arrival.wave.node in self.new.deferred else "" if place == DEFERRED else place
         return replace(arrival, edge=self.edges[arrival.edge], wave=self.wave(arrival.wave), place=place)
 

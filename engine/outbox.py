@@ -38,14 +38,21 @@ class Work:
     resume: Any = None
     """What somebody answered to the question that the worker had asked."""
     resumes: int = 0
-    """How often the task was resumed: which of its requests this is."""
+    """How often the task was resumed."""
+    turn: int = 1
+    """Which turn of an agent it is."""
+    prefers: str | None = None
+    """The protocol of the workers that are asked first."""
+    served_by: str | None = None
+    """The worker that had the turns before."""
     encoded: Mapping[str, Pieces] = field(default_factory=dict)
     """The JSON of values of `request.state`, by key, where it is known already."""
 
     @property
     def message_id(self) -> str:
         """What names the request: the same for all its attempts, another for each request of a task."""
-        return f"{self.task_id}.1.{self.resumes}" if self.resumes else self.task_id
+        later = self.resumes or self.turn > 1
+        return f"{self.task_id}.{self.turn}.{self.resumes}" if later else self.task_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ Apart from that task leaving `ready`, nothing here changes the run.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from engine.address import interrupt_id_of
 from engine.answers import take_over
@@ -15,7 +14,6 @@ from engine.breakpoints import stop
 from engine.commits import Result, Step, finish, next_ref, status_after
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail, fail_run
-from engine.graph import DEFAULT_MAX_STEPS
 from engine.joins import check_quorum
 from engine.missing import MISSING
 from engine.model import Commit, InterruptOpened, Kind, RunStatus, Task, TaskStatus
@@ -23,7 +21,8 @@ from engine.output import check_output
 from engine.plugins import node_types
 from engine.run import Run
 from engine.sends import fan_out, gather
-from engine.view import Ask, Chosen, Done, FanOut, Pause, Sleep, View, meta_of
+from engine.view import Ask, Chosen, Done, FanOut, Pause, Sleep
+from engine.views import view_of
 
 __all__ = ["Dispatch", "Step", "Timed", "ask_of", "enter", "step", "view_of"]
 
@@ -116,26 +115,6 @@ def ask_of(run: Run, task: Task) -> Ask | None:
     node = run.graph.nodes[task.node]
     asked = node_types()[node.type].enter(node, view_of(run, task))
     return asked if isinstance(asked, Ask) else None
-
-
-def view_of(run: Run, task: Task) -> View:
-    """What the task sees: state, item and index, config, meta, errors. Raises NodeFailure."""
-    state = run.history.view(task)
-    errors = run.history.errors(task)
-    return View(
-        state=state,
-        input=run.input,
-        config=run.config,
-        meta=meta_of(run.id, run.graph, int(run.config.get("max_steps", DEFAULT_MAX_STEPS)), task),
-        item=MISSING if task.call is None else _item(run, task),
-        index=task.index,
-        errors=errors,
-    )
-
-
-def _item(run: Run, task: Task) -> Any:
-    assert task.call is not None and task.index is not None
-    return run.items[run.frontier.calls[task.call].fanout][task.index]
 
 
 def _sleep(run: Run, task: Task, sleep: Sleep, now: int) -> Step | Timed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.model import ErrorInfo, InterruptId, TaskStatus
@@ -46,6 +46,25 @@ class Progress:
     """The last of these answers."""
     asked_at: int = 1
     """The first attempt of the request that counts: what was answered to an earlier one is known."""
+    turns: list[Any] = field(default_factory=list)
+    """The answers of an agent to its earlier turns, as they came."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests came before the one that is open: turns, and questions that were answered."""
+        return self.resumes + len(self.turns)
+
+    def ask_again(self) -> None:
+        """Begin another request: what is answered to an earlier one from now on is late."""
+        self.attempt += 1
+        self.first_attempt = self.asked_at = self.attempt
+        self.accepted, self.deadline, self.reason, self.wait_until = False, None, None, None
+
+    def take_turn(self, answer: Any) -> None:
+        """Note the answer to a turn after which another one follows."""
+        self.turns.append(answer)
+        self.resume = None
+        self.ask_again()
 
     @property
     def sleeps(self) -> bool:

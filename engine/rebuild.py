@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from engine.activation import limit_error
 from engine.graph import Graph
@@ -145,13 +146,27 @@ def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
     for event in events:
         task_id, body = event.task_id, event.body
         progress = run.progress.get(task_id) if task_id is not None else None
-        if task_id is None or progress is None or progress.status is TaskStatus.FAILED or event.seq < progress.since:
+        if task_id is None or progress is None:
             continue
-        if event.kind in REPORTS:
+        over = progress.status is TaskStatus.FAILED or event.seq < progress.since
+        if event.kind == "turn":
+            _restore_turn(run, task_id, progress, body["answer"], over)
+        elif over:
+            continue
+        elif event.kind in REPORTS:
             progress.heard_at = event.at
             progress.report = body if event.kind == "progress" else progress.report
         else:
             _restore_attempt(run, task_id, progress, event)
+
+
+def _restore_turn(run: Run, task_id: TaskId, progress: Progress, answer: Any, over: bool) -> None:
+    """A turn of an agent counts for good; whether it is what the task did last is another question."""
+    if over:
+        progress.turns.append(answer)
+    else:
+        progress.take_turn(answer)
+        run.set_status(task_id, TaskStatus.PENDING)
 
 
 def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: EventRow) -> None:

@@ -327,8 +327,7 @@ class Run:
         progress.interrupt = None
         if opened.kind == "worker" and commit.kind is Kind.RESUME:  # the worker is asked again, with the value
             progress.resume, progress.resumes = commit.answer["resume"], progress.resumes + 1
-            progress.attempt += 1
-            progress.first_attempt = progress.asked_at = progress.attempt
+            progress.ask_again()
             progress.since = commit.seq
             self.ready.append(opened.task_id)
 

@@ -19,6 +19,7 @@ from engine.render import (
     branch_name,
     checkpoint_id,
     finishes_task,
+    output_of,
     rfc3339,
     updates_json,
 )
@@ -202,6 +203,8 @@ def parts_between(event: EventRow, run_id: str) -> list[Part]:
         return [Part(1, "run", {**data, **_when(event.seq, event.at)})]
     if event.kind == "progress":
         return [Part(1, "custom", {**_place(event), **{name: event.body.get(name) for name in CUSTOM}})]
+    if event.kind == "turn":
+        return [Part(number, "custom", data) for number, data in enumerate(_turn(event), start=1)]
     found = []
     if event.kind in TASK_EVENTS:
         kind, status = TASK_EVENTS[event.kind]
@@ -214,6 +217,15 @@ def parts_between(event: EventRow, run_id: str) -> list[Part]:
         found.append(Part(2, "retry", {**_place(event), **_said(event)}))
         found.append(Part(3, "error", {**_place(event), "error": event.body.get("error")}))
     return found
+
+
+def _turn(event: EventRow) -> Iterator[dict[str, Any]]:
+    """What an agent reported in a turn, and that it goes on."""
+    body = event.body
+    for report in reported(body["answer"]):
+        yield {**_place(event), **{name: report.get(name) for name in CUSTOM}}
+    done = {"turn": body["turn"], "output": output_of(body["answer"])}
+    yield {**_place(event), **dict.fromkeys(CUSTOM), "stage": "turn", "data": done}
 
 
 def _place(event: EventRow) -> dict[str, Any]:

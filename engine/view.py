@@ -67,9 +67,11 @@ class Request:
     config: Mapping[str, Any]
     item: Any = None
     index: int | None = None
+    agent: Mapping[str, Any] | None = None
+    """What an agent is told beside that, and the prompt of its further turns."""
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        found = {
             "prompt": self.prompt,
             "input": self.input,
             "state": self.state,
@@ -78,16 +80,20 @@ class Request:
             "item": self.item,
             "index": self.index,
         }
+        return found if self.agent is None else {**found, "agent": self.agent}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """The node asks a worker that carries all `tags` (or the one named, or of that protocol)."""
+    """The node asks a worker that carries all `tags` (or the one named, or of that protocol), of a protocol that it
+    `prefers` where there is one; `timeout_ms` bounds an attempt in place of the node's own."""
 
     request: Request
     tags: tuple[str, ...] = ()
     worker: str | None = None
     protocol: str | None = None
+    prefers: str | None = None
+    timeout_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

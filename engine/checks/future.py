@@ -14,7 +14,7 @@ NODE_FIELDS = frozenset({"cache", "max_concurrency", "concurrency_key"})
 
 TYPE_FIELDS: Mapping[str, frozenset[str]] = {}
 
-NODE_TYPES = frozenset({"agent", "subgraph"})
+NODE_TYPES = frozenset({"subgraph"})
 
 HANDLES: Mapping[str, frozenset[str]] = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.checks.draft import Draft, DraftNode
 from engine.checks.problem import Findings, clipped, listed, shown
@@ -96,6 +96,8 @@ class Names:
                 self._check_template(text.source, place, scope)
             case "expression":
                 self._check_expression(text.source, place, scope)
+            case "judgement":
+                self._check_expression(text.source, place, replace(scope, roots=scope.roots | {"output"}))
             case "path":
                 self._check_path(text.source, place)
             case "key" | "read":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from engine import answers, injection
@@ -21,10 +22,11 @@ from engine.planner import Dispatch, Timed, ask_of
 from engine.progress import Injection
 from engine.rebuild import RUN_NOTES
 from engine.telling import reported
+from engine.turns import NextTurn
 
 _SET_ASIDE = frozenset({TaskStatus.RETRYING, TaskStatus.INTERRUPTED})
 """Statuses of tasks whose attempt has come to something already."""
-Found = Step | answers.Retry | answers.Late
+Found = Step | answers.Retry | NextTurn | answers.Late
 
 
 class Delivery:
@@ -144,8 +146,10 @@ class Delivery:
 
     def _work(self, live: Live, found: Dispatch, accepted_by: str | None = None, deadline: int | None = None) -> Work:
         run, task, ask = live.run, found.task, found.ask
-        progress = run.progress[task.id]
-        encoded, progress.input_hash = run.encoder.take(ask.request)
+        progress, request = run.progress[task.id], ask.request
+        encoded, progress.input_hash = run.encoder.take(request)
+        if progress.turns and request.agent is not None:
+            request = replace(request, prompt=request.agent["continuation"])
         return Work(
             run_id=run.id,
             task_id=task.id,
@@ -153,17 +157,20 @@ class Delivery:
             workflow_version=run.graph.version,
             node=task.node,
             attempt=progress.attempt,
-            request=ask.request,
+            request=request,
             encoded=encoded,
             tags=ask.tags,
             worker=ask.worker,
             protocol=ask.protocol,
-            timeout_ms=run.graph.nodes[task.node].timeout_ms,
-            secret=self.secret_of(run.id, task.id, progress.resumes),
+            prefers=ask.prefers,
+            timeout_ms=ask.timeout_ms or run.graph.nodes[task.node].timeout_ms,
+            secret=self.secret_of(run.id, task.id, progress.requests),
             accepted_by=accepted_by,
             deadline=deadline,
             resume=progress.resume,
             resumes=progress.resumes,
+            turn=1 + len(progress.turns),
+            served_by=progress.worker if progress.turns else None,
         )
 
     # ---- what the outbox tells
@@ -275,6 +282,8 @@ class Delivery:
                 self.take(turn, live, found)
             case answers.Retry():
                 self._retry(turn, live, found)
+            case NextTurn():
+                self._go_on(turn, live, found)
             case answers.Late():
                 turn.note(live, "late", found.task_id, {"why": found.why, "answer": body})
                 return False
@@ -295,6 +304,20 @@ class Delivery:
         turn.set_timer(live, retry.task_id, "retry", retry.due_at)
         self._fail_if_idle(turn, live)
         turn.effects.append(lambda: self._wait_for_retry(run.key, retry))
+
+    def _go_on(self, turn: Turn, live: Live, found: NextTurn) -> None:
+        """Have an agent asked again; its answer is durable before that."""
+        run = live.run
+        progress = run.set_status(found.task_id, TaskStatus.PENDING)
+        body = {
+            "turn": len(progress.turns) + 1, "answer": found.answer, "node": run.frontier.tasks[found.task_id].node,
+            "attempt": progress.attempt, "worker": found.worker,
+        }  # fmt: skip
+        progress.take_turn(found.answer)
+        run.ready.append(found.task_id)
+        turn.note(live, "turn", found.task_id, body)
+        self._fail_if_idle(turn, live)
+        turn.effects.append(lambda: self.release((found.task_id,)))
 
     @staticmethod
     def _fail_if_idle(turn: Turn, live: Live) -> None:

@@ -43,7 +43,7 @@ class Engine:
     """Runs workflows. One per process; the store is its only memory.
 
     `graph` gives the parsed version of a workflow, `clock` milliseconds since the epoch, `new_id` fresh sortable ids,
-    `chance` numbers in [0, 1), `secret_of` the secret with which a task may be answered that was resumed so often.
+    `chance` numbers in [0, 1), `secret_of` what authorises the answer to a request of a task, by how many came before.
     """
 
     def __init__(
@@ -217,13 +217,13 @@ class Engine:
         self.loop.drop(head.key)
         await self.store.delete_run(head.key)
 
-    async def result(self, run_id: RunId, task_id: TaskId, body: Any, resumes: int | None = None) -> bool:
-        """Apply an answer that a worker posted, to the request that came after so many resumes (None: to the one that
+    async def result(self, run_id: RunId, task_id: TaskId, body: Any, requests: int | None = None) -> bool:
+        """Apply an answer that a worker posted, to the request that came after so many others (None: to the one that
         is open); False when it came too late. Durable on return. Raises NotFound."""
 
         def act(turn: Turn, live: Live) -> bool:
             progress = live.run.progress.get(task_id)
-            earlier = progress is not None and resumes is not None and resumes < progress.resumes
+            earlier = progress is not None and requests is not None and requests < progress.requests
             return self.delivery.answer(turn, live, task_id, 0 if earlier else None, body, None)
 
         return await self.loop.on_run(run_id, act)

@@ -21,7 +21,7 @@ from engine.template import (
 from engine.view import View
 
 JsonSchema = Mapping[str, Any]
-TextKind = Literal["template", "value", "expression", "path", "key", "read", "output"]
+TextKind = Literal["template", "value", "expression", "judgement", "path", "key", "read", "output"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Text:
 
     Kinds: `template` (always a string), `value` (a template that may yield any value), `expression` (CEL),
     `path` (into the state), `key` (the name of a state key that the node writes), `read` (of one that it reads),
-    `output` (a path in the node's output).
+    `output` (a path in the node's output), `judgement` (CEL over the node's output, besides all else).
     """
 
     kind: TextKind

@@ -22,6 +22,7 @@ from engine.nodes._common import (
     value_texts,
 )
 from engine.nodes._output import OUTPUT_FIELDS, Output, output_given, output_texts, parse_output
+from engine.nodes._turns import Turns
 from engine.schema import Schema, compile_schema
 from engine.template import Template, compile_template
 from engine.view import Ask, Request, View
@@ -52,6 +53,8 @@ class TaskSpec:
     input_schema: Schema | None
     output_schema: Schema | None
     output: Output
+    turns: Turns | None = None
+    """How it goes on after an answer, where one answer is not the end."""
 
 
 def parse(fields: Mapping[str, Any]) -> TaskSpec:

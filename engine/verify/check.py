@@ -12,7 +12,7 @@ from engine.encoding import request_hash
 from engine.errors import NodeFailure, NotFound
 from engine.graph import Graph, deep_merge
 from engine.joins import check_quorum
-from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, Wave, make_ref, run_key_of, seq_of
+from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.state import State, applied, changed, initial
 from engine.verify import eager
@@ -88,8 +88,6 @@ class _Check:
     problems: list[str] = field(default_factory=list)
     open: dict[str, Task] = field(default_factory=dict)
     waiting: list[Arrival] = field(default_factory=list)
-    closed: set[Wave] = field(default_factory=set)
-    """The waves that take no more arrivals."""
 
     def say(self, commit: Commit, problem: str, wrong: bool) -> None:
         if wrong:
@@ -117,10 +115,10 @@ class _Check:
         if own:
             self._check_task(commit, task)
         if commit.kind in (Kind.START, Kind.NODE) or passes(commit) is not None:
-            right = eager.ends_right(line.graph, commit, self.open, self.closed)
+            right = eager.ends_right(line.graph, commit, self.open, line.closed)
             self.say(commit, "it ends what is not in vain, or a wave that needs more", not right)
         self.waiting = self._left_waiting(commit)
-        self.closed |= eager.closing(line.graph, commit)
+        line.closed |= eager.closing(line.graph, commit)
         self.open = {name: task for name, task in self.open.items() if name not in commit.closed}
         self.open.update((opened.id, opened) for opened in commit.opened)
         self.say(commit, f"it opens '{again and again[0].node}' twice", bool(again))
@@ -137,7 +135,7 @@ class _Check:
         line.stops = gates.stops_of(change.new, line.head.interrupt_before, line.head.interrupt_after)
         self.once &= change.old.edges == change.new.edges
         self.open, self.waiting = change.open(self.open), change.waiting(self.waiting)
-        self.closed = {change.wave(wave) for wave in self.closed if wave.node in change.new.nodes}
+        line.closed = {change.wave(wave) for wave in line.closed if wave.node in change.new.nodes}
 
     # ---- a task and what it did
 
@@ -212,15 +210,17 @@ class _Check:
             self.say(commit, f"'{opened.node}' has other causes than what arrived, or was active before", wrong)
             left = [one for one in left if one not in mine]
         left = self._still_wanted(commit, left, new)
+        if commit.versions is not None:
+            left = self._late_from_before(commit, left)
         came = Counter(one for one in left if one in new or commit.versions)
         late = any(one.wave in fired and not self._alone(one) for one in came)
-        wrong = came != Counter(replace(one, place="") for one in commit.waiting)
+        wrong = Counter(map(_placeless, came.elements())) != Counter(map(_placeless, commit.waiting))
         self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong or late)
         return left
 
     def _counts(self, arrival: Arrival) -> bool:
         """Whether an arrival is none that comes too late to matter."""
-        return arrival.wave not in self.closed or self._alone(arrival) or self._late(arrival)
+        return arrival.wave not in self.line.closed or self._alone(arrival) or self._late(arrival)
 
     def _still_wanted(self, commit: Commit, left: list[Arrival], new: list[Arrival]) -> list[Arrival]:
         """The arrivals that can still matter after a commit."""
@@ -229,6 +229,12 @@ class _Check:
         lost = [one for one in new if one.wave.node in vain and one not in commit.waiting]
         open_ends = [one for one in left if self._alone(one) or one.wave not in gone]
         return [one for one in left if self._late(one) or (one in open_ends and one not in lost)]
+
+    @staticmethod
+    def _late_from_before(commit: Commit, left: list[Arrival]) -> list[Arrival]:
+        """What has waited at a deferred node goes on so where the next version says otherwise, if it has to."""
+        late = {_placeless(one) for one in commit.waiting if one.place == model.DEFERRED and one.edge != model.GOTO}
+        return [replace(one, place=model.DEFERRED) if one in late else one for one in left]
 
     def _check_deferred(self, commit: Commit, task: Task, others: list[Arrival]) -> None:
         """A deferred node runs when nothing else is active, and before those that are deeper."""
@@ -254,6 +260,8 @@ class _Check:
 
     def _late(self, arrival: Arrival) -> bool:
         """Whether an arrival waits at a deferred node."""
+        if arrival.place == model.DEFERRED:
+            return True
         sent_by = self.line.commits[self.line.at[arrival.cause]]
         return arrival.wave.node in self.line.graph.deferred and (arrival.edge >= 0 or sent_by.kind is Kind.START)
 
@@ -278,3 +286,7 @@ class _Check:
             applied(graph, state, [w for one in line.of(refs) for w in one.writes if w[0] == name])
         causal, shown = line.fold(line.past[commit.ref], here), line.fold(-1, here)
         self.say(commit, "its snapshot is another state", state != causal or {**state, **(kept.shown or {})} != shown)
+
+
+def _placeless(arrival: Arrival) -> Arrival:
+    return replace(arrival, place="")

@@ -12,14 +12,15 @@ from engine import model, plugins
 from engine.gates import NO_STOPS, Stops
 from engine.graph import DEFAULT_MAX_STEPS, ERROR_HANDLE, Graph
 from engine.missing import MISSING
-from engine.model import CAUSAL, EDITS, Commit, Ref, RunHead, Task
+from engine.model import CAUSAL, EDITS, Commit, Ref, RunHead, Task, Wave
 from engine.state import State, applied, initial
 from engine.view import View, meta_of
 
 
 @dataclass(slots=True)
 class Line:
-    """`at`: a commit's place on the line, `past`: its ancestors' and its own as bits, `since`: where a task opened."""
+    """`at`: a commit's place on the line, `past`: its ancestors' and its own as bits, `since`: where a task opened,
+    `closed`: the waves that take no more arrivals."""
 
     head: RunHead
     graph: Graph
@@ -32,6 +33,7 @@ class Line:
     since: dict[str, int] = field(default_factory=dict)
     calls: dict[str, model.Call] = field(default_factory=dict)
     stops: Stops = NO_STOPS
+    closed: set[Wave] = field(default_factory=set)
     asked: dict[str, model.InterruptOpened] = field(default_factory=dict)
 
     def of(self, refs: Iterable[Ref]) -> list[Commit]:

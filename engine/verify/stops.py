@@ -21,8 +21,8 @@ def sent(line: Line, commit: Commit) -> list[Arrival]:
     """What is sent on with a commit: by it, or by the one after which a breakpoint has held it back."""
     if (gate := passes(commit)) is not None:
         done = line.of(gate.causes)[0]
-        return walk.sent(line.graph, replace(done, task=gate)) if is_after(gate) else []
-    return [] if _stops_after(line, commit) else walk.sent(line.graph, commit)
+        return walk.sent(line.graph, replace(done, task=gate), line.closed) if is_after(gate) else []
+    return [] if _stops_after(line, commit) else walk.sent(line.graph, commit, line.closed)
 
 
 def _stops_after(line: Line, commit: Commit) -> bool:

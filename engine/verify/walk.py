@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from engine import address
@@ -27,13 +27,13 @@ def handles(commit: Commit) -> tuple[str | None, ...]:
     return (commit.handle,) if commit.handle else commit.chosen or (None,)
 
 
-def sent(graph: Graph, commit: Commit) -> list[Arrival]:
-    """What a commit sends on, over edges or by `goto`."""
+def sent(graph: Graph, commit: Commit, closed: Container[Wave] = ()) -> list[Arrival]:
+    """What a commit sends on, over edges or by `goto`; nothing passes the waves that are closed."""
     shape, wave = graph.topology, commit.task.wave if commit.task else Wave(START)
     if not handles(commit):
         return []
     if (names := named_by(commit)) is not None:
-        return [Arrival(GOTO, commit.ref, _named(shape, commit, name)) for name in names if name != END]
+        return [Arrival(GOTO, commit.ref, _named(shape, commit, name, closed)) for name in names if name != END]
     found = []
     for handle in handles(commit):
         for edge in shape.edges_from(wave.node, handle):
@@ -44,14 +44,14 @@ def sent(graph: Graph, commit: Commit) -> list[Arrival]:
     return [arrival for arrival in found if arrival.wave.node != END]
 
 
-def _named(shape: Topology, commit: Commit, name: str) -> Wave:
+def _named(shape: Topology, commit: Commit, name: str, closed: Container[Wave]) -> Wave:
     """A node that is named keeps the rounds where edges lead to it so; else it is in the next round of the innermost
     common loop in which they do; else in a generation of its own."""
     assert commit.task is not None
     wave = commit.task.wave
     loops, others = (shape.loops_of[shape.number[node]] for node in (wave.node, name))
     shared = sum(1 for one, other in zip(loops, others, strict=False) if one == other)
-    reached = _reached(shape, (wave.node, wave.rounds))
+    reached = _reached(shape, wave, closed)
     tries = [wave.rounds[:shared]]
     tries += [(*wave.rounds[:at], wave.rounds[at] + 1) for at in range(shared - 1, -1, -1)]
     for rounds in tries:
@@ -62,14 +62,15 @@ def _named(shape: Topology, commit: Commit, name: str) -> Wave:
     return replace(wave, node=name, rounds=(0,) * len(others), generation=generation)
 
 
-def _reached(shape: Topology, start: At) -> set[At]:
+def _reached(shape: Topology, start: Wave, closed: Container[Wave]) -> set[At]:
     """Every node, in its rounds, that some path leads to, but for rounds that are of no interest."""
-    most = max(start[1], default=0) + 1
-    found, todo = set[At](), list(_steps(shape, start))
+    most = max(start.rounds, default=0) + 1
+    found, todo = set[At](), list(_steps(shape, (start.node, start.rounds)))
     while todo:
         if (at := todo.pop()) not in found and max(at[1], default=0) <= most:
             found.add(at)
-            todo += _steps(shape, at)
+            if replace(start, node=at[0], rounds=at[1]) not in closed:
+                todo += _steps(shape, at)
     return found
 
 

@@ -74,6 +74,7 @@ class Author:
         self.shape: Shape = Grower(chance, chance.choice((3, 4, 5, 6, 7, 8, 10))).grow()
         some = [name for name in SOMETIMES if chance.random() < (0.2 if name == "cap" else 0.35)]
         self.each, self.gotos, self.deferring = (chance.random() < share for share in (0.2, 0.3, 0.2))
+        self.talking = Random(f"talking {chance.random()}").random() < 0.2
         self.waiting = Random(f"waiting {chance.random()}").random() < 0.3
         self.racing = Random(f"racing {chance.random()}").random() < 0.2
         self.state = {**ALWAYS, **{name: SOMETIMES[name] for name in some}}
@@ -158,11 +159,22 @@ class Author:
         if chance.random() < 0.3:
             fields["input"] = {"value": self._value(name), "plain": 1}
         fields.update(self._output())
+        if self.talking and chance.random() < 0.5:
+            fields.update(self._turns())
         if name.startswith("x") or chance.random() < 0.3:
             fields["retry"] = {"max_attempts": chance.randrange(1, 4), "initial_interval_ms": 10, "jitter": 0.5}
         if chance.random() < 0.08:
             fields["output_schema"] = {"type": ["object", "number"]}
         return fields
+
+    def _turns(self) -> dict[str, Any]:
+        """What makes an agent of a task."""
+        found: dict[str, Any] = {"type": "agent", "continuation_prompt": "and {{ state.n }}", "max_turns": 3}
+        if self.chance.random() < 0.5:
+            found["stop_when"] = self.chance.choice(["type(output) == string", "type(output) == map"])
+        if self.chance.random() < 0.3:
+            found["turn_timeout_ms"] = 5000
+        return found
 
     def _wait(self) -> dict[str, Any]:
         until = ["1970-01-01T01:00:00.5+01:00", "2001-02-03T04:05:06Z", "string(timestamp('1970-01-01T00:30:00Z'))"]

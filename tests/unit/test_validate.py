@@ -219,7 +219,7 @@ def test_a_join_that_does_not_exist_is_a_wrong_type(join):
     assert "expected" in only(node(task(join=join))).message or "not one of" in only(node(task(join=join))).message
 
 
-@pytest.mark.parametrize("kind", ["agent", "subgraph"])
+@pytest.mark.parametrize("kind", ["subgraph"])
 def test_other_node_types_are_refused_by_name(kind):
     problem = only(node({"type": kind, "max_turns": 3}))
 

@@ -82,3 +82,11 @@ def test_the_choice_does_not_depend_on_the_order_of_registration():
 def test_works_that_ask_for_the_same_have_the_same_need():
     assert need_of(a_work(tags=("a", "b", "a"))) == need_of(a_work("t2", tags=("b", "a")))
     assert need_of(a_work(worker="w")) != need_of(a_work())
+
+
+def test_a_task_that_prefers_a_protocol_goes_to_a_worker_of_it_where_one_has_room():
+    workers = [a_worker("w1"), a_worker("w2", protocol="a2a", max_concurrent=1)]
+    need = Need(prefers="a2a")
+
+    assert choose(workers, need, Load()) == Chosen(worker_id="w2")
+    assert choose(workers, need, Load(taken={"w2": 1})) == Chosen(worker_id="w1")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
 
-from dispatch._envelope import TaskEnvelope, constant_part, envelope, rfc3339, traceparent
+from dispatch._envelope import AgentEnvelope, TaskEnvelope, constant_part, envelope, rfc3339, traceparent
 from engine.model import RunId
 from tests.unit.dispatch.builders import NOW, a_request, a_work
 
@@ -42,6 +43,18 @@ def test_it_has_every_field_that_workers_are_promised():
         "reply_to": "http://c/r",
         "trace": {"traceparent": traceparent(a_work(attempt=2))},
     }
+
+
+def test_the_documented_shape_of_an_agents_turn_is_its_real_shape():
+    session = {"continuation": "go on", "tools": [{"name": "search"}], "max_iterations": 4}
+    work = a_work(request=replace(a_work().request, agent=session), turn=2)
+
+    body = envelope(work, NOW, "http://c/v1/tasks/t/result?token=s").body
+
+    found = AgentEnvelope.model_validate_json(body)
+    assert found.model_dump().keys() == orjson.loads(body).keys()
+    assert (found.mode, found.turn, found.tools, found.max_iterations) == ("agent", 2, [{"name": "search"}], 4)
+    assert found.callback_url == "http://c/v1/tasks/t/progress?token=s"
 
 
 def test_its_documented_shape_is_its_real_shape():

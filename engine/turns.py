@@ -1,0 +1,70 @@
+"""An agent between its turns: whether it goes on, and what all its answers come to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.answer import Answer, parse_answer
+from engine.missing import MISSING
+from engine.model import NO_USAGE, Task, TaskId, Updates, Usage
+from engine.run import Run
+from engine.views import view_of
+
+EARLIER = "turns"
+"""The field of a recorded answer that holds those of earlier turns, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextTurn:
+    """An agent has answered and goes on; nothing of it is applied yet."""
+
+    task_id: TaskId
+    answer: Any
+    worker: str | None
+
+
+def goes_on(run: Run, task: Task, answer: Answer) -> bool:
+    """Whether another turn follows this answer. One that says where to go next is the last. Raises NodeFailure."""
+    turns = run.graph.nodes[task.node].spec.turns
+    if turns is None or answer.goto is not None:
+        return False
+    output = None if answer.output is MISSING else answer.output
+    goes: bool = turns.goes_on(1 + len(run.progress[task.id].turns), output, view_of(run, task).names())
+    return goes
+
+
+def recorded(raw: Any, earlier: Sequence[Any]) -> Any:
+    """The answer of an agent as it is recorded, with those of its earlier turns."""
+    body = raw if isinstance(raw, Mapping) and parse_answer(raw).output is not raw else {"output": raw}
+    return {**body, EARLIER: list(earlier)} if earlier else body
+
+
+def earlier_in(raw: Any) -> list[Answer]:
+    """The answers of earlier turns in a recorded one."""
+    found = raw.get(EARLIER, ()) if isinstance(raw, Mapping) else ()
+    return [parse_answer(body) for body in found]
+
+
+def all_updates(earlier: Sequence[Answer], answer: Answer) -> Updates:
+    """What the answers of all turns write, in their order."""
+    return tuple(update for one in (*earlier, answer) for update in one.updates)
+
+
+def all_usage(earlier: Sequence[Answer], answer: Answer) -> Usage:
+    """What all turns have used."""
+    total = answer.usage
+    for one in earlier:
+        if one.usage is not NO_USAGE:
+            total = total.plus(one.usage)
+    return total
+
+
+def last_good(run: Run, task: Task, code: str) -> Any:
+    """The answer of the last turn, where that counts because the next one took too long; MISSING where not."""
+    turns = run.graph.nodes[task.node].spec.turns
+    if turns is None or turns.timeout_ms is None or code != "timeout":
+        return MISSING
+    done = run.progress[task.id].turns
+    return done[-1] if done else MISSING

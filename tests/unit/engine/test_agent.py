@@ -1,0 +1,200 @@
+"""Agents: several turns in one session, which come to one answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.model import RunStatus
+from engine.outbox import Accepted, Answered, Work
+from engine.validate import validate
+from tests.builders import chain, document, graph_of
+from tests.fakes import ready
+from tests.simulation.world import World
+
+AGENT = {"type": "agent", "prompt_template": "begin", "continuation_prompt": "go on", "max_turns": 3}
+
+
+def begun(**fields: Any) -> World:
+    world = World(graph_of(document({"a": {**AGENT, "output_key": "log", **fields}}, chain("a"))))
+    world.start()
+    return world
+
+
+def work(world: World) -> Work:
+    (found,) = world.outbox.works.values()
+    return found
+
+
+def test_every_turn_has_its_prompt_its_number_and_the_same_task():
+    world = begun()
+    first = work(world)
+    world.answer("a", {"output": "one"})
+    second = work(world)
+
+    assert (first.request.prompt, first.turn, first.message_id) == ("begin", 1, first.task_id)
+    assert (second.request.prompt, second.turn, second.message_id) == ("go on", 2, f"{first.task_id}.2.0")
+    assert second.task_id == first.task_id
+    assert second.served_by == "worker"
+
+
+def test_it_ends_after_the_most_turns_with_the_last_output():
+    world = begun()
+
+    for output in ("one", "two", "three"):
+        world.answer("a", {"output": output})
+
+    assert world.status is RunStatus.COMPLETED
+    assert world.state["log"] == ["three"]
+    assert [commit.kind for commit in world.commits()] == ["start", "node", "end"]
+
+
+def test_it_ends_when_its_condition_holds():
+    world = begun(stop_when="output == 'done'")
+
+    world.answer("a", {"output": "one"})
+    world.answer("a", {"output": "done"})
+
+    assert (world.status, world.state["log"]) == (RunStatus.COMPLETED, ["done"])
+
+
+def test_the_updates_and_the_usage_of_all_turns_count():
+    world = begun(max_turns=2)
+
+    world.answer("a", {"output": "x", "updates": {"log": "first"}, "usage": {"input_tokens": 2, "cost": 0.5}})
+    world.answer("a", {"output": "y", "updates": {"log": "second"}, "usage": {"input_tokens": 3}})
+
+    assert world.state["log"] == ["first", "second", "y"]
+    assert (world.run.usage.input_tokens, world.run.usage.cost) == (5, 0.5)
+
+
+def test_after_a_crash_it_goes_on_with_the_turn_that_was_next():
+    world = begun()
+    world.answer("a", {"output": "one", "updates": {"log": "kept"}})
+    world.answer("a", {"output": "two"})
+
+    world.crash()
+    world.turn()
+
+    assert (work(world).turn, work(world).request.prompt) == (3, "go on")
+    world.answer("a", {"output": "three"})
+    assert world.state["log"] == ["kept", "three"]
+
+
+def test_an_answer_to_an_earlier_turn_is_late():
+    world = begun()
+    first = work(world)
+    world.answer("a", {"output": "one"})
+
+    world.reply(first, Answered(body={"output": "again"}))
+
+    assert work(world).turn == 2
+    assert len(world.run.progress[first.task_id].turns) == 1
+
+
+def test_each_turn_may_be_tried_as_often_as_the_node_says():
+    world = begun(retry={"max_attempts": 2, "initial_interval_ms": 10})
+    for output in ("one", "two", "three"):
+        world.answer("a", {"error": {"code": "busy", "message": "no"}})
+        ((timer, kind),) = [name for name in world.timers.held if name[1] == "retry"]
+        world.fire(timer, kind)
+        world.answer("a", {"output": output})
+
+    assert (world.status, world.state["log"]) == (RunStatus.COMPLETED, ["three"])
+
+
+def time_out(world: World) -> None:
+    asked = work(world)
+    world.send(asked.task_id)
+    world.reply(asked, Accepted())
+    world.fire(asked.task_id, "deadline")
+
+
+def test_a_turn_that_takes_too_long_ends_it_with_the_last_good_answer():
+    world = begun(turn_timeout_ms=1000)
+    world.answer("a", {"output": "one"})
+    assert work(world).timeout_ms == 1000
+
+    time_out(world)
+
+    assert (world.status, world.state["log"]) == (RunStatus.COMPLETED, ["one"])
+
+
+def test_a_first_turn_that_takes_too_long_is_a_failure():
+    world = begun(turn_timeout_ms=1000)
+
+    time_out(world)
+
+    assert (world.status, world.run.error.code) == (RunStatus.FAILED, "timeout")
+
+
+def test_without_a_time_for_turns_a_time_out_is_a_failure():
+    world = begun()
+    world.answer("a", {"output": "one"})
+
+    time_out(world)
+
+    assert (world.status, world.run.error.code) == (RunStatus.FAILED, "timeout")
+
+
+def test_state_that_is_injected_between_turns_is_there_after_the_node():
+    world = begun(max_turns=2)
+    world.answer("a", {"output": "one"})
+
+    ready(world.travel.inject(world.head.id, {"log": "injected"}, "test"))
+    world.answer("a", {"output": "two"})
+
+    assert world.state["log"] == ["injected", "two"]
+
+
+def test_it_may_ask_somebody_in_the_middle_of_its_turns():
+    world = begun(max_turns=2)
+    world.answer("a", {"output": "one"})
+    world.answer("a", {"interrupt": {"message": "Which?"}})
+    (asked,) = world.run.interrupts
+
+    world.crash()
+    world.resume(asked, "this")
+
+    assert (work(world).turn, work(world).resume, work(world).message_id[-4:]) == (2, "this", ".2.1")
+    world.answer("a", {"output": "two"})
+    assert (world.status, world.state["log"]) == (RunStatus.COMPLETED, ["two"])
+
+
+def test_an_answer_that_says_where_to_go_is_the_last():
+    world = begun()
+
+    world.answer("a", {"output": "one", "goto": "__end__"})
+
+    assert world.status is RunStatus.COMPLETED
+
+
+def test_reuse_takes_over_what_all_turns_came_to():
+    from engine.driver.travel import Asked
+    from tests.simulation.travels import replay
+
+    world = begun(max_turns=2)
+    world.answer("a", {"output": "x", "updates": {"log": "first"}})
+    world.answer("a", {"output": "y"})
+
+    replay(world, 1, Asked(reuse=True))
+
+    assert (world.status, world.state["log"]) == (RunStatus.COMPLETED, ["first", "y"])
+    assert not world.outbox.works
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "path"),
+    [
+        ({"stop_when": "output =="}, "expression.syntax", "/nodes/a/stop_when"),
+        ({"stop_when": "item == 1"}, "reference.name", "/nodes/a/stop_when"),
+        ({"continuation_prompt": "{{ output }}"}, "reference.name", "/nodes/a/continuation_prompt"),
+        ({"max_turns": 0}, "document.type", "/nodes/a/max_turns"),
+        ({"tools": "hammer"}, "document.type", "/nodes/a/tools"),
+    ],
+)
+def test_an_agent_that_cannot_work_is_refused(fields, code, path):
+    problems = validate(document({"a": {**AGENT, **fields}}, chain("a")))
+
+    assert [(problem.code, problem.path) for problem in problems] == [(code, path)]
