@@ -72,8 +72,9 @@ check: dev ## style, types, floors and the unit tests
 bench: setup ## measure it on this machine
 	@$(PY) -m bench $(ARGS)
 
-prove: dev ## the simulation, then kill -9 on real processes (SEEDS=20000 KILLS=50)
+prove: dev ## the simulation, every operation, then kill -9 on real processes (SEEDS=20000 EXAMPLES=200 KILLS=50)
 	$(PY) -m tests.simulation --seeds $(or $(SEEDS),20000)
+	$(PY) -m tests.e2e.interface --examples $(or $(EXAMPLES),200)
 	$(PY) -m tests.e2e.kills --kills $(or $(KILLS),50)
 
 docs: dev ## write the pages of the reference that are made from the code

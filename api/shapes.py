@@ -29,6 +29,9 @@ class Fault(Shape):
     """One place that is wrong."""
 
     path: str = Field(description="A JSON Pointer.")
+    in_: Literal["body", "query", "path", "header"] | None = Field(
+        default=None, alias="in", description="The part of the request that `path` is a place in."
+    )
     message: str
     code: str | None = None
     severity: Literal["error", "warning"] | None = None
@@ -132,6 +135,7 @@ class Interrupt(Shape):
     expires_at: datetime | None
     assignee: str | None = Field(default=None, description="Who looks after it.")
     claimed_at: datetime | None = None
+    resolved_at: datetime | None = None
 
 
 class Task(Shape):
@@ -146,9 +150,16 @@ class Task(Shape):
     reason: str | None
     attempt: int
     worker_id: str | None
+    input: Any = Field(default=None, description="Where tasks are listed, and of one task.")
     output: Any
+    answer: Any = Field(default=None, description="Of an ended task: what its worker answered.")
+    chosen: list[str] | None = Field(default=None, description="Of an ended task: the handles or nodes it went on to.")
     error: ErrorObject | None
     usage: Usage | None
+    dispatch_id: str | None = Field(description="Of the attempt that is under way.")
+    pending_ack: bool = Field(description="Whether the worker has neither accepted nor answered yet.")
+    ack_deadline: datetime | None
+    next_attempt_at: datetime | None
     progress: dict[str, Any] | None = Field(description="What the worker of an open task reported last.")
     heard_at: datetime | None = Field(description="When it reported last, or sent a heartbeat.")
     cached: bool
@@ -232,8 +243,16 @@ class Checkpoint(Shape):
     kind: Kind
     node: str | None
     task_id: str | None
+    address: str | None
+    index: int | None
+    rounds: list[int] = Field(description="Of the loops around the node, the outermost first; from 0.")
+    level: int | None = Field(description="1 more than the highest among its causes; null for edits and the like.")
     causes: list[str]
     writes: dict[str, Any]
+    chosen: list[str] | None
+    error: ErrorObject | None
+    status: RunStatus = Field(description="Of the run, from this commit on.")
+    actor: str = Field(description="Who caused the commit: the engine, or who edited or resumed.")
     next: list[str]
     interrupts: list[Interrupt]
     workflow_version: int

@@ -1,8 +1,9 @@
 """A webhook worker that remembers every request: `python -m tests.e2e.counting_worker --port N`.
 
 What it does is in the node's `parameters`: `answer` after a moment, `later` (202, then a call to `reply_to`, again and
-again until it is taken), `flaky` (fails until the third attempt) or `fail`. The output is a digest of node and prompt,
-so that a wrong prompt leads to a wrong state. `GET /log?after=N` gives what happened since.
+again until it is taken), `flaky` (fails until the third attempt), `fail`, `ask` (wants to hear from a human first) or
+`hold` (202, and no more). The output is a digest of node and prompt, so that a wrong prompt leads to a wrong state.
+`GET /log?after=N` gives what happened since.
 """
 
 from __future__ import annotations
@@ -58,7 +59,11 @@ class Worker:
         if do == "later":
             self.later(task, body)
             return web.json_response({}, status=202)
+        if do == "hold":
+            return web.json_response({}, status=202)
         await asyncio.sleep(random.uniform(0, self.slow_s))
+        if do == "ask" and task["resume"] is None:
+            return web.json_response({"interrupt": {"message": f"{task['node']} asks", "schema": {"type": "string"}}})
         if do == "fail":
             error = {"code": "broken", "message": f"{task['node']} is broken", "retryable": False}
             return web.json_response({"error": error}, status=422)
