@@ -9,6 +9,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import describe, errors
 from api.auth import BASE, BearerAuth
+from api.methods import Methods
 from api.routes import (
     branches,
     checkpoints,
@@ -36,6 +37,7 @@ def create_app(wired: Wired) -> FastAPI:
     app.state.wired = wired
     app.state.settings = wired.settings
     token = wired.settings.token
+    app.add_middleware(Methods)
     app.add_middleware(BearerAuth, token=token.get_secret_value() if token else None)
     if origins := wired.settings.cors_origins:  # the outermost: a browser asks first, without the token
         app.add_middleware(
@@ -54,7 +56,7 @@ def describe_app() -> FastAPI:
         title="Clew",
         version=version("clew-engine"),
         openapi_url="/openapi.json",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=describe.operation_id,

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from api.methods import methods_of
 from engine.codec import CodecError, dumps
 from engine.errors import (
     Conflict,
@@ -100,7 +101,7 @@ def _not_now(error: EngineError) -> Response:
 
 
 def of_json(error: CodecError) -> Response:
-    """The response to a body that is no JSON (400), or JSON that cannot be kept exactly (422)."""
+    """The response to a body that is no JSON (400), or JSON that cannot be kept as it is (422)."""
     return problem(400 if error.code == "json.malformed" else 422, error.code, error.message)
 
 
@@ -124,13 +125,14 @@ def _fault(fault: Mapping[str, Any]) -> dict[str, Any]:
     return {"code": kind, "in": where, "path": pointer, "message": message}
 
 
-def of_http(error: HTTPException) -> Response:
-    """The response to what the router itself refuses: unknown paths and methods."""
-    status = error.status_code
-    detail = str(error.detail)
+def of_http(error: HTTPException, allowed: str = "") -> Response:
+    """The response to what the router itself refuses: unknown paths and methods. `allowed` are those of the path."""
+    status, detail, headers = error.status_code, str(error.detail), error.headers
     if status == 404:
         detail = "there is nothing at this path; the API is described at /docs"
-    return problem(status, _CODES.get(status, f"http.{status}"), detail, headers=error.headers)
+    elif status == 405:
+        detail, headers = f"this path takes {allowed}", {"Allow": allowed}
+    return problem(status, _CODES.get(status, f"http.{status}"), detail, headers=headers)
 
 
 def register(app: FastAPI) -> None:
@@ -138,9 +140,14 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(EngineError, _by(of_engine))
     app.add_exception_handler(CodecError, _by(of_json))
     app.add_exception_handler(RequestValidationError, _by(of_validation))
-    app.add_exception_handler(HTTPException, _by(of_http))
+    app.add_exception_handler(HTTPException, _of_route)
     app.add_exception_handler(ClientDisconnect, _by(lambda error: Response(status_code=400)))  # nobody is there
     app.add_exception_handler(Exception, _by(lambda error: problem(500, "internal", _MISTAKE)))
+
+
+async def _of_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return of_http(error, methods_of(request.scope))
 
 
 def _by(answer: Callable[[Any], Response]) -> Callable[[Request, Exception], Awaitable[Response]]:

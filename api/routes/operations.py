@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from starlette.responses import PlainTextResponse, Response
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from api import catalogue, metrics, shapes
+from api import catalogue, metrics, reference, shapes
 from api.deps import Serving
 from api.describe import body_problems, problems
 from api.errors import Refused
@@ -22,6 +22,12 @@ root = APIRouter(tags=["operations"], route_class=StrictRoute)
 async def get_health() -> Response:
     """Tell that the server lives."""
     return answer({"status": "ok"})
+
+
+@root.get("/docs", include_in_schema=False)
+async def get_docs(request: Request) -> Response:
+    """Show the interface as a page to read."""
+    return HTMLResponse(reference.page(request.app.openapi()), headers=reference.HEADERS)
 
 
 @router.get("/health", response_model=shapes.Health)
