@@ -29,9 +29,10 @@ _SAID = {
     401: "The server's token is missing or wrong.",
     403: "The token does not allow this.",
     404: "An id names nothing.",
-    409: "The status does not allow this, or the id is taken.",
+    409: "The status does not allow this, or the id is taken, or the Idempotency-Key came with another body.",
     412: "If-Match names another version.",
     413: "The body is too large.",
+    415: "The body is of a type that is not read.",
     422: "A value is not acceptable; `errors` says where.",
     503: "The store takes or gives nothing now.",
     507: "The disk is full.",
@@ -49,7 +50,7 @@ def problems(*statuses: int) -> Responses:
 
 def body_problems(*statuses: int) -> Responses:
     """The errors of an operation with a body."""
-    return problems(400, 413, *statuses)
+    return problems(400, 413, 415, *statuses)
 
 
 def events(status: int = 200) -> Responses:

@@ -21,11 +21,14 @@ from engine.codec import loads
 OPEN_ENDED = "<k>"
 """A query parameter whose name ends with this stands for all names that begin like it."""
 
+UNSAID = ("application/octet-stream", "application/x-www-form-urlencoded")
+"""What programs such as curl call a body when nobody has told them what it is: it is read as JSON."""
+
 NO_KEYS = "this operation takes no Idempotency-Key"
 
 
 class JsonRequest(Request):
-    """A request whose body was read and parsed; it counts as JSON, whatever its content type said."""
+    """A request whose body was read and parsed; from here on it counts as JSON."""
 
     def __init__(self, request: Request, text: bytes, value: Any) -> None:
         super().__init__(request.scope, request.receive)
@@ -44,7 +47,7 @@ class JsonRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses query parameters it does not know, and reads its body as `JsonRequest` says.
+    """A route that refuses query parameters that it does not know or that come twice, and reads its body by our codec.
 
     Its summary is the first sentence of the handler's docstring.
     """
@@ -63,6 +66,7 @@ class StrictRoute(APIRoute):
                 raise Refused(422, "request.unsupported", NO_KEYS)
             if request.scope["query_string"]:
                 _refuse_unknown(request, known)
+                _refuse_repeated(request)
             if has_body:
                 request = await _with_json(request, request.app.state.settings)
             if keyed and HEADER in request.headers:
@@ -104,10 +108,27 @@ def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
         )
 
 
+def _refuse_repeated(request: Request) -> None:
+    given = [name for name, _ in request.query_params.multi_items()]
+    if len(set(given)) < len(given):
+        said = {name: f"'{name}' is given {given.count(name)} times" for name in given if given.count(name) > 1}
+        raise RequestValidationError(
+            [{"type": "repeated", "loc": ("query", name), "msg": message} for name, message in said.items()]
+        )
+
+
 async def _with_json(request: Request, settings: Settings) -> Request:
     text = await read_body(request, settings.max_body)
-    value = loads(text, max_depth=settings.max_depth) if text else None
+    if text:
+        _refuse_type(request.headers.get("content-type", UNSAID[0]))
+    value = loads(text, max_depth=settings.max_depth, unique=True) if text else None
     return JsonRequest(request, text, value)
+
+
+def _refuse_type(given: str) -> None:
+    kind = given.partition(";")[0].strip().lower()
+    if kind not in UNSAID and not kind.endswith(("/json", "+json")):
+        raise Refused(415, "request.media_type", f"a body of type '{kind[:80]}' is not read; send application/json")
 
 
 async def read_body(request: Request, limit: int) -> bytes:

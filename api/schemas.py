@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -32,7 +32,10 @@ Document = Annotated[
         {"type": "object", "title": "Workflow document", "description": "A workflow, as the language says."}
     ),
 ]
-Id = Annotated[str, Field(min_length=1, max_length=200)]
+Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A name without control characters."""
+WorkerId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/?#%\\\x00-\x1f\x7f]+$")]
+"""A name that can stand in a path."""
 Object = dict[str, Any]
 
 
@@ -177,7 +180,7 @@ class WorkerFields(Asked):
 class NewWorker(WorkerFields):
     """Registers a worker."""
 
-    id: Id
+    id: WorkerId
     protocol: str
 
 
@@ -190,10 +193,16 @@ class ChangedWorker(WorkerFields):
 # ---- query parameters
 
 
+def _digits(text: Any) -> Any:
+    if isinstance(text, str) and not (text.isascii() and text.isdigit()):
+        raise PydanticCustomError("int_parsing", "this is no whole number: write digits only")
+    return text
+
+
 class Paged(BaseModel):
     """A page of a list."""
 
-    limit: int = Field(default=50, ge=1, le=MAX_LIMIT)
+    limit: Annotated[int, BeforeValidator(_digits)] = Field(default=50, ge=1, le=MAX_LIMIT)
     cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
 
 

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 
 import structlog
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import create_app
+from api.errors import problem
 from api.settings import Settings
 from api.wiring import Wired, running
 from engine.errors import EngineError
@@ -63,6 +65,16 @@ class Server(uvicorn.Server):
         self._wired.closing.set()
 
 
+class Protocol(HttpToolsProtocol):
+    """HTTP whose own refusals are problem documents as well."""
+
+    def send_400_response(self, msg: str) -> None:
+        refusal = problem(400, "http.malformed", "this is no HTTP request", headers={"Connection": "close"})
+        lines = [b"HTTP/1.1 400 Bad Request", *(b"%b: %b" % header for header in refusal.raw_headers), b"", b""]
+        self.transport.write(b"\r\n".join(lines) + refusal.body)
+        self.transport.close()
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises EngineError when it cannot begin."""
     listening = bound(settings.host, settings.port)
@@ -70,7 +82,7 @@ async def serve(settings: Settings) -> None:
     async with running(settings, settings.base_url(port)) as wired:
         config = uvicorn.Config(
             create_app(wired),
-            http="httptools",
+            http=Protocol,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -19,6 +19,7 @@ DEPTH = "json.depth"
 INTEGER = "json.integer"
 NUMBER = "json.number"
 VALUE = "json.value"
+DUPLICATE = "json.duplicate"
 
 _SORTED = orjson.OPT_SORT_KEYS
 _LONG = 19  # digits of the largest 64-bit integer
@@ -36,11 +37,11 @@ class CodecError(ValueError):
         self.message = message
 
 
-def loads(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
-    """The value of a JSON text; of two equal keys the later counts.
+def loads(data: bytes | str, *, max_depth: int = MAX_DEPTH, unique: bool = False) -> Any:
+    """The value of a JSON text; of two equal keys in an object the later counts.
 
     Raises CodecError: `json.malformed`, `json.depth` (more than `max_depth` containers in each other), `json.integer`
-    (beyond 64 bits), `json.number` (beyond a double).
+    (beyond 64 bits), `json.number` (beyond a double), and with `unique` `json.duplicate` for two equal keys.
     """
     try:
         text = data.encode() if isinstance(data, str) else data
@@ -52,6 +53,8 @@ def loads(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
     if text.count(b"[") + text.count(b"{") > max_depth and _deeper(value, max_depth):
         raise _too_deep(max_depth)
     _check_integers(text)
+    if unique and text.count(b":") != _pairs(value):  # else each colon stands in a pair, and no pair is gone
+        json.loads(text.decode(), object_pairs_hook=_once)
     return value
 
 
@@ -139,6 +142,27 @@ def _inside(value: Any) -> Iterable[Any]:
     if value.__class__ is list:
         return value
     return value.values() if value.__class__ is dict else ()
+
+
+def _pairs(value: Any) -> int:
+    """How many keys all objects in the value have."""
+    found, rest = 0, [value]
+    while rest:
+        item = rest.pop()
+        if item.__class__ is dict:
+            found += len(item)
+            rest.extend(item.values())
+        elif item.__class__ is list:
+            rest.extend(item)
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            raise CodecError(DUPLICATE, f"the key '{name[:80]}' stands twice in one object")
+        names.add(name)
 
 
 def _check_integers(text: bytes) -> None:

@@ -251,6 +251,6 @@ def _definition(path: Path, content: bytes | str, max_depth: int) -> Definition:
     if isinstance(content, str):
         return Definition(path=path, fault=content)
     try:
-        return Definition(path=path, document=loads(content, max_depth=max_depth))
+        return Definition(path=path, document=loads(content, max_depth=max_depth, unique=True))
     except CodecError as error:
         return Definition(path=path, fault=error.message)

@@ -41,7 +41,7 @@ async def _begun(server: Wired, run_id: RunId, query: StartQuery, accept: str) -
     "/workflows/{workflow_id}/runs",
     status_code=201,
     response_model=shapes.Run,
-    responses={**body_problems(404), **STREAMED},
+    responses={**body_problems(404, 409), **STREAMED},
 )
 async def start_run(
     server: Serving,

@@ -34,7 +34,8 @@ def aimed(draw: DrawFn, operation: APIOperation, ids: Ids) -> Case:
     """A case that fits the description or does not, most times with names of what is there."""
     case = draw(st.one_of([operation.as_strategy(generation_mode=mode) for mode in _modes(operation)]))
     if draw(st.integers(0, 4)):
-        known = names(ids, draw(st.sampled_from(ids.runs)))
+        meant = [run for run in ids.runs if len(run.branches) > 1] if "{branch}" in operation.path else ids.runs
+        known = names(ids, draw(st.sampled_from(meant)))
         if "{version" in operation.path or "/versions/" in operation.path:
             known = {
                 **known,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,11 +155,11 @@ class Furnished:
 
 
 @asynccontextmanager
-async def furnished(folder: Path) -> AsyncIterator[Furnished]:
+async def furnished(folder: Path, env: Mapping[str, str] | None = None) -> AsyncIterator[Furnished]:
     """A server with a worker, to be furnished."""
     async with (
         working("tests.e2e.counting_worker", folder, "--slow-ms", "1") as worker,
-        serving(folder, env={"CLEW_BACKUPS": str(folder / "backups")}) as server,
+        serving(folder, env={"CLEW_BACKUPS": str(folder / "backups"), **(env or {})}) as server,
         client_of(server.url) as client,
     ):
         yield Furnished(server, client, worker)

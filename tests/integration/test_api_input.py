@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from itertools import product
 from pathlib import Path
@@ -94,6 +95,7 @@ async def test_no_query_breaks_a_route(server: Server) -> None:
         (b'{"n": 18446744073709551616}', 422, "json.integer"),
         (b'{"n": 1e400}', 422, "json.number"),
         (b'{"n": NaN}', 400, "json.malformed"),
+        (b'{"id": "x", "nodes": {"a": {}, "a": {}}}', 422, "json.duplicate"),
         (b"", 422, "request.invalid"),
     ],
 )
@@ -101,11 +103,19 @@ async def test_json_that_cannot_be_kept_is_refused(server: Server, body: bytes, 
     assert (await server.refused("POST", "/workflows", status, content=body))["code"] == code
 
 
-@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "a/json; charset=x"])
-async def test_the_content_type_does_not_matter(server: Server, kind: str | None) -> None:
+@pytest.mark.parametrize(
+    "kind", [None, "application/x-www-form-urlencoded", "application/octet-stream", "a/JSON; charset=x", "a/b+json"]
+)
+async def test_a_body_is_json_unless_it_says_that_it_is_not(server: Server, kind: str | None) -> None:
     headers = {"Content-Type": kind} if kind else {}
     response = await server.http.post("/workflows/validate", content=b"{}", headers=headers)
     assert (response.status_code, response.json()["valid"]) == (200, False)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "application/xml", "json", "", ";"])
+async def test_a_body_of_another_type_is_refused(server: Server, kind: str) -> None:
+    problem = await server.refused("POST", "/workflows", 415, content=b"{}", headers={"Content-Type": kind})
+    assert problem["code"] == "request.media_type"
 
 
 async def test_a_body_that_says_it_is_too_large_is_not_read(server: Server) -> None:
@@ -145,10 +155,68 @@ async def test_the_largest_body_is_taken(server: Server) -> None:
 async def test_unknown_paths_and_methods_are_problems(server: Server) -> None:
     for path in ("/v1/nothing", "/nothing", "/v1", "/v1/runs/", "/v1//runs", "//"):
         assert (await server.refused("GET", ORIGIN + path, 404))["code"] == "route.unknown"
-    response = await server.http.patch("/workflows")
-    assert (response.status_code, response.headers["content-type"]) == (405, PROBLEM)
-    assert response.json()["code"] == "method.not_allowed"
-    assert response.headers["allow"]
+    for method in ("PATCH", "DELETE", "TRACE", "PROPFIND"):
+        response = await server.http.request(method, "/workflows")
+        assert (response.status_code, response.headers["content-type"]) == (405, PROBLEM)
+        assert response.json()["code"] == "method.not_allowed"
+        assert response.headers["allow"] == "HEAD, GET, POST, OPTIONS"
+
+
+async def test_head_is_get_without_the_body(server: Server) -> None:
+    await server.post("/workflows", straight("x"), 201)
+    run = await server.post("/workflows/x/runs?wait=10", {}, 201)
+    paths = [
+        f"{ORIGIN}/health",
+        f"{ORIGIN}/docs",
+        f"{ORIGIN}/openapi.json",
+        "/workflows/x",
+        f"/runs/{run['id']}/stream",
+    ]
+    for path in [*paths, "/runs/none", "/runs?limit=x", "/workflows/x/activate", "/nothing"]:
+        head, whole = [await server.http.request(method, path) for method in ("HEAD", "GET")]
+        assert (head.status_code, dict(head.headers)) == (whole.status_code, dict(whole.headers)), path
+        assert (head.content, bool(whole.content)) == (b"", True), path
+
+
+async def test_head_of_a_stream_that_does_not_end_ends(server: Server) -> None:
+    async with asyncio.timeout(10):
+        response = await server.http.head("/events")
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
+async def test_options_tells_the_methods_of_every_path(server: Server) -> None:
+    methods: dict[str, set[str]] = {}
+    for method, path in operations(server):
+        methods.setdefault(path, {"OPTIONS"}).update({method, "HEAD"} if method == "GET" else {method})
+    for path, expected in methods.items():
+        response = await server.http.options(filled(path, "x"))
+        assert (response.status_code, response.content) == (204, b"")
+        assert set(response.headers["allow"].split(", ")) >= expected, path
+    assert (await server.refused("OPTIONS", "/nothing", 404))["code"] == "route.unknown"
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=1&limit=2", "q=a&q=a", "metadata.a=1&metadata.a=2", "status=failed&x=1&status="]
+)
+async def test_a_query_parameter_that_comes_twice_is_refused(server: Server, query: str) -> None:
+    problem = await server.refused("GET", f"/runs?{query}", 422)
+    assert problem["code"] == "request.invalid"
+
+
+@pytest.mark.parametrize(
+    "limit", ["", "0", "1001", "1.0", "1_0", "%2B5", "%205", "%D9%A3", "1e2", "-1", "9" * 400, "NaN"]
+)
+async def test_a_limit_is_a_whole_number_within_bounds(server: Server, limit: str) -> None:
+    problem = await server.refused("GET", f"/runs?limit={limit}", 422)
+    assert [fault["path"] for fault in problem["errors"]] == ["/limit"]
+
+
+@pytest.mark.parametrize("name", ["a/b", "a?b", "a#b", "a%b", "a b", "a\\b", "a\0b", "\x7f", "a\n", ""])
+async def test_the_id_of_a_worker_can_stand_in_a_path(server: Server, name: str) -> None:
+    worker = {"id": name, "protocol": "webhook", "url": "http://127.0.0.1:9/"}
+    problem = await server.refused("POST", "/workers", 422, json=worker)
+    assert [fault["path"] for fault in problem["errors"]] == ["/id"]
+    assert (await server.get("/workers"))["items"] == []
 
 
 async def test_a_mistake_of_the_server_is_a_problem_too(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,4 +266,7 @@ async def test_node_types_come_with_their_schemas(server: Server) -> None:
 async def test_the_description_is_served(server: Server) -> None:
     document = await server.get(f"{ORIGIN}/openapi.json")
     assert document["openapi"].startswith("3.1")
-    assert (await server.http.get(f"{ORIGIN}/docs")).status_code == 200
+    page = await server.http.get(f"{ORIGIN}/docs")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "/v1/runs/{run_id}/replay" in page.text

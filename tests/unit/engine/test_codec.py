@@ -175,3 +175,17 @@ def test_the_canonical_text_does_not_depend_on_the_order_of_keys():
 def test_the_digest_is_sha256_of_the_canonical_text():
     assert digest({}) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     assert digest(1) != digest(1.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": 1, "a": 1}', '{"b": [{"a": {"x": 1, "y": 2, "x": 3}}]}', '{"a": "::", "a": 2}', '{"a": 1, "\\u0061": 2}'],
+)
+def test_two_equal_keys_are_refused_where_that_is_asked_for(text):
+    assert refused(text, unique=True).code == "json.duplicate"
+
+
+@settings(max_examples=50)
+@given(VALUES)
+def test_keys_that_differ_are_not_refused(value):
+    assert loads(dumps(value), unique=True) == value
