@@ -20,7 +20,8 @@ from aiohttp import web
 
 GOOD_ATTEMPT = 3
 TRY_AGAIN_S = 0.05
-GIVE_UP_S = 120.0
+GIVE_UP_S = 600.0
+"""Long, because a machine that is busy takes its time to start a server again."""
 
 
 def digest(node: str, prompt: str) -> str:

@@ -20,7 +20,7 @@ import aiohttp
 
 ROOT = Path(__file__).resolve().parents[2]
 CLEW = Path(sys.executable).with_name("clew")
-START_S = 30.0
+START_S = 120.0
 STOP_S = 20.0
 LOOK_EVERY_S = 0.005
 
