@@ -54,6 +54,16 @@ def said_by_worker() -> Document:
     return _loop("said-by-worker", say, messages={"type": "array", "reducer": "append"})
 
 
+def pausing(document: Document) -> Document:
+    """A loop that asks a human before its next round where the run's config says `pause`."""
+    route = document["nodes"]["enough"]
+    rules = [{"when": "config.pause", "to": "ask"}, *route["rules"]]
+    nodes = {**document["nodes"], "enough": {**route, "rules": rules}, "ask": {"type": "interrupt", "message": "On?"}}
+    edges = [*document["edges"], ["enough:ask", "ask"], ["ask", "say"]]
+    config = {**document["config"], "pause": False}
+    return {**document, "id": f"{document['id']}-pausing", "nodes": nodes, "edges": edges, "config": config}
+
+
 def _loop(name: str, body: Document, **state: Any) -> Document:
     return {
         "id": name,
