@@ -112,7 +112,7 @@ HEADS_FROM_JSON = (
 
 def write_json(connection: sqlite3.Connection, batch: Batch) -> None:
     connection.execute(sql.STANDING, {"keys": to_text(list(batch.expected))}).fetchall()
-    written = [[*rows.commit_values(row)[:-2], BODY.decode(), None] for row in batch.commits]
+    written = [[*row[:-2], BODY.decode(), None] for row in batch.commits]
     connection.execute(COMMITS_FROM_JSON, (to_text(written),))
     heads = [rows.moved_values(found, row.seq) for found, row in zip(batch.heads.values(), batch.commits, strict=True)]
     connection.execute(HEADS_FROM_JSON, (to_text(heads),))
@@ -123,7 +123,7 @@ def write_singly(connection: sqlite3.Connection, batch: Batch) -> None:
     connection.execute(sql.STANDING, {"keys": to_text(list(batch.expected))}).fetchall()
     for row, event in zip(batch.commits, batch.events, strict=True):
         connection.execute("SAVEPOINT row")
-        connection.execute(sql.INSERT_COMMIT, rows.commit_values(row))
+        connection.execute(sql.INSERT_COMMIT, row)
         connection.execute(sql.MOVE_HEAD, rows.moved_values(batch.heads[row.run_key], row.seq))
         connection.execute(sql.INSERT_EVENT, rows.event_values(event))
         connection.execute("RELEASE row")

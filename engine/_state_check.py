@@ -25,7 +25,7 @@ def check_of(entry: Mapping[str, Any], compiled: Schema, by: Reducer | None = No
     types = entry.get("type")
     if set(entry) <= PLAIN:
         return _always if types is None else _by_type((types,) if isinstance(types, str) else tuple(types))
-    if by is not None and by.by_reference and set(entry) <= PLAIN | {"items"} and types in (None, "array"):
+    if by is not None and by.collects and set(entry) <= PLAIN | {"items"} and types in (None, "array"):
         return _by_items(compile_schema(entry["items"]), compiled, removes=by.normalise is not None)
     return _by_schema(compiled)
 

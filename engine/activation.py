@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from engine.address import place_of, task_id_of
 from engine.deferred import is_last, next_deferred, put_off
+from engine.fold import Entry
 from engine.gates import held
 from engine.gotos import goto_arrivals
-from engine.history import Entry
 from engine.joins import Fired, Settled, free, recount, settle, up_to_enough
 from engine.model import DEFERRED, END, GOTO, Arrival, ErrorInfo, Ref, Task, TaskId, Wave
 from engine.run import Run

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from engine.codec import same
+from engine.fold import Entry, Order
 from engine.graph import Graph, StateKey
-from engine.history import Entry, History, Order
+from engine.history import History
 from engine.missing import MISSING
 from engine.model import CAUSAL, EDITS, Ref
 from engine.paths import Path, lookup

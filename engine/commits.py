@@ -9,8 +9,8 @@ from typing import Any, TypedDict, Unpack
 
 from engine.activation import Activated, follow
 from engine.address import origin_of
+from engine.fold import Entry
 from engine.gates import gate_after
-from engine.history import Entry
 from engine.model import (
     NO_USAGE,
     Arrival,

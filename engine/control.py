@@ -8,8 +8,8 @@ from typing import Any
 from engine.activation import follow
 from engine.commits import Step, next_ref
 from engine.errors import Conflict, Invalid, NodeFailure
+from engine.fold import Entry
 from engine.graph import Graph
-from engine.history import Entry
 from engine.model import (
     TERMINAL,
     Commit,

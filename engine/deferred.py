@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.address import generation_of, task_id_of
-from engine.history import Entry
+from engine.fold import Entry
 from engine.model import DEFERRED, GOTO, START, Arrival, Ref, Task, Wave
 from engine.run import Run
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from engine.errors import Invalid
 from engine.graph import Graph
-from engine.model import Gate, Ref, Task, TaskId
+from engine.model import Commit, Gate, Kind, Ref, Task, TaskId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +78,15 @@ def is_after(task: Task) -> bool:
 def passed(gate: Task) -> Task:
     """The task that a gate before its node has held back."""
     return replace(gate, id=TaskId(gate.id.rpartition(".")[0]), gate=None)
+
+
+def counted(commit: Commit) -> int:
+    """How many tasks a commit adds to those that `max_tasks` counts; one that is held back has been counted."""
+    if not commit.opened or (commit.kind is Kind.RESUME and commit.task is not None and _is_before(commit.task)):
+        return 0
+    first = commit.opened[0]
+    return len(commit.opened) if first.gate is None or _is_before(first) else 0
+
+
+def _is_before(task: Task) -> bool:
+    return task.gate is not None and task.gate.handles is None

@@ -12,45 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import cmp_to_key
 from itertools import pairwise
 
-from engine.errors import StateInvalid
+from engine.fold import Edit, Entry, Order, by_edits, fold, writes_of
 from engine.graph import ERROR_HANDLE, Graph
 from engine.model import EDITS, Commit, ErrorInfo, Folded, Ref, Task, TaskId, Updates
+from engine.sources import Sources
 from engine.state import State, check_merged, durable, fleeting, initial, reduced
-from reducers._errors import UpdateError
-from reducers._overwrite import is_overwrite
-
-Order = tuple[int, int, int]
-
-
-@dataclass(slots=True)
-class Entry:
-    """A commit in the causal graph. `at` is its place on the line, `state` what its descendants start from."""
-
-    ref: Ref
-    at: int
-    order: Order
-    state: State
-    writes: Updates = ()
-    fleeting: Updates = ()
-    causes: tuple[Ref, ...] = ()
-    edges: tuple[int, ...] = ()
-    dominator: Ref | None = None
-    depth: int = 0
-    error: ErrorInfo | None = None
-    task_id: str = ""
-    node: str = ""
-    whole: bool = False
-    """Whether its task saw everything that was committed before."""
-
-
-@dataclass(slots=True)
-class Edit:
-    """Writes outside the causal order: each key comes after what was committed before it, before what comes later."""
-
-    ref: Ref
-    at: int
-    writes: Updates
-    fleeting: Updates = ()
 
 
 @dataclass(slots=True)
@@ -75,11 +41,11 @@ class History:
     last: Updates = ()
     opened_at: dict[TaskId, int] = field(default_factory=dict)
     views: dict[TaskId, State] = field(default_factory=dict)
-    sources: dict[str, list[Ref]] = field(default_factory=dict)
-    """Per key that snapshots keep by reference: the commits whose writes make its value after the root."""
+    sources: Sources = field(init=False)
+    """Where the values after the root come from."""
 
-    by_value: set[str] = field(default_factory=set)
-    """Keys of that kind that are kept by value all the same."""
+    def __post_init__(self) -> None:
+        self.sources = Sources(self.graph.state)
 
     # ---- what a task sees
 
@@ -269,7 +235,7 @@ class History:
     def cut(self, entry: Entry) -> None:
         """Fold away everything before a commit that everything active descends from."""
         if self.swallowed:
-            self._keep_by_value()
+            self._lose_sources()
         self._fold_ends()
         self.plain = self.tips == {entry.ref}
         self.base_shown = entry.state if self.plain else self.lasting()
@@ -291,28 +257,20 @@ class History:
         late = self.sorted([self.entries[ref] for ref in self.entries if ref in self.tips and ref not in self.folded])
         self.folded.update((entry.ref, Folded(entry.ref, entry.task_id, entry.fleeting)) for entry in late)
 
-    def _keep_by_value(self) -> None:
-        """Give up the references of keys that were written by commits folded away beside the root."""
+    def _lose_sources(self) -> None:
+        """Forget where the values come from of keys that were written by commits folded away beside the root."""
         assert self.root is not None
         before = self.entries[self.root].state
         for name, value in self.base_shown.items():
-            if self.graph.state[name].reducer.by_reference and before.get(name) != value:
-                self.sources.pop(name, None)
-                self.by_value.add(name)
+            if before.get(name) != value:
+                self.sources.lose(name)
         self.swallowed = False
 
     def _trace(self, entries: Sequence[Entry], edits: Sequence[Edit]) -> None:
-        """Note who wrote the keys that are kept by reference, in the order in which the writes are folded."""
-        names = {name for entry in entries for name, _ in entry.writes}
-        names |= {name for edit in edits for name, _ in edit.writes}
+        """Note who wrote what, in the order in which the writes are folded."""
+        names = {name: 0 for some in (entries, edits) for one in some for name, _ in one.writes}
         for name in names:
-            if self.graph.state[name].reducer.by_reference and name not in self.by_value:
-                found = self.sources.setdefault(name, [])
-                for ref, update in _by_edits(name, entries, edits):
-                    if is_overwrite(update):
-                        found.clear()
-                    if not found or found[-1] != ref:
-                        found.append(ref)
+            self.sources.trace(name, by_edits(name, entries, edits) if edits else writes_of(name, entries))
 
     def adopt(self, graph: Graph, kept: frozenset[str]) -> None:
         """Go on with another version of the workflow: of what was written only these keys count, others begin anew."""
@@ -330,7 +288,7 @@ class History:
             edit.writes, edit.fleeting = of(edit.writes), of(edit.fleeting)
         self.folded = {ref: replace(end, fleeting=of(end.fleeting)) for ref, end in self.folded.items()}
         self.base_shown, self.last = moved(self.base_shown), of(self.last)
-        self.sources = {name: refs for name, refs in self.sources.items() if name in kept}
+        self.sources.adopt(graph.state, kept)
         self.views.clear()
         self.graph = graph
 
@@ -354,43 +312,3 @@ class History:
         if not later and not self.edits:
             return self.base_shown
         return fold(self.graph, self.base_shown, later, self.edits)
-
-
-def fold(graph: Graph, base: State, entries: Sequence[Entry], edits: Sequence[Edit], *, strict: bool = False) -> State:
-    """`base` with the writes of entries in the given (canonical) order, and of edits by the time of their commit.
-
-    With `strict` an update that its reducer refuses raises StateInvalid; else it leaves its key as it was, which
-    happens only in states that are nobody's view.
-    """
-    state = dict(base)
-    edited = {name for edit in edits for name, _ in edit.writes}
-    for entry in entries:
-        for name, update in entry.writes:
-            if name not in edited:
-                _apply(graph, state, name, update, strict)
-    for name in edited:
-        for _, update in _by_edits(name, entries, edits):
-            _apply(graph, state, name, update, strict)
-    return state
-
-
-def _apply(graph: Graph, state: State, name: str, update: object, strict: bool) -> None:
-    try:
-        state[name] = reduced(graph.state[name], state.get(name), update)
-    except UpdateError as error:
-        if strict:
-            raise StateInvalid(name, str(error)) from None
-
-
-def _by_edits(name: str, entries: Sequence[Entry], edits: Sequence[Edit]) -> Iterable[tuple[Ref, object]]:
-    """The updates of one key: what was committed before an edit, the edit, what was committed after it."""
-    done = -1
-    mine = [edit for edit in edits if any(key == name for key, _ in edit.writes)]
-    for edit in (*mine, None):
-        until = edit.at if edit else None
-        for entry in entries:
-            if done < entry.at and (until is None or entry.at < until):
-                yield from ((entry.ref, update) for key, update in entry.writes if key == name)
-        if edit:
-            yield from ((edit.ref, update) for key, update in edit.writes if key == name)
-            done = edit.at

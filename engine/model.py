@@ -351,25 +351,6 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """The state of a run at a commit that everything active descends from.
-
-    `values` holds keys by content, `refs` the keys that are kept by reference: the commits that wrote them, in order,
-    the first of which may be an overwrite. `shown` holds the keys whose shown value differs from the causal one; None
-    where none can differ from here on. `ends` are the commits that nothing follows from, where there are others than
-    this one, `deferred` what earlier commits sent to deferred nodes, and `absorbed` the waves that take no more.
-    """
-
-    values: Mapping[str, Json]
-    refs: Mapping[str, tuple[Ref, ...]]
-    shown: Mapping[str, Json] | None = None
-    max_level: int = 0
-    ends: tuple[Folded, ...] = ()
-    deferred: tuple[Arrival, ...] = ()
-    absorbed: tuple[Wave, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunHead:
     """The row of a run: what stays fixed, and where it stands."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -24,8 +24,9 @@ class Reducer:
 
     `reduce(current, update)` gets None for an absent value, changes neither of them, and raises an UpdateError for what
     does not fit. `empty` is MISSING where a key is absent until written, `types` are the JSON Schema types that fit
-    (None: any), `by_reference` says that snapshots name the commits instead of repeating the value, and
-    `normalise(update, origin)` is applied once, when the update is committed. `effect(current, update, path)` says
+    (None: any), `collects` says that it adds items to a list, `replaces` that nothing is left of the value before, and
+    `normalise(update, origin)` is applied once, when the update is committed. `fold(current, updates)` is `reduce` for
+    one update after the other, where that can be done faster. `effect(current, update, path)` says
     what an update does to a place inside the value, `stable(value, path)` names a place by what does not move, and
     `located(value, path)` says where a place with such a name is.
     """
@@ -34,7 +35,9 @@ class Reducer:
     reduce: Callable[[Any, Any], Any]
     empty: Any = MISSING
     types: frozenset[str] | None = None
-    by_reference: bool = False
+    collects: bool = False
+    replaces: bool = False
+    fold: Callable[[Any, Iterable[Any]], Any] | None = None
     normalise: Callable[[Any, str], Any] | None = None
     effect: Callable[[Any, Any, Path], Effect] | None = None
     stable: Callable[[Any, Path], Path] | None = None
@@ -50,7 +53,9 @@ def reducer(name: str) -> Reducer:
         reduce=module.reduce,
         empty=getattr(module, "EMPTY", MISSING),
         types=getattr(module, "TYPES", None),
-        by_reference=getattr(module, "BY_REFERENCE", False),
+        collects=getattr(module, "COLLECTS", False),
+        replaces=getattr(module, "REPLACES", False),
+        fold=getattr(module, "fold", None),
         normalise=getattr(module, "normalise", None),
         effect=getattr(module, "effect", None),
         stable=getattr(module, "stable", None),

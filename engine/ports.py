@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from engine.claims import Claim, ClaimRow, Claims
 from engine.dead_letters import DeadLetter, DeadLetters
@@ -13,12 +13,12 @@ from engine.model import Ref, RunHead, RunId, RunStatus, TaskId
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitRow:
+class CommitRow(NamedTuple):
     """A commit as it is stored: what is searched by, `body` (the encoded commit), and a snapshot where one is due.
 
-    `base` is the ref of the newest row with a snapshot on the line up to this one (itself, if it has one). `version`
-    is the version of the run that the commit was planned on, `epoch` the lease under which it was made.
+    A tuple, for thousands are read at once. `base` is the ref of the newest row with a snapshot on the line up to this
+    one (itself, if it has one). `version` is the version of the run that the commit was planned on, `epoch` the lease
+    under which it was made.
     """
 
     run_key: int

@@ -6,30 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.activation import limit_error
+from engine.fold import Entry
 from engine.graph import Graph
-from engine.history import Entry
 from engine.lines import jumps_of
 from engine.migration import adopt
-from engine.model import Commit, Folded, Kind, Ref, RunHead, TaskId, TaskStatus, make_ref
+from engine.missing import MISSING
+from engine.model import Commit, Folded, Kind, RunHead, TaskId, TaskStatus
 from engine.ports import CommitRow, EventRow
 from engine.progress import Injection, Progress
-from engine.record import decode, read_snapshot, snapshot
+from engine.record import decode
 from engine.run import Run
-from engine.state import State, durable, fleeting, initial, reduced
+from engine.snapshots import Referred, Snapshot, write_snapshot
+from engine.sources import kept_at
+from engine.state import State, durable, fleeting, folded, initial
 
 RUN_NOTES = TaskId("@run")
 """What events that concern a run as a whole are filed under, where those of tasks have the task's id."""
-MIN_SNAPSHOT_WEIGHT = 8192
+MIN_ROWS, MIN_WEIGHT = 16, 32 * 1024
+"""So many rows lie between two snapshots, or rows of so many bytes: less is read in no time."""
 OUTWEIGH = 4
-
-
-def wanted_refs(rows: Sequence[CommitRow]) -> tuple[Ref, ...]:
-    """The commits outside `rows` that the snapshot of the first row refers to."""
-    if not rows or rows[0].snapshot is None:
-        return ()
-    given = {make_ref(row.run_key, row.seq) for row in rows}
-    refs = dict.fromkeys(ref for found in read_snapshot(rows[0]).refs.values() for ref in found)
-    return tuple(ref for ref in refs if ref not in given)
+"""So many times a snapshot is outweighed by the rows since the one before."""
 
 
 def versions_in(rows: Sequence[CommitRow]) -> list[int]:
@@ -39,16 +35,19 @@ def versions_in(rows: Sequence[CommitRow]) -> list[int]:
 
 
 def replay(
-    run: Run, rows: Sequence[CommitRow], others: Iterable[CommitRow] = (), graphs: Mapping[int, Graph] | None = None
+    run: Run,
+    rows: Sequence[CommitRow],
+    snapshot: Snapshot | None = None,
+    referred: Referred | None = None,
+    graphs: Mapping[int, Graph] | None = None,
 ) -> Run:
-    """Take up the rows of a line, oldest first. The first one starts the run or has a snapshot; `others` are the rows
-    that the snapshot refers to. Rows of runs that this one was forked from come before its own. `graphs` are the
-    versions of the workflow that the line changes to."""
+    """Take up the rows of a line, oldest first. The first one starts the run or has the snapshot; `referred` is what
+    this refers to. Rows of runs that this one was forked from come before its own. `graphs` are the versions of the
+    workflow that the line changes to."""
     run.inherited = bool(rows) and rows[0].run_key != run.key
     rest: Sequence[CommitRow] = rows
-    if rows and rows[0].snapshot is not None:
-        referred = {make_ref(row.run_key, row.seq): decode(row) for row in (*others, rows[0])}
-        begin_at(run, rows[0], referred)
+    if snapshot is not None:
+        begin_at(run, rows[0], snapshot, referred or Referred())
         rest = rows[1:]
     for row in rest:
         if run.inherited and row.run_key == run.key:
@@ -57,19 +56,16 @@ def replay(
         if graphs and commit.versions is not None:
             adopt(run, graphs[commit.versions[1]])
         run.take(commit)
-        run.weight += len(row.body)
+        run.weigh(commit, len(row.body))
         run.base = row.base
     return run
 
 
-def begin_at(run: Run, row: CommitRow, referred: Mapping[Ref, Commit]) -> None:
+def begin_at(run: Run, row: CommitRow, found: Snapshot, referred: Referred) -> None:
     """Start from a cut: its snapshot is the state, and all that is active was activated by it."""
-    found, commit = read_snapshot(row), referred[make_ref(row.run_key, row.seq)]
+    commit = decode(row)
     history = run.history
-    state = initial(run.graph)
-    state.update(found.values)
-    for name, refs in found.refs.items():
-        state[name] = _folded(run, name, (commit if ref == commit.ref else referred[ref] for ref in refs))
+    state = _state_at(run, found, referred)
     order = run.order_of(commit) if commit.task is not None else (commit.level or 0, -1, -1)
     history.clock, history.max_level, history.root = 1, found.max_level, commit.ref
     writes, history.last = durable(run.graph, commit.writes), fleeting(run.graph, commit.writes)
@@ -79,20 +75,29 @@ def begin_at(run: Run, row: CommitRow, referred: Mapping[Ref, Commit]) -> None:
         run.recent = None
     root = Entry(commit.ref, 1, order, state, writes, history.last, error=error, task_id=task_id)
     history.entries = {commit.ref: root}
-    history.sources = {name: list(refs) for name, refs in found.refs.items()}
     history.folded = {end.ref: end for end in found.ends or (Folded(commit.ref, task_id, history.last),)}
     history.tips, history.plain = set(history.folded), found.shown is None
     history.base_shown = state if found.shown is None else {**state, **found.shown}
-    first = initial(run.graph)
-    history.by_value = {
-        name for name, key in run.graph.state.items()
-        if key.reducer.by_reference and name not in found.refs and state.get(name) != first.get(name)
-    }  # fmt: skip
     run.frontier.absorbed.update(found.absorbed)
     for arrival in found.deferred:
         run.frontier.deferred.setdefault(arrival.wave.node, []).append(arrival)
-    run.cut_at, run.base, run.weight = commit.ref, commit.ref, 0
+    run.begin_weighing(commit.ref)
+    run.cut_at = commit.ref
     _activate(run, commit)
+
+
+def _state_at(run: Run, found: Snapshot, referred: Referred) -> State:
+    """The state of a snapshot, with where its values come from."""
+    state, sources = initial(run.graph), run.history.sources
+    state.update(found.values)
+    for name, source in found.named():
+        absent = state.get(name, MISSING)
+        value = folded(run.graph.state[name], referred.start(source, name, absent), referred.updates(source, name))
+        if value is not MISSING:
+            state[name] = value
+    names = filter(sources.follows, (*found.values, *found.sources))
+    sources.kept = {name: found.source(name) for name in names}
+    return state
 
 
 def _activate(run: Run, commit: Commit) -> None:
@@ -110,31 +115,32 @@ def _activate(run: Run, commit: Commit) -> None:
     run.frontier.count(None)
 
 
-def _folded(run: Run, name: str, commits: Iterable[Commit]) -> object:
-    key = run.graph.state[name]
-    value = initial(run.graph).get(name)
-    for commit in commits:
-        for written, update in commit.writes:
-            if written == name:
-                value = reduced(key, value, update)
-    return value
-
-
 def due_snapshot(run: Run, commit: Commit) -> bytes | None:
     """The snapshot to store with a commit: at a cut, where the rows since the last one outweigh it."""
-    if run.cut_at != commit.ref or run.weight < max(MIN_SNAPSHOT_WEIGHT, OUTWEIGH * run.snapshot_size):
+    if run.cut_at != commit.ref or (run.rows < MIN_ROWS and run.weight < MIN_WEIGHT):
+        return None
+    if run.weight < OUTWEIGH * run.snapshot_size:
         return None
     history = run.history
     assert history.root is not None
     state: State = history.entries[history.root].state
-    shown = state if history.plain else history.base_shown
+    shown = None if history.plain else _differing(history.base_shown, state)
     waiting = [arrival for some in run.frontier.deferred.values() for arrival in some if arrival.cause != commit.ref]
-    data = snapshot(
-        run.key, state, history.sources, shown, history.max_level, tuple(history.folded.values()), waiting,
-        run.frontier.absorbed,
+    kept = kept_at(commit.ref, history.sources, state)
+    data = write_snapshot(
+        commit.ref, run.key, kept, max_level=history.max_level, shown=shown, ends=tuple(history.folded.values()),
+        deferred=waiting, absorbed=run.frontier.absorbed,
     )  # fmt: skip
-    run.snapshot_size = len(data)
-    return data if run.weight >= OUTWEIGH * len(data) else None
+    run.snapshot_size = len(data) - kept.paid
+    if run.weight < OUTWEIGH * run.snapshot_size:
+        return None
+    history.sources.keep(kept)
+    run.begin_weighing(commit.ref)
+    return data
+
+
+def _differing(shown: State, state: State) -> State:
+    return {name: value for name, value in shown.items() if name not in state or state[name] is not value}
 
 
 REPORTS = frozenset({"progress", "heartbeat"})

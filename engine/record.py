@@ -1,9 +1,9 @@
 """Commits as they are stored: a compact JSON body each, in which an answer stands once and refs of the own run are
-plain numbers, and a snapshot of the state where the deltas since the last one outweigh it."""
+plain numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from engine.codec import read, write
@@ -16,15 +16,12 @@ from engine.model import (
     Cancelled,
     Commit,
     ErrorInfo,
-    Folded,
     Gate,
-    InterruptId,
     InterruptOpened,
     Kind,
     Ref,
     Reuse,
     RunStatus,
-    Snapshot,
     Task,
     TaskId,
     TaskStatus,
@@ -63,18 +60,18 @@ def _delta(commit: Commit, key: int) -> Iterator[tuple[str, Any]]:
     if commit.closed != (() if commit.task is None else (commit.task.id,)):
         yield "closed", commit.closed
     if commit.waiting:
-        yield "waiting", [_arrival(arrival, key) for arrival in commit.waiting]
+        yield "waiting", [arrival_parts(arrival, key) for arrival in commit.waiting]
     if commit.joined:
-        yield "joined", [_wave(wave) for wave in commit.joined]
+        yield "joined", [wave_parts(wave) for wave in commit.joined]
     if commit.absorbed:
-        yield "absorbed", [_wave(wave) for wave in commit.absorbed]
+        yield "absorbed", [wave_parts(wave) for wave in commit.absorbed]
     if commit.cancelled:
         yield "cancelled", [_cancelled(ended, key) for ended in commit.cancelled]
     if commit.calls:
         yield (
             "calls",
             [
-                [task, _ref(call.fanout, key), call.size, [[slot, _ref(ref, key)] for slot, ref in call.done]]
+                [task, short_ref(call.fanout, key), call.size, [[slot, short_ref(ref, key)] for slot, ref in call.done]]
                 for task, call in commit.calls
             ],
         )
@@ -137,57 +134,43 @@ class Writing(NamedTuple):
     writes: Updates
 
 
+KINDS = {kind.value: kind for kind in Kind}
+STATUSES = {status.value: status for status in RunStatus}
+
+
 def decode(row: CommitRow) -> Commit:
     """The commit of a row."""
-    body = read(row.body)
-    key, ref = row.run_key, make_ref(row.run_key, row.seq)
-    task = _read_task(body["task"], key, None, None) if "task" in body else None
-    closed = body.get("closed")
+    body, key = read(row.body), row.run_key
+    ref, level = make_ref(key, row.seq), row.level
+    found: dict[str, Any] = {}
+    task = found["task"] = _read_task(body["task"], key, None, None) if "task" in body else None
+    if task is not None:
+        found["causes"], found["closed"], found["created_at"] = task.causes, (task.id,), row.at
+    for name, value in body.items():
+        made = _READ.get(name)
+        if made is not None:
+            found[name] = made(value, key)
+        elif name == "opened":
+            found[name] = tuple([_read_task(parts, key, ref, level) for parts in value])
+        elif name == "writes":
+            found[name] = _read_writes(body)
+        elif name == "interrupt":
+            found[name] = _read_interrupt(value, task)
+        elif name != "task":
+            found[name] = value
     return Commit(
-        ref=ref,
-        kind=Kind(row.kind),
-        at=row.at,
-        branch=row.branch,
-        parent=row.parent,
-        task=task,
-        level=row.level,
-        writes=_read_writes(body),
-        causes=_read_refs(body["causes"], key) if "causes" in body else task.causes if task else (),
-        dominator=row.dominator,
-        opened=tuple(_read_task(parts, key, ref, row.level) for parts in body.get("opened", ())),
-        closed=tuple(closed) if closed is not None else (task.id,) if task else (),
-        waiting=tuple(_read_arrival(parts, key) for parts in body.get("waiting", ())),
-        joined=tuple(_read_wave(parts) for parts in body.get("joined", ())),
-        absorbed=tuple(_read_wave(parts) for parts in body.get("absorbed", ())),
-        cancelled=tuple(_read_cancelled(parts, key) for parts in body.get("cancelled", ())),
-        calls=tuple(_read_call(parts, key) for parts in body.get("calls", ())),
-        chosen=tuple(body["chosen"]) if "chosen" in body else None,
-        handle=body.get("handle"),
-        answer=body.get("answer"),
-        error=ErrorInfo(**body["error"]) if "error" in body else None,
-        usage=Usage(**body["usage"]) if "usage" in body else NO_USAGE,
-        attempt=body.get("attempt", 1),
-        worker=body.get("worker"),
-        created_at=body.get("created_at", row.at if task is not None else None),
-        started_at=body.get("started_at"),
-        interrupt=_read_interrupt(body["interrupt"], task) if "interrupt" in body else None,
-        resolved=tuple(InterruptId(found) for found in body.get("resolved", ())),
-        status=RunStatus(row.status),
-        task_status=TaskStatus(body["task_status"]) if "task_status" in body else None,
-        actor=row.actor,
-        epoch=row.epoch,
-        input_hash=body.get("input_hash"),
-        reused="reused" in body,
-        reuse=Reuse(until=Ref(body["reuse"][0]), interrupts=body["reuse"][1]) if "reuse" in body else None,
-        limits=body.get("limits"),
-        versions=(body["versions"][0], body["versions"][1]) if "versions" in body else None,
-        dropped=tuple(body.get("dropped", ())),
-        goto=tuple(body["goto"]) if "goto" in body else None,
-    )
+        ref=ref, kind=KINDS[row.kind], at=row.at, branch=row.branch, parent=row.parent, level=level,
+        dominator=row.dominator, status=STATUSES[row.status], actor=row.actor, epoch=row.epoch, **found,
+    )  # fmt: skip
+
+
+def writes_of(row: CommitRow) -> Updates:
+    """What a row wrote; the rest of the commit is not made."""
+    return _read_writes(read(row.body))
 
 
 def writing(row: CommitRow) -> Writing:
-    """What a row wrote, and where that stands in canonical order; the rest of the commit is not made."""
+    """What a row wrote, and where that stands in canonical order."""
     body = read(row.body)
     index = task[5] if len(task := body.get("task", ())) > 5 else None
     return Writing(row, make_ref(row.run_key, row.seq), Kind(row.kind), row.node, row.level, index, _read_writes(body))
@@ -196,40 +179,49 @@ def writing(row: CommitRow) -> Writing:
 # ---- refs, waves, tasks, calls
 
 
-def _ref(ref: Ref, key: int) -> int:
+def short_ref(ref: Ref, key: int) -> int:
     """A ref of the own run is its seq, one of another run the whole ref."""
     return seq_of(ref) if run_key_of(ref) == key else ref
 
 
-def _read_ref(number: int, key: int) -> Ref:
+def long_ref(number: int, key: int) -> Ref:
+    """The ref of a number that `short_ref` made."""
     return make_ref(key, number) if number < OWN else Ref(number)
 
 
 def _refs(refs: tuple[Ref, ...], key: int) -> list[int]:
-    return [_ref(ref, key) for ref in refs]
+    return [short_ref(ref, key) for ref in refs]
 
 
 def _read_refs(numbers: list[int], key: int) -> tuple[Ref, ...]:
-    return tuple(_read_ref(number, key) for number in numbers)
+    return tuple([long_ref(number, key) for number in numbers])
 
 
-def _wave(wave: Wave) -> list[Any]:
+def wave_parts(wave: Wave) -> list[Any]:
     return _trimmed([wave.node, wave.rounds or 0, wave.frame or 0, wave.generation or 0])
 
 
-def _read_wave(parts: list[Any]) -> Wave:
+def read_wave(parts: list[Any]) -> Wave:
+    if len(parts) < 3:
+        return Wave(parts[0], tuple(parts[1]) if len(parts) == 2 else ())
     node, rounds, frame, generation = _padded(parts, 4)
     return Wave(node, tuple(rounds or ()), frame or "", generation or "")
 
 
-def _arrival(arrival: Arrival, key: int) -> list[Any]:
-    wave = _wave(arrival.wave)
-    return [arrival.edge, _ref(arrival.cause, key), *([*_padded(wave, 4), arrival.place] if arrival.place else wave)]
+def arrival_parts(arrival: Arrival, key: int) -> list[Any]:
+    """An arrival as a list."""
+    wave = wave_parts(arrival.wave)
+    return [
+        arrival.edge,
+        short_ref(arrival.cause, key),
+        *([*_padded(wave, 4), arrival.place] if arrival.place else wave),
+    ]
 
 
-def _read_arrival(parts: list[Any], key: int) -> Arrival:
+def read_arrival(parts: list[Any], key: int) -> Arrival:
+    """The arrival of a list."""
     edge, cause, *wave = parts
-    return Arrival(edge, _read_ref(cause, key), _read_wave(wave[:4]), wave[4] if len(wave) > 4 else "")
+    return Arrival(edge, long_ref(cause, key), read_wave(wave[:4]), wave[4] if len(wave) > 4 else "")
 
 
 def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[Any]:
@@ -237,7 +229,7 @@ def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[A
     parts = _trimmed(
         [
             task.id,
-            _wave(task.wave),
+            wave_parts(task.wave),
             task.edges or 0,
             0 if opener is not None and task.causes == (opener,) else _refs(task.causes, key),
             0 if level is not None and task.level == level + 1 else task.level,
@@ -267,20 +259,21 @@ def _read_gate(parts: list[Any]) -> Gate:
 
 
 def _read_task(parts: list[Any], key: int, opener: Ref | None, level: int | None) -> Task:
-    task_id, wave, edges, causes, own_level = _padded(parts[:5], 5)
-    index, call, slot, place, gate = (*parts[5:], None, None, None, None, None)[:5]
+    task_id, wave, edges, causes, own_level = parts if len(parts) == 5 else _padded(parts[:5], 5)
+    more: dict[str, Any] = {}
+    if len(parts) > 5:
+        index, call, slot, place, gate = (*parts[5:], None, None, None, None, None)[:5]
+        more = {"index": index, "call": call, "slot": slot, "place": place or ""}
+        if gate is not None:
+            more["gate"] = _read_gate(gate)
     assert causes or opener is not None
     return Task(
-        id=TaskId(task_id),
-        wave=_read_wave(wave),
+        id=task_id,
+        wave=read_wave(wave),
         causes=(opener,) if not causes and opener is not None else _read_refs(causes, key),
         level=own_level or (level or 0) + 1,
         edges=tuple(edges or ()),
-        index=index,
-        call=call,
-        slot=slot,
-        place=place or "",
-        gate=None if gate is None else _read_gate(gate),
+        **more,
     )
 
 
@@ -296,8 +289,30 @@ def _trimmed(parts: list[Any]) -> list[Any]:
 
 def _read_call(parts: list[Any], key: int) -> tuple[TaskId, Call]:
     task, fanout, size, done = parts
-    refs = tuple((slot, _read_ref(ref, key)) for slot, ref in done)
-    return TaskId(task), Call(fanout=_read_ref(fanout, key), size=size, done=refs)
+    refs = tuple((slot, long_ref(ref, key)) for slot, ref in done)
+    return TaskId(task), Call(fanout=long_ref(fanout, key), size=size, done=refs)
+
+
+_READ: Mapping[str, Callable[[Any, int], Any]] = {
+    "causes": _read_refs,
+    "closed": lambda ids, key: tuple(ids),
+    "waiting": lambda found, key: tuple(read_arrival(parts, key) for parts in found),
+    "joined": lambda found, key: tuple(map(read_wave, found)),
+    "absorbed": lambda found, key: tuple(map(read_wave, found)),
+    "cancelled": lambda found, key: tuple(_read_cancelled(parts, key) for parts in found),
+    "calls": lambda found, key: tuple(_read_call(parts, key) for parts in found),
+    "chosen": lambda handles, key: tuple(handles),
+    "error": lambda error, key: ErrorInfo(**error),
+    "usage": lambda usage, key: Usage(**usage),
+    "resolved": lambda ids, key: tuple(ids),
+    "task_status": lambda status, key: TaskStatus(status),
+    "reused": lambda reused, key: True,
+    "reuse": lambda reuse, key: Reuse(until=Ref(reuse[0]), interrupts=reuse[1]),
+    "versions": lambda versions, key: (versions[0], versions[1]),
+    "dropped": lambda addresses, key: tuple(addresses),
+    "goto": lambda nodes, key: tuple(nodes),
+}
+"""What becomes of parts of a body by themselves; the others are as they are, or need more of the commit."""
 
 
 def _read_interrupt(body: dict[str, Any], task: Task | None) -> InterruptOpened:
@@ -348,52 +363,3 @@ def _inside(value: Any, path: list[str | int]) -> Any:
     for part in path:
         value = value[part]
     return value
-
-
-# ---- snapshots
-
-
-def snapshot(
-    key: int,
-    state: Mapping[str, Any],
-    refs: Mapping[str, list[Ref]],
-    shown: Mapping[str, Any],
-    max_level: int,
-    ends: Sequence[Folded] = (),
-    deferred: Iterable[Arrival] = (),
-    absorbed: Iterable[Wave] = (),
-) -> bytes:
-    """A snapshot row: keys by content, keys by reference to the commits that wrote them, and what is shown
-    differently."""
-    body: dict[str, Any] = {
-        "values": {name: value for name, value in state.items() if name not in refs},
-        "refs": {name: _refs(tuple(found), key) for name, found in refs.items()},
-        "level": max_level,
-    }
-    if shown is not state:
-        body["shown"] = {k: v for k, v in shown.items() if k not in state or state[k] is not v}
-    if len(ends) > 1:
-        body["ends"] = [[_ref(end.ref, key), end.task_id, end.fleeting] for end in ends]
-    if late := [_arrival(arrival, key) for arrival in deferred]:
-        body["deferred"] = late
-    if closed := sorted(_wave(wave) for wave in absorbed):
-        body["absorbed"] = closed
-    return write(body)
-
-
-def read_snapshot(row: CommitRow) -> Snapshot:
-    """The snapshot of a row that has one."""
-    assert row.snapshot is not None
-    body = read(row.snapshot)
-    return Snapshot(
-        values=body["values"],
-        refs={name: _read_refs(found, row.run_key) for name, found in body["refs"].items()},
-        shown=body.get("shown"),
-        max_level=body["level"],
-        ends=tuple(
-            Folded(_read_ref(ref, row.run_key), task_id, tuple((name, update) for name, update in writes))
-            for ref, task_id, writes in body.get("ends", ())
-        ),
-        deferred=tuple(_read_arrival(parts, row.run_key) for parts in body.get("deferred", ())),
-        absorbed=tuple(_read_wave(parts) for parts in body.get("absorbed", ())),
-    )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from engine.answer import parse_answer
 from engine.encoding import Encoder
+from engine.fold import Entry, Order
 from engine.frontier import Frontier
-from engine.gates import NO_STOPS, Stops
+from engine.gates import NO_STOPS, Stops, counted
 from engine.graph import DEFAULT_MAX_STEPS, DEFAULT_MAX_TASKS, Graph
-from engine.history import Entry, History, Order
+from engine.history import History
 from engine.missing import MISSING
 from engine.model import (
     CAUSAL,
@@ -73,6 +74,8 @@ class Run:
     task_count: int = 0
     events: int = 0
     weight: int = 0
+    """What the bodies of the rows since the last snapshot weigh, and how many rows that are."""
+    rows: int = 0
     base: Ref | None = None
     frontier: Frontier = field(default_factory=Frontier)
     history: History = field(init=False)
@@ -151,6 +154,16 @@ class Run:
         self._take_history(commit, fresh)
         self.note_outcome(commit)
         self.frontier.count(blockers)
+
+    def weigh(self, commit: Commit, size: int) -> None:
+        """Note what the row of a commit that was taken up weighs."""
+        self.weight, self.rows = self.weight + size, self.rows + 1
+        if commit.writes:
+            self.history.sources.weigh(commit.writes, size)
+
+    def begin_weighing(self, base: Ref) -> None:
+        """The row of the newest commit has a snapshot."""
+        self.base, self.weight, self.rows = base, 0, 0
 
     def _note_item(self, commit: Commit) -> None:
         output = parse_answer(commit.answer).output if commit.answer is not None else None
@@ -270,7 +283,7 @@ class Run:
         self.status = commit.status
         if self.recent is not None and (commit.cancelled or _finishes(commit)):
             self.recent.append(commit)
-        self.task_count += _counted(commit)
+        self.task_count += counted(commit)
         if commit.usage is not NO_USAGE:
             self.usage = self.usage.plus(commit.usage)
         if commit.kind is Kind.FAILURE:
@@ -380,18 +393,6 @@ class Run:
         return self.frontier.tasks.get(task_id)
 
 
-def _counted(commit: Commit) -> int:
-    """How many tasks a commit adds to those that `max_tasks` counts; one that is held back has been counted."""
-    if not commit.opened or (commit.kind is Kind.RESUME and commit.task is not None and _is_before(commit.task)):
-        return 0
-    first = commit.opened[0]
-    return len(commit.opened) if first.gate is None or _is_before(first) else 0
-
-
 def _finishes(commit: Commit) -> bool:
     task = commit.task
     return task is not None and task.id in commit.closed and task.gate is None
-
-
-def _is_before(task: Task) -> bool:
-    return task.gate is not None and task.gate.handles is None

@@ -22,6 +22,34 @@ def reduced(key: StateKey, current: Any, update: Any) -> Any:
     return key.reducer.reduce(current, update)
 
 
+def folded(key: StateKey, current: Any, updates: Iterable[Any], *, strict: bool = False) -> Any:
+    """The value of `key` after updates in their order, MISSING where it is absent, as before. One that the reducer
+    refuses leaves it as it was; with `strict` it raises UpdateError."""
+    pending: list[Any] = []
+    for update in updates:
+        if key.reducer.replaces or is_overwrite(update):
+            current, pending = reduced(key, None, update), []
+        else:
+            pending.append(update)
+    if len(pending) > 1 and key.reducer.fold is not None:
+        try:
+            return key.reducer.fold(None if current is MISSING else current, pending)
+        except UpdateError:
+            if strict:
+                raise
+    return _one_by_one(key, current, pending, strict)
+
+
+def _one_by_one(key: StateKey, current: Any, updates: Iterable[Any], strict: bool) -> Any:
+    for update in updates:
+        try:
+            current = key.reducer.reduce(None if current is MISSING else current, update)
+        except UpdateError:
+            if strict:
+                raise
+    return current
+
+
 def applied(graph: Graph, state: State, writes: Iterable[tuple[str, Any]]) -> State:
     """`state` with these writes in their order; one that its reducer refuses leaves its key as it was."""
     for name, update in writes:

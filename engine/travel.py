@@ -11,9 +11,9 @@ from engine.address import generation_of, task_id_of
 from engine.commits import Step, next_ref, only_waits
 from engine.control import check_edit
 from engine.errors import Conflict, Invalid
+from engine.fold import Entry
 from engine.gates import held, named
 from engine.graph import Graph
-from engine.history import Entry
 from engine.migration import adopt, carried, migrate
 from engine.model import (
     END,

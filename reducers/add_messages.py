@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 from reducers._effect import Effect, Path
@@ -11,28 +12,37 @@ from reducers._errors import misfit
 
 EMPTY: list[Any] = []
 TYPES: frozenset[str] | None = frozenset({"array"})
-BY_REFERENCE = True
+COLLECTS = True
 
 _GONE = object()
 
 _MEMO_SIZE = 64
 _MEMO: OrderedDict[int, tuple[list[Any], dict[str, int]]] = OrderedDict()
-"""The lists made last, with the places of their ids: a conversation that grows is not read anew at each message."""
+"""The lists made last, with where the messages stand by their ids: a conversation that grows is not read anew at each
+message. A list shares what is known with the one that it was made of, and with others that were made of that one: each
+id that it has is there, and each place has to be looked at."""
 
 
 def reduce(current: Any, update: Any) -> Any:
     """A new list of messages. Raises UpdateError for an entry that is no object, and for a removal without id."""
+    return fold(current, (update,))
+
+
+def fold(current: Any, updates: Iterable[Any]) -> Any:
+    """All updates in their order, with one copy of the list. Raises UpdateError as `reduce`."""
     if current is None:
         current = EMPTY
     if not isinstance(current, list):
         raise misfit("current value", "an array of messages", current)
-    messages = list(current)
-    places = _known_places(current)
-    removed = sum(_apply(messages, places, entry) for entry in _entries(update))
-    if removed:
-        return [message for message in messages if message is not _GONE]
-    _remember(messages, places)
-    return messages
+    made = _Messages(list(current), _known_places(current))
+    for update in updates:
+        for entry in _entries(update):
+            made.apply(entry)
+        made.settle()
+    if made.removed:
+        return [message for message in made.messages if message is not _GONE]
+    _remember(made.messages, made.places)
+    return made.messages
 
 
 def normalise(update: Any, origin: str) -> Any:
@@ -63,7 +73,7 @@ def _is_removal(entry: dict[str, Any]) -> bool:
 def _known_places(messages: list[Any]) -> dict[str, int]:
     """Where each id stands; of a list that this function made lately, without reading it again."""
     known = _MEMO.get(id(messages))
-    return known[1].copy() if known is not None and known[0] is messages else _places(messages)
+    return known[1] if known is not None and known[0] is messages else _places(messages)
 
 
 def _remember(messages: list[Any], places: dict[str, int]) -> None:
@@ -76,29 +86,64 @@ def _places(messages: list[Any]) -> dict[str, int]:
     """Where each id stands; of two messages with one id (after an overwrite) the first counts."""
     places: dict[str, int] = {}
     for place, message in enumerate(messages):
-        if isinstance(message, dict) and isinstance(message.get("id"), str):
-            places.setdefault(message["id"], place)
+        if isinstance(name := _id_of(message), str):
+            places.setdefault(name, place)
     return places
 
 
-def _apply(messages: list[Any], places: dict[str, int], entry: Any) -> bool:
-    """Apply one entry in place; whether it removed a message."""
-    if not isinstance(entry, dict):
-        raise misfit("message", "an object", entry)
-    name = entry.get("id")
-    if _is_removal(entry):
+class _Messages:
+    """A list that is changed entry by entry."""
+
+    __slots__ = ("gone", "messages", "places", "removed")
+
+    def __init__(self, messages: list[Any], places: dict[str, int]) -> None:
+        self.messages, self.places, self.removed, self.gone = messages, places, False, list[str]()
+
+    def apply(self, entry: Any) -> None:
+        """Append, replace or remove a message. Raises UpdateError."""
+        if not isinstance(entry, dict):
+            raise misfit("message", "an object", entry)
+        name = entry.get("id")
+        if _is_removal(entry):
+            self._remove(name)
+        elif isinstance(name, str) and (place := self._place(name)) is not None:
+            self.messages[place] = entry
+        else:
+            if isinstance(name, str):
+                self.places[name] = len(self.messages)
+            self.messages.append(entry)
+
+    def _remove(self, name: Any) -> None:
         if not isinstance(name, str):
             raise misfit("id of the message to remove", "a string", name)
-        if (place := places.pop(name, None)) is not None:
-            messages[place] = _GONE
-            return True
-    elif isinstance(name, str) and name in places:
-        messages[places[name]] = entry
-    else:
-        if isinstance(name, str):
-            places[name] = len(messages)
-        messages.append(entry)
-    return False
+        if (place := self._place(name)) is not None:
+            self.messages[place] = _GONE
+            if not self.removed:
+                self.places, self.removed = dict(self.places), True  # others share what is known
+            del self.places[name]
+            self.gone.append(name)
+
+    def settle(self) -> None:
+        """An update is over: of two messages with one id (after an overwrite) the other one counts from now on, where
+        the first was removed."""
+        for name in self.gone:
+            if name not in self.places and (place := self._find(name)) is not None:
+                self.places[name] = place
+        self.gone.clear()
+
+    def _place(self, name: str) -> int | None:
+        """Where a message stands. What another list knows of its id has to be looked at."""
+        place = self.places.get(name)
+        if place is None or (place < len(self.messages) and _id_of(self.messages[place]) == name):
+            return place
+        return self._find(name)
+
+    def _find(self, name: str) -> int | None:
+        return next((at for at, message in enumerate(self.messages) if _id_of(message) == name), None)
+
+
+def _id_of(message: Any) -> Any:
+    return message.get("id") if isinstance(message, dict) else None
 
 
 def effect(current: Any, update: Any, path: Path) -> Effect:
@@ -113,8 +158,7 @@ def stable(value: Any, path: Path) -> Path:
     """The path with the id of a message for its index, which changes as others are removed."""
     if not path or not isinstance(path[0], int) or not isinstance(value, list) or path[0] >= len(value):
         return path
-    message = value[path[0]]
-    name = message.get("id") if isinstance(message, dict) else None
+    name = _id_of(value[path[0]])
     return (name, *path[1:]) if isinstance(name, str) else path
 
 
@@ -122,6 +166,5 @@ def located(value: Any, path: Path) -> Path:
     """The path with the index of the message for its id; one that is not there has the index after the last."""
     if not path or not isinstance(path[0], str) or not isinstance(value, list):
         return path
-    ids = (message.get("id") if isinstance(message, dict) else None for message in value)
-    places = (place for place, name in enumerate(ids) if name == path[0])
+    places = (place for place, message in enumerate(value) if _id_of(message) == path[0])
     return (next(places, len(value)), *path[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from reducers._effect import Effect, Path
@@ -9,7 +10,7 @@ from reducers._errors import misfit
 
 EMPTY: list[Any] = []
 TYPES: frozenset[str] | None = frozenset({"array"})
-BY_REFERENCE = True
+COLLECTS = True
 
 
 def reduce(current: Any, update: Any) -> Any:
@@ -21,6 +22,17 @@ def reduce(current: Any, update: Any) -> Any:
     if isinstance(update, list):
         return [*current, *update]
     return [*current, update]
+
+
+def fold(current: Any, updates: Iterable[Any]) -> Any:
+    """All updates in their order, with one copy of the list. Raises UpdateError as `reduce`."""
+    found: list[Any] = []
+    for update in updates:
+        if isinstance(update, list):
+            found += update
+        else:
+            found.append(update)
+    return reduce(current, found)
 
 
 def effect(current: Any, update: Any, path: Path) -> Effect:

@@ -7,6 +7,7 @@ from typing import Any
 from reducers._effect import Effect, Path
 
 TYPES: frozenset[str] | None = None
+REPLACES = True
 
 
 def reduce(current: Any, update: Any) -> Any:

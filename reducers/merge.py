@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from reducers._effect import Effect, Path
@@ -20,6 +21,30 @@ def reduce(current: Any, update: Any) -> Any:
     if not isinstance(update, dict):
         raise misfit("update", "an object", update)
     return _merged(current, update)
+
+
+def fold(current: Any, updates: Iterable[Any]) -> Any:
+    """All updates in their order, with one copy of each object that changes. Raises UpdateError as `reduce`."""
+    merged: dict[str, Any] = dict(reduce(current, EMPTY))
+    own = {id(merged): merged}
+    for update in updates:
+        if not isinstance(update, dict):
+            raise misfit("update", "an object", update)
+        _merge_into(merged, update, own)
+    return merged
+
+
+def _merge_into(target: dict[str, Any], update: dict[str, Any], own: dict[int, dict[str, Any]]) -> None:
+    """Merge into an object that is ours; `own` are all that are."""
+    for key, value in update.items():
+        before = target.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            if id(before) not in own:
+                before = target[key] = dict(before)
+                own[id(before)] = before
+            _merge_into(before, value, own)
+        else:
+            target[key] = value
 
 
 def _merged(current: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:

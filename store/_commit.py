@@ -29,8 +29,7 @@ def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int])
     try:
         _create(connection, batch, versions)
         if batch.commits:
-            values = map(rows.commit_values, batch.commits)
-            _append(connection, sql.INSERT_COMMIT, sql.INSERT_COMMIT_AT, gaps.get("commits"), values)
+            _append(connection, sql.INSERT_COMMIT, sql.INSERT_COMMIT_AT, gaps.get("commits"), iter(batch.commits))
         created = {head.key for head in batch.created}
         _move(connection, [head for key, head in batch.heads.items() if key not in created], versions, statuses)
         if batch.events:

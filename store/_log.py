@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Table, and_, bindparam, literal_column, null, select
 
-from engine.ports import LoggedCommit, LoggedEvent
+from engine.ports import CommitRow, LoggedCommit, LoggedEvent
 from store import _rows as rows
 from store._statements import first_rows, named, picked
 from store._tables import commits, events
@@ -57,7 +57,7 @@ END = tuple(_top(table) for table in LOGGED)
 def commit_of(row: Sequence[Any]) -> LoggedCommit:
     """A commit of a row of COMMITS."""
     *columns, place, before = row
-    return LoggedCommit(place=place, row=rows.commit_row(tuple(columns)), before=before)
+    return LoggedCommit(place=place, row=CommitRow._make(columns), before=before)
 
 
 def event_of(row: Sequence[Any]) -> LoggedEvent:

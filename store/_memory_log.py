@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 
 from engine.ports import CommitRow, EventRow, LoggedCommit, LoggedEvent
@@ -20,7 +19,7 @@ class MemoryLog:
     def add_commit(self, row: CommitRow) -> None:
         commit, event = self.end
         self.end = (commit + 1, event)
-        self._commits[commit + 1] = row if row.snapshot is None else replace(row, snapshot=None)
+        self._commits[commit + 1] = row if row.snapshot is None else row._replace(snapshot=None)
         self._places[row.run_key, row.seq] = commit + 1
 
     def add_event(self, row: EventRow) -> None:

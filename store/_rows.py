@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -14,7 +14,7 @@ from store._json import from_text, to_text
 
 Row = Sequence[Any]
 
-COMMIT = tuple(field.name for field in fields(CommitRow))
+COMMIT = CommitRow._fields
 EVENT = tuple(field.name for field in fields(EventRow))
 TIMER = tuple(field.name for field in fields(TimerRow))
 ASSIGNED = ("assignee", "claimed_at")
@@ -22,7 +22,6 @@ INTERRUPT = tuple(field.name for field in fields(InterruptRow) if field.name not
 WORKER = tuple(field.name for field in fields(WorkerRow))
 CLAIM = tuple(field.name for field in fields(ClaimRow))
 
-commit_values = attrgetter(*COMMIT)
 timer_values = attrgetter(*TIMER)
 
 RUN = (
@@ -111,9 +110,9 @@ def run_head(row: Row) -> RunHead:
     )
 
 
-def commit_row(row: Row) -> CommitRow:
-    """A commit of the columns COMMIT."""
-    return CommitRow(**dict(zip(COMMIT, row, strict=True)))
+def commit_rows(found: Iterable[Row]) -> list[CommitRow]:
+    """Commits of the columns COMMIT."""
+    return list(map(CommitRow._make, found))
 
 
 def event_values(event: EventRow) -> Row:

@@ -108,7 +108,7 @@ class SqliteStore(SqliteFile):
         def read(number: int, before: CommitRow | None) -> list[CommitRow]:
             start = before.seq + 1 if before else first
             given = {"run_key": run_key, "first": start, "last": min(last, start + number - 1)}
-            return [rows.commit_row(row) for row in self._read(sql.COMMITS, **given)]
+            return rows.commit_rows(self._read(sql.COMMITS, **given))
 
         return await in_slices(last - first + 1, read)
 
@@ -116,7 +116,7 @@ class SqliteStore(SqliteFile):
         found: list[CommitRow] = []
         for start in range(0, len(refs), SLICE):
             some = to_text(refs[start : start + SLICE])
-            found += [rows.commit_row(row) for row in self._read(sql.COMMITS_AT, refs=some)]
+            found += rows.commit_rows(self._read(sql.COMMITS_AT, refs=some))
             await asyncio.sleep(0)
         return found
 
@@ -126,7 +126,7 @@ class SqliteStore(SqliteFile):
 
         def read(number: int, last: CommitRow | None) -> list[CommitRow]:
             given = {"run_key": run_key, "before": last.seq if last else before, "limit": number}
-            return [rows.commit_row(row) for row in self._read(sql.COMMITS_BEFORE, **given)]
+            return rows.commit_rows(self._read(sql.COMMITS_BEFORE, **given))
 
         return await in_slices(limit, read)
 
@@ -134,11 +134,11 @@ class SqliteStore(SqliteFile):
         """Window by window: there is no index by node, which each commit would have to pay for."""
         found: list[CommitRow] = []
         newest = self._read(sql.COMMITS_BEFORE, run_key=run_key, before=before, limit=1)
-        last = rows.commit_row(newest[0]).seq if newest else 0
+        last = rows.commit_rows(newest)[0].seq if newest else 0
         while last > 0 and len(found) < limit:
             first = max(last - lists.WINDOW + 1, 1)
             given = {"run_key": run_key, "first": first, "last": last, "node": node, "limit": limit - len(found)}
-            found += [rows.commit_row(row) for row in self._read(sql.COMMITS_OF_NODE, **given)]
+            found += rows.commit_rows(self._read(sql.COMMITS_OF_NODE, **given))
             last = first - 1
             await asyncio.sleep(0)
         return found
@@ -148,14 +148,14 @@ class SqliteStore(SqliteFile):
         for start in range(first, last + 1, lists.WINDOW):
             end = min(last, start + lists.WINDOW - 1)
             given = {"run_key": run_key, "first": start, "last": end, "text": text}
-            found += [rows.commit_row(row) for row in self._read(sql.COMMITS_HOLDING, **given)]
+            found += rows.commit_rows(self._read(sql.COMMITS_HOLDING, **given))
             await asyncio.sleep(0)
         return found
 
     async def turns(self, run_key: int) -> list[CommitRow]:
         def read(number: int, last: CommitRow | None) -> list[CommitRow]:
             given = {"run_key": run_key, "after": last.seq if last else 0, "limit": number}
-            return [rows.commit_row(row) for row in self._read(sql.TURNS, **given)]
+            return rows.commit_rows(self._read(sql.TURNS, **given))
 
         return await in_slices(sys.maxsize, read)
 

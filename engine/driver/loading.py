@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from engine.driver.known import Known
 from engine.errors import NotFound
 from engine.gates import stops_of
 from engine.graph import Graph, deep_merge
@@ -13,7 +14,7 @@ from engine.lines import Segment, branch_at, branches_of, jumps_of, line_to, ver
 from engine.migration import adopt
 from engine.model import Commit, Reuse, RunHead, TaskId, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, EventRow, Store
-from engine.rebuild import RUN_NOTES, replay, restore_notes, restore_progress, settle_totals, versions_in, wanted_refs
+from engine.rebuild import RUN_NOTES, replay, restore_notes, restore_progress, settle_totals, versions_in
 from engine.recall import Recall
 from engine.record import decode
 from engine.run import Run
@@ -29,6 +30,7 @@ class Loader:
 
     store: Store
     graph: Callable[[str, int], Awaitable[Graph]]
+    known: Known = field(default_factory=Known)
 
     async def at_head(self, head: RunHead) -> Run:
         """A run as it stands, with what happened to its open tasks, ready to go on."""
@@ -58,10 +60,11 @@ class Loader:
 
     async def _replayed(self, head: RunHead, rows: Sequence[CommitRow], version: int) -> Run:
         """A run from the rows of a line, which begins with this version of its workflow."""
-        others = await self.store.commits_at(refs) if (refs := wanted_refs(rows)) else []
+        snapshot = self.known.snapshot(rows[0]) if rows[0].snapshot is not None else None
+        referred = await self.known.referred(self.store, snapshot) if snapshot is not None else None
         run = new_run(head, await self.graph(head.workflow_id, version))
         graphs = {to: await self.graph(head.workflow_id, to) for to in versions_in(rows)}
-        return replay(run, rows, others, graphs)
+        return replay(run, rows, snapshot, referred, graphs)
 
     async def follow(self, run: Run, commit: Commit) -> None:
         """Have a run that is read commit by commit take up the next one of its line."""

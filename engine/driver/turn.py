@@ -104,10 +104,8 @@ class Turn:
 
     def _row(self, run: Run, commit: Commit) -> CommitRow:
         body = encode(commit)
-        run.weight += len(body)
+        run.weigh(commit, len(body))
         data = due_snapshot(run, commit)
-        if data is not None:
-            run.base, run.weight = commit.ref, 0
         return CommitRow(
             run_key=run.key,
             seq=seq_of(commit.ref),

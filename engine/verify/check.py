@@ -14,6 +14,7 @@ from engine.graph import Graph, deep_merge
 from engine.joins import check_quorum
 from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
+from engine.snapshots import Snapshot, read_snapshot
 from engine.state import State, applied, changed, initial
 from engine.verify import eager
 from engine.verify.asked import asked_right
@@ -88,6 +89,7 @@ class _Check:
     problems: list[str] = field(default_factory=list)
     open: dict[str, Task] = field(default_factory=dict)
     waiting: list[Arrival] = field(default_factory=list)
+    snapshots: dict[Ref, Snapshot] = field(default_factory=dict)
 
     def say(self, commit: Commit, problem: str, wrong: bool) -> None:
         if wrong:
@@ -122,8 +124,10 @@ class _Check:
         self.open = {name: task for name, task in self.open.items() if name not in commit.closed}
         self.open.update((opened.id, opened) for opened in commit.opened)
         self.say(commit, f"it opens '{again and again[0].node}' twice", bool(again))
-        if own and row.snapshot is not None:
-            self._check_snapshot(row, commit)
+        if row.snapshot is not None:
+            self.snapshots[commit.ref] = read_snapshot(row)
+            if own:
+                self._check_snapshot(commit, self.snapshots[commit.ref])
 
     def _change(self, commit: Commit, change: Change) -> None:
         """Have everything so far stand in another version."""
@@ -278,12 +282,14 @@ class _Check:
 
     # ---- snapshots
 
-    def _check_snapshot(self, row: CommitRow, commit: Commit) -> None:
-        line, kept = self.line, record.read_snapshot(row)
+    def _check_snapshot(self, commit: Commit, kept: Snapshot) -> None:
+        line = self.line
         here, graph = line.at[commit.ref], line.graph
-        state = {**initial(graph), **kept.values, **{name: initial(graph)[name] for name in kept.refs}}
-        for name, refs in kept.refs.items():
-            applied(graph, state, [w for one in line.of(refs) for w in one.writes if w[0] == name])
+        state = {**initial(graph), **kept.values}
+        for name, source in kept.named():
+            if source.base is not None:
+                state[name] = self.snapshots[source.base].values[name]
+            applied(graph, state, [w for one in line.of(source.refs()) for w in one.writes if w[0] == name])
         causal, shown = line.fold(line.past[commit.ref], here), line.fold(-1, here)
         self.say(commit, "its snapshot is another state", state != causal or {**state, **(kept.shown or {})} != shown)
 

@@ -199,6 +199,7 @@ class World:
         """Delete the run in memory, the newest of the store, as if it had never been."""
         key = self.here.run.key
         self._forget()
+        self.loader.known.clear()  # the number of the run will be that of another one
         for kept in (self.store.rows, self.store.noted, self.store.due):
             del kept[key]
         gone = self.store.heads.pop(key).id

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import Invalid
-from engine.history import Entry, History
+from engine.fold import Entry
+from engine.history import History
 from engine.model import Ref
 from tests.builders import chain, document, graph_of, route, task, writes
 from tests.simulation.world import World

@@ -48,7 +48,7 @@ def test_a_reducer_has_what_its_module_says():
     assert found.normalise is add_messages.normalise
     assert found.empty == []
     assert found.types == {"array"}
-    assert found.by_reference
+    assert found.collects
 
 
 def test_what_a_module_does_not_say_has_a_default():
@@ -57,7 +57,7 @@ def test_what_a_module_does_not_say_has_a_default():
     assert found.empty is MISSING
     assert found.types is None
     assert found.normalise is None
-    assert not found.by_reference
+    assert not found.collects
 
 
 @pytest.mark.parametrize("name", ["nope", "_errors", "", "reducers.add"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from engine import rebuild
+from engine import rebuild, sources
+from engine.codec import write
 from engine.model import RunStatus
-from engine.record import read_snapshot
 from engine.run import Run
+from engine.snapshots import read_snapshot
 from tests.builders import document, graph_of, route, task, writes
+from tests.fakes import ready
 from tests.simulation.world import World
 
 STATE: dict[str, Any] = {
@@ -18,6 +21,8 @@ STATE: dict[str, Any] = {
     "msgs": {"type": "array", "reducer": "add_messages"},
     "n": {"type": "integer", "reducer": "add"},
     "last": {"type": "string"},
+    "about": {"type": "object", "reducer": "merge"},
+    "page": {"type": "string"},
 }
 LOOP = [("__start__", "a"), ("a", "r"), ("r:again", "a"), ("r:done", "__end__")]
 KILOBYTE = "x" * 1000
@@ -26,8 +31,14 @@ KILOBYTE = "x" * 1000
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Snapshots wherever one may stand."""
-    monkeypatch.setattr(rebuild, "MIN_SNAPSHOT_WEIGHT", 1)
+    monkeypatch.setattr(rebuild, "MIN_ROWS", 1)
     monkeypatch.setattr(rebuild, "OUTWEIGH", 0)
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values are named as long as they can be."""
+    monkeypatch.setattr(sources, "OUTGROWN", 1000)
 
 
 def chat(rounds: int, **fields: Any) -> World:
@@ -72,29 +83,84 @@ def test_a_snapshot_is_the_state_that_its_commits_make() -> None:
     assert stands(world.run) == before
 
 
-@pytest.mark.usefixtures("eager")
-def test_lists_that_grow_are_kept_by_reference_to_who_wrote_them() -> None:
-    world = chat(3, output_mapping={"log": "t", "msgs": "m"})
+@pytest.mark.usefixtures("eager", "named")
+def test_a_large_value_stands_in_a_snapshot_by_who_wrote_it() -> None:
+    world = chat(4, output_mapping={"log": "t", "last": "t", "about": "a", "n": "n"})
 
-    world.answer("a", {"output": {"t": "one", "m": {"content": "one"}}})
-    world.answer("a", {"output": {"t": "two"}})
+    for number in range(3):
+        world.answer("a", {"output": {"t": KILOBYTE, "a": {f"{number}": KILOBYTE}, "n": 1}})
+    before = stands(world.run)
+    world.crash()
 
     kept = read_snapshot(world.store.rows[1][-1])
-    assert {name: [ref & 0xFF for ref in refs] for name, refs in kept.refs.items()} == {"log": [2, 4], "msgs": [2]}
-    assert set(kept.values) == {"n"}
+    assert kept.values == {"n": 3}
+    assert {name: [ref & 0xFF for ref in source.refs()] for name, source in kept.named()} == {
+        "log": [2, 4, 6], "last": [6], "about": [2, 4, 6],
+    }  # fmt: skip
+    assert stands(world.run) == before
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("eager", "named")
 def test_an_overwrite_forgets_the_commits_before_it() -> None:
     world = chat(4, output_key="log")
 
-    world.answer("a", "one")
-    world.answer("a", {"output": {"__overwrite": True, "value": ["new"]}})
-    world.answer("a", "three")
+    world.answer("a", KILOBYTE)
+    world.answer("a", {"output": {"__overwrite": True, "value": [KILOBYTE]}})
+    world.answer("a", "new")
     world.crash()
 
-    assert [ref & 0xFF for ref in read_snapshot(world.store.rows[1][-1]).refs["log"]] == [4, 6]
-    assert world.state["log"] == ["new", "three"]
+    kept = read_snapshot(world.store.rows[1][-1])
+    assert [[ref & 0xFF for ref in source.refs()] for _, source in kept.named()] == [[4, 6]]
+    assert world.state["log"] == [KILOBYTE, "new"]
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_value_stands_whole_again_when_more_was_written_to_it_than_it_holds() -> None:
+    world = chat(40, output_mapping={"about": "a", "log": "t"})
+
+    for number in range(39):
+        world.answer("a", {"output": {"t": "x", "a": {f"{number % 2}": KILOBYTE}}})
+    before = stands(world.run)
+    kept = [read_snapshot(row) for row in world.store.rows[1] if row.snapshot is not None]
+    world.crash()
+
+    whole = [one.ref & 0xFF for one in kept if "about" in one.values]
+    named = {source.base for one in kept for name, source in one.named() if name == "about"}
+    assert 3 < len(whole) < 20
+    assert {None if base is None else base & 0xFF for base in named} <= {None, *whole}
+    assert max(len(list(source.refs())) for one in kept for name, source in one.named() if name == "about") < 10
+    assert stands(world.run) == before
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_key_that_nobody_wrote_is_in_no_snapshot() -> None:
+    world = chat(3, output_key="n")
+
+    world.answer("a", 1)
+    world.answer("a", 1)
+
+    assert read_snapshot(world.store.rows[1][-1]).values == {"n": 2}
+
+
+@pytest.mark.usefixtures("eager")
+def test_snapshots_of_older_versions_are_read() -> None:
+    """They had all values whole, but for lists, of which they named the commits."""
+    world = chat(4, output_mapping={"log": "t", "last": "t", "about": "a", "n": "n"})
+    for number in range(3):
+        world.answer("a", {"output": {"t": f"{number}", "a": {f"{number}": KILOBYTE}, "n": 1}})
+    rows, state = world.store.rows[1], world.state
+    values = {name: value for name, value in state.items() if name != "log"}
+    rows[-1] = rows[-1]._replace(snapshot=write({"values": values, "refs": {"log": [2, 4, 6]}, "level": 6}))
+    before = stands(world.run)
+
+    world.crash()
+    assert stands(world.run) == before
+    world.turn()
+    world.answer("a", {"output": {"t": "3", "a": {}, "n": 1}})
+    world.crash()
+
+    assert world.status is RunStatus.COMPLETED
+    assert world.state == {**values, "log": ["0", "1", "2", "3"], "last": "3", "n": 4}
 
 
 @pytest.mark.usefixtures("eager")
@@ -146,15 +212,37 @@ def test_storage_is_linear_in_what_was_written(key: str, named: dict[str, str]) 
     assert stored <= 3 * 500 * len(KILOBYTE)
 
 
-def test_a_long_run_is_read_from_its_last_snapshot_on() -> None:
-    world = chat(300, output_mapping={"last": "t"})
-    for _ in range(250):
-        world.answer("a", {"output": {"t": KILOBYTE}})
+SHAPES: dict[str, tuple[str, Callable[[int], Any]]] = {
+    "a counter": ("n", lambda number: 1),
+    "a list that grows": ("log", lambda number: KILOBYTE),
+    "a list that grows by little": ("log", lambda number: 1),
+    "messages of which the last ten are kept": (
+        "msgs",
+        lambda number: [{"id": f"{number}", "t": KILOBYTE}, {"id": f"{number - 10}", "remove": True}],
+    ),
+    "an object that grows": ("about", lambda number: {f"{number}": KILOBYTE}),
+    "an object of which one part changes": ("about", lambda number: {"part": {"number": number, "text": KILOBYTE}}),
+    "a text that is replaced": ("last", lambda number: KILOBYTE),
+}
 
-    rows = world.loader.line(world.head, world.run.seq)
-    try:
-        rows.send(None)
-    except StopIteration as done:
-        count = len(done.value)
 
-    assert count < 20
+@pytest.mark.parametrize(("key", "update"), SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("document", [0, 100_000], ids=["", "beside a large document"])
+def test_what_is_read_and_what_is_stored_is_linear(key: str, update: Callable[[int], Any], document: int) -> None:
+    """A checkpoint is read from few rows, and from little more than what its state holds; snapshots weigh less than
+    what was written."""
+    world = chat(150, output_mapping={key: "new", "page": "page"})
+    for number in range(125):
+        page = {"page": "y" * document} if number == 0 else {}
+        world.answer("a", {"output": {"new": update(number), **page}})
+    rows = world.store.rows[1]
+
+    for seq in (51, 125, 199, 250):
+        state = len(write(ready(world.loader.at(world.head, seq)).history.shown()))
+        line = ready(world.loader.line(world.head, seq))
+        bases, writers = read_snapshot(line[0]).refers_to()
+        held = [len(row.snapshot or b"") for row in (*line, *ready(world.store.commits_at(list(bases))))]
+        named = [len(row.body) for row in ready(world.store.commits_at(list(writers)))]
+        assert len(line) <= 20
+        assert sum(held) + sum(named) <= 5 * state + 16_000
+    assert sum(len(row.snapshot or b"") for row in rows) < 0.6 * sum(len(row.body) for row in rows)

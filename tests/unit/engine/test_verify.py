@@ -39,7 +39,7 @@ def problems(change: Callable[[Commit], Commit], seq: int, columns: dict[str, An
 
 def changed(row: CommitRow, change: Callable[[Commit], Commit], columns: dict[str, Any]) -> CommitRow:
     commit = change(decode(row))
-    return replace(row, body=encode(commit), kind=commit.kind, level=commit.level, **columns)
+    return row._replace(body=encode(commit), kind=commit.kind, level=commit.level, **columns)
 
 
 def same(commit: Commit) -> Commit:
@@ -104,11 +104,11 @@ def test_what_is_wrong_is_named(
 
 
 def test_a_snapshot_of_another_state_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.rebuild.MIN_SNAPSHOT_WEIGHT", 1)
+    monkeypatch.setattr("engine.rebuild.MIN_ROWS", 1)
     monkeypatch.setattr("engine.rebuild.OUTWEIGH", 0)
     world = completed()
     rows = [
-        replace(row, snapshot=row.snapshot.replace(b'"n":2', b'"n":3')) if row.snapshot is not None else row
+        row._replace(snapshot=row.snapshot.replace(b'"n":2', b'"n":3')) if row.snapshot is not None else row
         for row in world.rows()
     ]
 

@@ -99,3 +99,39 @@ def test_one_message_gets_the_id_of_the_first_place():
 @pytest.mark.parametrize("update", ["text", 5, [1, None]])
 def test_what_is_no_message_is_left_for_the_reducer_to_refuse(update):
     assert add_messages.normalise(update, "o") == update
+
+
+def test_lists_that_were_made_of_one_list_do_not_disturb_each_other():
+    base = add_messages.reduce(None, [{"id": "a"}])
+    one = add_messages.reduce(base, [{"id": "b"}, {"id": "c", "of": "one"}])
+    other = add_messages.reduce(base, [{"id": "c", "of": "other"}])
+    shorter = add_messages.reduce(one, {"id": "b", "remove": True})
+
+    assert add_messages.reduce(one, {"id": "c", "of": "two"}) == [{"id": "a"}, {"id": "b"}, {"id": "c", "of": "two"}]
+    assert add_messages.reduce(other, {"id": "b"}) == [{"id": "a"}, {"id": "c", "of": "other"}, {"id": "b"}]
+    assert add_messages.reduce(other, {"id": "c", "remove": True}) == [{"id": "a"}]
+    assert add_messages.reduce(shorter, {"id": "c"}) == [{"id": "a"}, {"id": "c"}]
+    assert add_messages.reduce(base, {"id": "c"}) == [{"id": "a"}, {"id": "c"}]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 5), ENTRIES), max_size=12))
+def test_a_list_is_what_its_own_updates_make_of_it_whatever_was_made_beside_it(steps):
+    """Lists are made of one another in every order; each is compared with one that is made with nothing known."""
+    made = [[], [{"id": "a"}, {"id": "b"}, {"id": "a"}]]
+    for parent, entries in steps:
+        before = made[parent % len(made)]
+        made.append(add_messages.reduce(before, entries))
+
+        assert made[-1] == add_messages.reduce(list(before), entries)
+
+
+@settings(max_examples=100)
+@given(st.booleans(), st.lists(ENTRIES, max_size=6))
+def test_a_fold_is_one_update_after_the_other(twice, updates):
+    start = [{"id": "a"}, {"id": "b"}, {"id": "a"}] if twice else []
+    expected = start
+    for update in updates:
+        expected = add_messages.reduce(list(expected), update)
+
+    assert add_messages.fold(start, updates) == expected

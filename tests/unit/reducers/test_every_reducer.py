@@ -75,3 +75,36 @@ def test_an_update_that_changes_the_value_has_an_effect_on_it(name, kind):
         assert one.effect is not None
         if one.reduce(current, given) != current:
             assert one.effect(current, given, ()) is not Effect.NONE
+
+
+UPDATES: dict[str, list[Any]] = {
+    "array": [
+        [{"id": "1", "text": "c"}], {"id": "3"}, {"id": "2", "remove": True}, [{"id": "2"}, {"id": "4"}], [],
+        {"id": "3", "text": "d"}, {"text": "no id"},
+    ],
+    "object": [{"a": {"c": 3}}, {"a": 5}, {"a": {"d": {"e": 1}}}, {"a": {"d": {"f": 2}}, "b": {}}, {"b": {"g": []}}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "kind"), [(n, kind) for n, kind in CASES if reducer(n).fold and kind in UPDATES])
+@pytest.mark.parametrize("start", [True, False])
+def test_a_fold_is_one_update_after_the_other_and_changes_none_of_them(name, kind, start):
+    one, updates = reducer(name), [SAMPLES[kind][1], *UPDATES[kind]]
+    current = SAMPLES[kind][0] if start else None
+    before = orjson.dumps([current, updates])
+    expected = current
+    for update in updates:
+        expected = one.reduce(expected, update)
+
+    assert one.fold is not None
+    assert one.fold(current, updates) == expected
+    assert orjson.dumps([current, updates]) == before
+
+
+@pytest.mark.parametrize("name", [name for name in reducer_names() if reducer(name).fold])
+def test_a_fold_refuses_what_the_reducer_refuses(name):
+    one = reducer(name)
+
+    assert one.fold is not None
+    with pytest.raises(UpdateError):
+        one.fold("a value of another type", [SAMPLES[kind][1] for kind in one.types or SAMPLES])
