@@ -303,7 +303,8 @@ class Run:
         """Have what had failed, and what had been waiting for a worker meanwhile, entered again."""
         self.error = self.limit = None
         self.limits = {**self.limits, **(commit.limits or {})}
-        again = set(self.ready).union(*self.held.values(), self.frontier.calls)
+        waits = (call for call, found in self.frontier.calls.items() if len(found.done) < found.size)
+        again = set(self.ready).union(*self.held.values(), waits)
         for task_id, progress in self.progress.items():
             if progress.status is TaskStatus.FAILED:
                 progress.attempt += 1

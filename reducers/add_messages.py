@@ -124,10 +124,10 @@ class _Messages:
             self.gone.append(name)
 
     def settle(self) -> None:
-        """An update is over: of two messages with one id (after an overwrite) the other one counts from now on, where
-        the first was removed."""
+        """An update is over: of the messages with an id that it removed one of, the first counts from now on. There
+        may be another one after an overwrite."""
         for name in self.gone:
-            if name not in self.places and (place := self._find(name)) is not None:
+            if (place := self._find(name)) is not None:
                 self.places[name] = place
         self.gone.clear()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reducers import add_messages
@@ -127,6 +127,7 @@ def test_a_list_is_what_its_own_updates_make_of_it_whatever_was_made_beside_it(s
 
 
 @settings(max_examples=100)
+@example(True, [[{"id": "a", "remove": True}, {"id": "a", "text": 0}], [{"id": "a", "text": 1}]])
 @given(st.booleans(), st.lists(ENTRIES, max_size=6))
 def test_a_fold_is_one_update_after_the_other(twice, updates):
     start = [{"id": "a"}, {"id": "b"}, {"id": "a"}] if twice else []
