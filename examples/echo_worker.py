@@ -3,7 +3,8 @@
     python -m examples.echo_worker 9001
 
 `{"answer": …}` in a node's parameters is the whole answer; `{"fail_until": n}` lets the first n - 1 attempts fail;
-`{"ask": {"message": …}}` asks that first, and answers with what it is told.
+`{"ask": {"message": …}}` asks that first, and answers with what it is told; `{"accept": true}` takes the task and never
+answers.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ def answer_to(task: dict[str, Any]) -> tuple[int, Any]:
         return 503, {"error": {"code": "echo.busy", "message": f"attempt {task['attempt']} is told to fail"}}
     if "ask" in parameters:
         return 200, {"interrupt": parameters["ask"]} if task["resume"] is None else {"output": task["resume"]}
+    if parameters.get("accept"):
+        return 202, {}
     return 200, parameters.get("answer", {"output": task["prompt"]})
 
 
