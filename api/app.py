@@ -15,6 +15,7 @@ from api.routes import (
     checkpoints,
     dead_letters,
     interrupts,
+    notices,
     operations,
     runs,
     streams,
@@ -26,7 +27,8 @@ from api.routes import (
 from api.wiring import Wired
 
 AREAS = (
-    runs, branches, tasks, checkpoints, streams, interrupts, travel, workflows, workers, dead_letters, operations,
+    runs, branches, tasks, checkpoints, streams, interrupts, travel, workflows, workers, dead_letters, notices,
+    operations,
 )  # fmt: skip
 """The first routes are found fastest: what is asked most often comes first."""
 

@@ -43,6 +43,10 @@ class _Metrics:
         yield _count("clew_task_retries", "Attempts that failed and are made again.", tally.notes["retry"])
         yield _count("clew_task_late_answers", "Answers that came too late.", tally.notes["late"])
         yield _count("clew_store_failures", "Transactions that the store did not take.", tally.lost)
+        told = self.server.notifier.counts
+        yield _count("clew_notices_delivered", "Notices to webhooks of runs that arrived.", told.delivered)
+        yield _count("clew_notice_failures", "Attempts to deliver a notice that failed.", told.missed)
+        yield _count("clew_notices_given_up", "Notices that were given up.", told.given_up)
         yield SummaryMetricFamily(
             "clew_store_commit_seconds",
             "Transactions, and the time until each was durable.",
@@ -55,6 +59,7 @@ class _Metrics:
         yield GaugeMetricFamily("clew_runs_in_memory", "Runs held in memory.", len(loop.lives))
         yield GaugeMetricFamily("clew_tasks_waiting", "Tasks that wait for a worker.", server.outbox.in_line)
         yield GaugeMetricFamily("clew_tasks_active", "Tasks that a worker is being asked.", server.outbox.under_way)
+        yield GaugeMetricFamily("clew_notices_waiting", "Notices that have not arrived.", server.notifier.waiting)
         well = loop.recovery.fault is None
         yield GaugeMetricFamily("clew_store_up", "Whether the store takes commits.", int(well))
         yield GaugeMetricFamily("clew_draining", "Whether the server is being emptied.", int(server.engine.draining))

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from api.auth import BASE
 from engine.codec import write
 from engine.dead_letters import DeadLetter
+from engine.notices import Notice
 from engine.outbox import Rate
 from engine.ports import Page, WorkerRow, WorkflowRow
 from engine.render import rfc3339
@@ -112,6 +113,23 @@ def dead_letter_json(letter: DeadLetter) -> dict[str, Any]:
         "status": letter.status,
         "created_at": rfc3339(letter.created_at),
         "redriven_at": rfc3339(letter.redriven_at),
+    }
+
+
+def notice_json(notice: Notice) -> dict[str, Any]:
+    """A notice, without what is sent."""
+    return {
+        "id": notice.id,
+        "run_id": notice.run_id,
+        "workflow_id": notice.workflow_id,
+        "type": f"run.{notice.event}",
+        "url": notice.url,
+        "status": notice.status,
+        "attempts": notice.attempts,
+        "last_error": notice.last_error,
+        "next_at": rfc3339(notice.due_at),
+        "created_at": rfc3339(notice.created_at),
+        "ended_at": rfc3339(notice.ended_at),
     }
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from api.closing import before
+from api.notices import hook_of
 from api.schemas import Fork, InjectState, Replay, RunFields, StartAnyRun
 from api.workflows import Workflows
 from engine.claims import Claim
@@ -49,6 +50,7 @@ class Runs:
             tags=tuple(dict.fromkeys(asked.tags)),
             interrupt_before=_names(asked.interrupt_before),
             interrupt_after=_names(asked.interrupt_after),
+            hook=hook_of(asked.webhook),
         )
         return await self.engine.start_run(request, claim=claim)
 
@@ -58,9 +60,9 @@ class Runs:
         if claim is not None and claim.made is not None:
             return RunId(claim.made)
         named, _ = parse_checkpoint_id(asked.checkpoint_id)
-        seq = _seq_in(run_id or named, asked.checkpoint_id)
+        seq, hook = _seq_in(run_id or named, asked.checkpoint_id), hook_of(asked.webhook)
         wish = await self.engine.travel.wish(named, seq, _wanted(asked))
-        return await self.engine.fork(named, seq, wish, asked.config, claim=claim)
+        return await self.engine.fork(named, seq, wish, asked.config, claim=claim, hook=hook)
 
     async def replay(self, run_id: str, asked: Replay) -> None:
         """Begin a new branch at a checkpoint of the run. Raises NotFound, Conflict or Invalid."""

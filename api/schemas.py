@@ -73,6 +73,26 @@ class Duplicate(Asked):
     name: str | None = Field(default=None, description="Of the copy; the same where absent.")
 
 
+class Webhook(Asked):
+    """Who is told when a run ends. `secret` is never returned."""
+
+    url: str = Field(min_length=1, max_length=4000)
+    secret: str | None = Field(
+        default=None, min_length=1, max_length=1000, description="Signs what is sent, as Standard Webhooks says."
+    )
+    events: list[Literal["completed", "failed", "cancelled", "interrupted"]] | None = Field(
+        default=None, min_length=1, description="The statuses that are told; all but `interrupted` where absent."
+    )
+
+
+def _as_webhook(given: Any) -> Any:
+    return {"url": given} if isinstance(given, str) else given
+
+
+AskedWebhook = Annotated[Webhook | None, BeforeValidator(_as_webhook, json_schema_input_type=Webhook | str | None)]
+"""A webhook, or its URL alone."""
+
+
 class RunFields(Asked):
     """What a run is started with."""
 
@@ -87,7 +107,7 @@ class RunFields(Asked):
     interrupt_after: list[Id] | None = Field(
         default=None, description="Nodes after which the run stops; those of the workflow where absent."
     )
-    webhook: NotYet = None
+    webhook: AskedWebhook = Field(default=None, description="Who is told when the run ends: an object, or a URL.")
     priority: NotYet = None
     concurrency_key: NotYet = None
     start_at: NotYet = None
@@ -148,6 +168,7 @@ class Fork(Replay):
     """Starts a new run from a checkpoint."""
 
     config: Object = Field(default_factory=dict, description="Laid over the run's config.")
+    webhook: AskedWebhook = Field(default=None, description="Who is told when the fork ends; nobody where absent.")
 
 
 class InjectState(Asked):

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     keep_last: int | None = Field(default=None, ge=1)
     max_age_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     sweep_s: float = Field(default=3600.0, ge=1, allow_inf_nan=False)
+    webhook_timeout_s: float = Field(default=15.0, gt=0, le=600, allow_inf_nan=False)
+    webhook_retry_s: float = Field(default=1.0, gt=0, le=3600, allow_inf_nan=False)
+    webhook_give_up_s: float = Field(default=86_400.0, ge=0, allow_inf_nan=False)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="after")

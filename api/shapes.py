@@ -197,6 +197,18 @@ class RunSummary(Shape):
     finished_at: datetime | None
 
 
+class RunWebhook(Shape):
+    """Who is told of a run, and what became of the last notice."""
+
+    url: str
+    events: list[RunStatus]
+    notice_id: str | None = Field(description="null until there was something to tell.")
+    status: Literal["pending", "delivered", "failed", "withdrawn"] | None
+    attempts: int
+    last_error: str | None
+    next_at: datetime | None
+
+
 class Run(RunSummary):
     """A run with its state, its open tasks and the last 100 others."""
 
@@ -207,6 +219,7 @@ class Run(RunSummary):
     interrupts: list[Interrupt]
     tasks: list[Task]
     branches: list[dict[str, Any]]
+    webhook: RunWebhook | None
 
 
 class BegunRun(Run):

@@ -16,11 +16,13 @@ from uuid_utils import uuid7
 from api.answers import Answers, task_token
 from api.backups import Backups
 from api.keys import Keys
+from api.notices import Notices
 from api.runs import Runs
 from api.settings import Settings
 from api.workers import Workers
 from api.workflows import Workflows
 from dispatch._http import Http
+from dispatch._notice import NoticePost
 from dispatch._outbox import WorkerOutbox
 from dispatch._registry import open_transports
 from dispatch._secrets import reply_addresses
@@ -32,15 +34,20 @@ from engine.driver.everything import Everything
 from engine.driver.lines import Lines
 from engine.driver.reader import Reader
 from engine.driver.stream import Streams
+from engine.notices import Patience
 from engine.outbox import Outbox
 from engine.ports import Store
+from engine.retry import RetryPolicy
 from engine.validate import Limits
 from store import store_at
 from store.sql import SqliteStore
 from watcher.definitions import Definitions, followed
+from watcher.notices import Notifier, notified
 from watcher.retention import Retention, Rules, swept
 
 KEY_BYTES = 32
+MAX_ATTEMPTS = 1_000_000
+"""Notices are given up by time, not by number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,8 @@ class Wired:
     answers: Answers
     keys: Keys
     backups: Backups
+    notifier: Notifier
+    notices: Notices
     closing: asyncio.Event
     started_at: int
 
@@ -83,7 +92,7 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         if outbox is None:
             transports = open_transports(Tools(http=http, clock=clock), in_process=settings.local_workers)
             outbox = WorkerOutbox(transports, clock=clock, reply_to=reply_addresses(base_url, key))
-        wired = _wired(settings, base_url, store, outbox, key)
+        wired = _wired(settings, base_url, store, outbox, key, http)
         if wired.definitions is not None:
             await wired.definitions.sync()
             await ends.enter_async_context(followed(wired.definitions))
@@ -91,6 +100,7 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         await wired.engine.open()
         ends.push_async_callback(wired.engine.close)
         ends.push_async_callback(outbox.close, settings.grace_s)
+        await ends.enter_async_context(notified(wired.notifier, settings.grace_s))
         if settings.keep_last is not None or settings.max_age_s is not None:
             await ends.enter_async_context(swept(_retention(settings, wired.engine), settings.sweep_s))
         yield wired
@@ -103,12 +113,12 @@ async def looking(settings: Settings, outbox: Outbox) -> AsyncIterator[Wired]:
     store = store_to_read(settings.db)
     await store.open()
     try:
-        yield _wired(settings, "", store, outbox, b"")
+        yield _wired(settings, "", store, outbox, b"", Http())
     finally:
         await store.close()
 
 
-def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key: bytes) -> Wired:
+def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key: bytes, http: Http) -> Wired:
     closing, limits = asyncio.Event(), Limits(max_nodes=settings.max_nodes)
     workflows = Workflows(store, limits, clock)
     engine = Engine(
@@ -120,6 +130,8 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         chance=random.random,
         secret_of=partial(task_token, key),
     )
+    notifier = _notifier(settings, store, http)
+    engine.announcer.deliver = notifier.take
     reader, lines = Reader(store, engine.loader, engine.loop), Lines(store, engine.loader)
     return Wired(
         settings=settings,
@@ -139,8 +151,27 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         answers=Answers(engine, key),
         keys=Keys(store, clock),
         backups=Backups(store, settings.backups, clock),
+        notifier=notifier,
+        notices=Notices(store, notifier, clock),
         closing=closing,
         started_at=clock(),
+    )
+
+
+def _notifier(settings: Settings, store: Store, http: Http) -> Notifier:
+    policy = RetryPolicy(
+        max_attempts=MAX_ATTEMPTS,
+        initial_interval_ms=round(settings.webhook_retry_s * 1000),
+        backoff_factor=3.0,
+        max_interval_ms=3_600_000,
+        jitter=0.2,
+    )
+    return Notifier(
+        store,
+        NoticePost(http, clock, settings.webhook_timeout_s),
+        clock=clock,
+        chance=random.random,
+        patience=Patience(policy=policy, give_up_ms=round(settings.webhook_give_up_s * 1000)),
     )
 
 

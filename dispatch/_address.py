@@ -17,6 +17,16 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 def check_worker_url(url: str) -> str | None:
     """What is wrong with the address of a worker, or None. Every host is allowed, loopback too: operators set it."""
+    return _check_url(url, "; use `token` or `headers`")
+
+
+def check_hook_url(url: str) -> str | None:
+    """What is wrong with an address that is told of a run, or None. Every host is allowed: whoever may start a run may
+    register a worker as well."""
+    return _check_url(url, "; sign what is sent with `secret`")
+
+
+def _check_url(url: str, instead: str) -> str | None:
     if any(char <= " " or char == "\x7f" for char in url):
         return "the URL must not contain spaces or control characters"
     try:
@@ -29,7 +39,7 @@ def check_worker_url(url: str) -> str | None:
     if not host or port == 0:
         return "the URL must name a host"
     if "@" in parts.netloc:
-        return "the URL must not contain a user name or password; use `token` or `headers`"
+        return f"the URL must not contain a user name or password{instead}"
     return None
 
 

@@ -351,6 +351,16 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """The address outside that is told when a run comes to one of the statuses in `events`. The secret signs what is
+    sent; it is write-only."""
+
+    url: str
+    secret: str | None = field(default=None, repr=False)
+    events: tuple[RunStatus, ...] = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunHead:
     """The row of a run: what stays fixed, and where it stands."""
 
@@ -366,6 +376,7 @@ class RunHead:
     config: Json = field(default_factory=dict)
     interrupt_before: tuple[str, ...] | None = None
     interrupt_after: tuple[str, ...] | None = None
+    hook: Hook | None = None
     origin_id: str = ""
     branch: int = 1
     epoch: int = 0

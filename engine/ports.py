@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from engine.claims import Claim, ClaimRow, Claims
 from engine.dead_letters import DeadLetter, DeadLetters
 from engine.model import Ref, RunHead, RunId, RunStatus, TaskId
+from engine.notices import Notice, Notices
 
 T = TypeVar("T")
 
@@ -179,12 +180,16 @@ class Batch:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     redriven: list[tuple[str, int]] = field(default_factory=list)
     """(id of a dead letter, time)"""
+    notices: list[Notice] = field(default_factory=list)
+    notices_withdrawn: list[tuple[int, int]] = field(default_factory=list)
+    """(run, time): its notices that have not arrived do not hold any more; before `notices` are added"""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write."""
         rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
-        return not any((*rows, self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven))
+        more = (self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven)
+        return not any((*rows, *more, self.notices, self.notices_withdrawn))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +213,7 @@ class RunFilter:
     q: str | None = None
 
 
-class Store(Claims, DeadLetters, Protocol):
+class Store(Claims, DeadLetters, Notices, Protocol):
     """Where everything durable lives. Writes are all or nothing; a read never sees part of a batch."""
 
     async def open(self) -> None:

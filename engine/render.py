@@ -15,6 +15,7 @@ from engine.model import (
     END,
     Cancelled,
     Commit,
+    Hook,
     InterruptOpened,
     Kind,
     Ref,
@@ -26,6 +27,7 @@ from engine.model import (
     Updates,
     seq_of,
 )
+from engine.notices import Notice
 from engine.ports import InterruptRow
 from engine.progress import Injection
 from engine.run import Run
@@ -342,6 +344,21 @@ def run_summary(head: RunHead, parent_checkpoint: str | None) -> dict[str, Any]:
         "created_at": rfc3339(head.created_at),
         "updated_at": rfc3339(head.updated_at),
         "finished_at": rfc3339(head.finished_at),
+    }
+
+
+def webhook_json(hook: Hook | None, last: Notice | None) -> dict[str, Any] | None:
+    """Who is told of a run, and what became of the last notice; the secret is not shown."""
+    if hook is None:
+        return None
+    return {
+        "url": hook.url,
+        "events": list(hook.events),
+        "notice_id": last.id if last else None,
+        "status": last.status if last else None,
+        "attempts": last.attempts if last else 0,
+        "last_error": last.last_error if last else None,
+        "next_at": rfc3339(last.due_at) if last else None,
     }
 
 

@@ -10,6 +10,7 @@ from engine.model import RunHead
 from engine.ports import Batch
 from store import _claims as claims
 from store import _dead_letters as dead_letters
+from store import _notices as notices
 from store import _rows as rows
 from store import _statements as sql
 from store._fresh import moved, touched, versions_after
@@ -38,6 +39,7 @@ def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int])
         _timers_and_interrupts(connection, batch)
         claims.add(connection, batch.claims)
         dead_letters.write(connection, batch)
+        notices.write(connection, batch)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode not in _STALE:
             raise
@@ -67,6 +69,8 @@ def _create(connection: sqlite3.Connection, batch: Batch, versions: Mapping[int,
     heads = [moved(head, batch.heads.get(head.key, head)) for head in batch.created]
     connection.executemany(sql.INSERT_RUN, [rows.run_values(head, versions[head.key]) for head in heads])
     connection.executemany(sql.INSERT_INPUT, map(rows.input_values, heads))
+    if told := [rows.hook_values(head) for head in heads if head.hook is not None]:
+        connection.executemany(sql.INSERT_HOOK, told)
 
 
 def _move(

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from engine.claims import ClaimRow
-from engine.model import NO_USAGE, ErrorInfo, Ref, RunHead, RunId, RunStatus, TaskId, Usage
+from engine.model import NO_USAGE, ErrorInfo, Hook, Ref, RunHead, RunId, RunStatus, TaskId, Usage
 from engine.ports import CommitRow, EventRow, InterruptRow, TimerRow, WorkerRow, WorkflowRow
 from store._json import from_text, to_text
 
@@ -30,6 +30,7 @@ RUN = (
     "updated_at", "finished_at",
 )  # fmt: skip
 INPUT = ("run_key", "tags", "metadata", "config", "input", "stops")
+HOOK = ("run_key", "url", "secret", "events")
 MOVED = (
     "workflow_version", "head", "version", "branch", "epoch", "error", "input_tokens", "output_tokens", "cost",
     "task_count", "updated_at", "finished_at",
@@ -63,6 +64,16 @@ def _stops_text(head: RunHead) -> str | None:
     return None if stops == (None, None) else to_text(stops)
 
 
+def hook_values(head: RunHead) -> Row:
+    """The values of the columns HOOK, of a run that has one."""
+    assert head.hook is not None
+    return head.key, head.hook.url, head.hook.secret, to_text(head.hook.events)
+
+
+def _hook(url: str | None, secret: str | None, events: str) -> Hook | None:
+    return None if url is None else Hook(url=url, secret=secret, events=tuple(map(RunStatus, from_text(events))))
+
+
 def moved_values(head: RunHead, version: int) -> Row:
     """The values of the columns MOVED, then the run's key."""
     usage = head.usage
@@ -74,11 +85,11 @@ def moved_values(head: RunHead, version: int) -> Row:
 
 
 def run_head(row: Row) -> RunHead:
-    """A run of the columns RUN, then those of INPUT without the key."""
+    """A run of the columns RUN, then those of INPUT and HOOK without the key."""
     (
         key, run_id, workflow_id, workflow_version, status, head, _, branch, epoch, origin_id, parent, parent_id,
         name, error, input_tokens, output_tokens, cost, task_count, created_at, updated_at, finished_at, tags,
-        metadata, config, given, stops,
+        metadata, config, given, stops, *hook,
     ) = row  # fmt: skip
     before, after = (None, None) if stops is None else from_text(stops)
     used = input_tokens or output_tokens or cost
@@ -95,6 +106,7 @@ def run_head(row: Row) -> RunHead:
         config=from_text(config),
         interrupt_before=None if before is None else tuple(before),
         interrupt_after=None if after is None else tuple(after),
+        hook=_hook(*hook),
         origin_id=origin_id,
         branch=branch,
         epoch=epoch,

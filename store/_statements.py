@@ -38,7 +38,9 @@ from store._tables import (
     commits,
     dead_letters,
     events,
+    hooks,
     interrupts,
+    notices,
     probes,
     run_inputs,
     runs,
@@ -85,6 +87,7 @@ def _insert(table: Table, names: Sequence[str]) -> str:
 
 INSERT_RUN = _insert(runs, rows.RUN)
 INSERT_INPUT = _insert(run_inputs, rows.INPUT)
+INSERT_HOOK = _insert(hooks, rows.HOOK)
 INSERT_COMMIT = _insert(commits, rows.COMMIT)
 INSERT_EVENT = _insert(events, rows.EVENT)
 INSERT_COMMIT_AT, INSERT_EVENT_AT = (
@@ -129,8 +132,8 @@ STANDING = named(
 
 # ---- runs
 
-RUN_COLUMNS = [*picked(runs, rows.RUN), *picked(run_inputs, rows.INPUT[1:])]
-RUNS = select(*RUN_COLUMNS).join_from(runs, run_inputs)
+RUN_COLUMNS = [*picked(runs, rows.RUN), *picked(run_inputs, rows.INPUT[1:]), *picked(hooks, rows.HOOK[1:])]
+RUNS = select(*RUN_COLUMNS).select_from(runs.join(run_inputs).outerjoin(hooks, hooks.c.run_key == runs.c.key))
 RUN_BY_ID = named(RUNS.where(runs.c.id == bindparam("id")))
 RUN_BY_KEY = named(RUNS.where(runs.c.key == bindparam("run_key")))
 _forked = RUNS.where(runs.c.parent.between(bindparam("first"), bindparam("last")))
@@ -140,7 +143,7 @@ ACTIVE_RUNS = named(
 )
 OWNED = {
     table.name: named(delete(table).where(table.c.run_key == bindparam("run_key")))
-    for table in (commits, events, timers, assignments, interrupts, dead_letters, run_inputs)
+    for table in (commits, events, timers, assignments, interrupts, dead_letters, notices, hooks, run_inputs)
 }
 """What deletes the rows that a run owns, by table."""
 DELETE_RUN = named(delete(runs).where(runs.c.key == bindparam("run_key")))

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0007"
+REVISION = "0008"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -178,6 +178,40 @@ dead_letters = Table(
 )
 Index("dead_letters_by_status", dead_letters.c.status, dead_letters.c.n)
 Index("dead_letters_by_run", dead_letters.c.run_key)
+
+# Who is told outside how a run ends.
+hooks = Table(
+    "hooks",
+    metadata,
+    Column("run_key", _Int, ForeignKey("runs.key"), primary_key=True, autoincrement=False, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("secret", Text),
+    Column("events", Text, nullable=False),
+)
+
+# What they are told.
+notices = Table(
+    "notices",
+    metadata,
+    Column("n", _Int, primary_key=True),  # the order in which they were made
+    Column("id", Text, nullable=False, unique=True),
+    _run_key(),
+    Column("run_id", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("since", _Int, nullable=False),
+    Column("due_at", _Int),
+    Column("status", Text, nullable=False),
+    Column("attempts", _Int, nullable=False),
+    Column("last_error", Text),
+    Column("ended_at", _Int),
+    Column("body", LargeBinary, nullable=False),
+)
+Index("notices_by_status", notices.c.status, notices.c.n)
+Index("notices_by_run", notices.c.run_key, notices.c.n)
+
 # Who is looking after an interrupt.
 assignments = Table(
     "assignments",

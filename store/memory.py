@@ -30,6 +30,7 @@ from store._errors import free_to_assign, has_forks
 from store._fresh import moved, touched, versions_after
 from store._memory_catalogue import MemoryCatalogue, page_of
 from store._memory_log import MemoryLog
+from store._memory_notices import MemoryNotices
 
 _ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 _number = attrgetter("n")
@@ -46,7 +47,7 @@ class _Run:
     timers: dict[TaskId, dict[str, TimerRow]] = field(default_factory=dict)
 
 
-class MemoryStore(MemoryCatalogue):
+class MemoryStore(MemoryCatalogue, MemoryNotices):
     """Implements `engine.ports.Store`. A batch is written before the first await; closing keeps everything, for who
     opens the same object again."""
 
@@ -54,7 +55,8 @@ class MemoryStore(MemoryCatalogue):
     keeps: ClassVar[bool] = False
 
     def __init__(self, address: str = "memory://") -> None:
-        super().__init__()
+        MemoryCatalogue.__init__(self)
+        MemoryNotices.__init__(self)
         self._runs: dict[int, _Run] = {}
         self._keys: dict[RunId, int] = {}
         self._last_key = 0
@@ -101,6 +103,7 @@ class MemoryStore(MemoryCatalogue):
         for name, at in batch.redriven:
             n, letter = self._letters[name]
             self._letters[name] = (n, replace(letter, status=REDRIVEN, redriven_at=at))
+        self._add_notices(batch)
 
     def _check(self, batch: Batch) -> None:
         """Nothing is there already, nothing belongs to a run that is gone."""
@@ -109,7 +112,7 @@ class MemoryStore(MemoryCatalogue):
         taken = len(keys) < len(batch.created) or not self._runs.keys().isdisjoint(keys)
         if taken or len(ids) < len(batch.created) or not self._keys.keys().isdisjoint(ids):
             raise StaleCommit("a run that was to be created exists already")
-        owners = {row.run_key for rows in (batch.events, batch.timers, batch.interrupts) for row in rows}
+        owners = {row.run_key for rows in (batch.events, batch.timers, batch.interrupts, batch.notices) for row in rows}
         if not all(key in self._runs or key in keys for key in owners):
             raise StaleCommit("something belongs to a run that is gone")
         numbers = {(event.run_key, event.n) for event in batch.events}
@@ -117,6 +120,7 @@ class MemoryStore(MemoryCatalogue):
         known = any(self._has_event(key, n) for key, n in numbers) or not self._interrupts.keys().isdisjoint(names)
         if known or len(numbers) < len(batch.events) or len(names) < len(batch.interrupts):
             raise StaleCommit("an event or an interrupt is stored already")
+        self._check_notices(batch)
 
     def _has_event(self, key: int, n: int) -> bool:
         events = self._runs[key].events if key in self._runs else []
@@ -166,6 +170,7 @@ class MemoryStore(MemoryCatalogue):
         if run is not None:
             del self._keys[run.head.id]
             self._log.forget(run_key)
+            self._forget_notices(run_key)
             self._letters = {name: item for name, item in self._letters.items() if item[1].run_key != run_key}
             self._interrupts = {name: item for name, item in self._interrupts.items() if item[1].run_key != run_key}
 

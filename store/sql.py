@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from engine.claims import Claim, ClaimRow
 from engine.dead_letters import DeadLetter
 from engine.model import Ref, RunHead, RunId, TaskId
+from engine.notices import Notice, NoticeFilter
 from engine.ports import (
     EVERY_INTERRUPT,
     Batch,
@@ -31,6 +32,7 @@ from store import _cursor as cursors
 from store import _dead_letters as letters
 from store import _lists as lists
 from store import _log as log
+from store import _notices as told
 from store import _rows as rows
 from store import _statements as sql
 from store._cursor import Place
@@ -192,6 +194,20 @@ class SqliteStore(SqliteFile):
     ) -> tuple[tuple[DeadLetter, ...], str | None]:
         text, given = letters.query(status, limit + 1, cursors.read("dead_letters", cursor, int))
         return letters.page([(row[-1], letters.letter_of(row)) for row in self._read(text, **given)], limit)
+
+    async def notice(self, notice_id: str) -> Notice | None:
+        return self._one(told.notice_of, told.ONE, notice=notice_id)
+
+    async def notices(
+        self, where: NoticeFilter, limit: int, cursor: str | None
+    ) -> tuple[tuple[Notice, ...], str | None]:
+        text, given = told.query(where, limit + 1, cursors.read("notices", cursor, int))
+        return told.page(self._read(text, **given), limit)
+
+    async def move_notice(self, was: Notice, now: Notice) -> bool:
+        done: list[bool] = []
+        await self._write().change(told.move(was, now, done.append))
+        return done[0]
 
     # ---- interrupts, timers
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from engine.answer import RateLimit
 from engine.errors import StaleCommit
 from engine.model import TURNS, Ref, RunHead, RunId, TaskId, run_key_of, seq_of
+from engine.notices import Notice
 from engine.outbox import Listener, Rate, Work
 from engine.ports import Batch, CommitRow, EventRow, TimerRow
 
@@ -39,6 +40,8 @@ class RowStore:
     due: dict[int, dict[tuple[TaskId, str], TimerRow]] = field(default_factory=dict)
     asked: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Interrupts: of which run, in which status."""
+    told: dict[str, Notice] = field(default_factory=dict)
+    """The notices that still hold: nothing here delivers them."""
 
     async def commit(self, batch: Batch) -> None:
         for key, expected in batch.expected.items():
@@ -56,6 +59,9 @@ class RowStore:
         self.asked.update((name, (self.asked[name][0], status)) for name, status, _ in batch.interrupts_ended)
         for key, task_id in batch.timers_cleared:
             self.due[key] = {name: row for name, row in self.due[key].items() if name[0] != task_id}
+        gone = {key for key, _ in batch.notices_withdrawn}
+        self.told = {name: notice for name, notice in self.told.items() if notice.run_key not in gone}
+        self.told.update((notice.id, notice) for notice in batch.notices)
         for timer in batch.timers:
             self.due[timer.run_key][timer.task_id, timer.kind] = timer
 

@@ -10,6 +10,7 @@ from engine import answers, injection
 from engine.answer import rate_limit_of
 from engine.commits import Step
 from engine.driver import unserved
+from engine.driver.announcer import Announcer
 from engine.driver.loop import Loop
 from engine.driver.reports import note
 from engine.driver.timers import Timers
@@ -39,6 +40,7 @@ class Delivery:
         self.timers = Timers(loop.clock, self._timer_due)
         self._holds: set[str] = set()
         self.waits = Waits(self)
+        self.announcer = Announcer()
         loop.carrier = self
         outbox.listen(self)
 
@@ -46,10 +48,11 @@ class Delivery:
 
     def take(self, turn: Turn, live: Live, planned: Step) -> None:
         """Take up a planned commit; the workers of what it closed are released once it is durable."""
-        was_failing = live.run.failing
+        was_failing, status = live.run.failing, live.run.status
         commit = turn.take(live, planned)
         if pending := injection.due(live.run, commit):
             self._inject(turn, live, commit.opened, pending)
+        self.announcer.follow(turn, live, status, commit)
         stays = commit.kind is Kind.FAILURE or commit.worker_asks
         over = (commit.task.id,) if stays and commit.task is not None else commit.closed
         if over:
@@ -319,11 +322,11 @@ class Delivery:
         self._fail_if_idle(turn, live)
         turn.effects.append(lambda: self.release((found.task_id,)))
 
-    @staticmethod
-    def _fail_if_idle(turn: Turn, live: Live) -> None:
+    def _fail_if_idle(self, turn: Turn, live: Live) -> None:
         """A failing run of which no worker holds anything any more is failed."""
         if live.run.failing and live.run.in_flight <= 0 and live.run.status is RunStatus.RUNNING:
             turn.set_status(live, RunStatus.FAILED)
+            self.announcer.follow(turn, live, RunStatus.RUNNING)
 
     def _wait_for_retry(self, run_key: int, retry: answers.Retry) -> None:
         self.release((retry.task_id,))

@@ -19,7 +19,7 @@ from engine.driver.travel import Travel
 from engine.driver.turn import RESTING, Live, Turn, is_resting
 from engine.errors import Conflict, Draining, EngineError, NotFound
 from engine.graph import Graph, deep_merge
-from engine.model import TERMINAL, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
+from engine.model import TERMINAL, Hook, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
 from engine.outbox import Outbox
 from engine.ports import Store
 from engine.travel import Wish
@@ -37,6 +37,7 @@ class StartRequest:
     tags: tuple[str, ...] = ()
     interrupt_before: tuple[str, ...] | None = None
     interrupt_after: tuple[str, ...] | None = None
+    hook: Hook | None = None
 
 
 class Engine:
@@ -62,6 +63,7 @@ class Engine:
         self.loader = Loader(store, graph)
         self.loop = Loop(store, self.loader, clock, options or EngineOptions())
         self.delivery = Delivery(self.loop, outbox, secret_of, chance)
+        self.announcer = self.delivery.announcer
         self.reports = Reports(self.loop)
         self.travel = Travel(self.loop, self.loader, self.delivery, new_id)
         self.redrive = Redrive(self.loop, self.travel)
@@ -106,6 +108,7 @@ class Engine:
             config=dict(request.config),
             interrupt_before=request.interrupt_before,
             interrupt_after=request.interrupt_after,
+            hook=request.hook,
             origin_id=run_id,
             metadata=dict(request.metadata),
             tags=request.tags,
@@ -121,8 +124,10 @@ class Engine:
         config: Mapping[str, Any],
         actor: str = "api",
         claim: Claim | None = None,
+        hook: Hook | None = None,
     ) -> RunId:
-        """Fork a run from its commit `seq`; returns the new run's id. Raises NotFound, Conflict or Invalid."""
+        """Fork a run from its commit `seq`; returns the new run's id. Nobody is told of a fork but its own `hook`.
+        Raises NotFound, Conflict or Invalid."""
         check_config(config)
         parent = await self.store.run(run_id)
         if parent is None:
@@ -142,6 +147,7 @@ class Engine:
             config=deep_merge(parent.config, config),
             interrupt_before=parent.interrupt_before,
             interrupt_after=parent.interrupt_after,
+            hook=hook,
             origin_id=parent.origin_id,
             metadata=parent.metadata,
             tags=parent.tags,

@@ -13,6 +13,7 @@ from engine.driver.turn import Live
 from engine.errors import Invalid, NodeFailure, NotFound
 from engine.lines import branches_of, line_to
 from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
+from engine.notices import Notice, NoticeFilter
 from engine.output import output_of
 from engine.planner import ask_of
 from engine.ports import CommitRow, InterruptFilter, Page, RunFilter, Store
@@ -71,7 +72,14 @@ class Reader:
             "interrupts": [render.opened_json(run, head.id, opened) for opened in run.interrupts.values()],
             "tasks": [*open_tasks, *recent],
             "branches": render.branches_json(head, await self.loader.turns(head.key)),
+            "webhook": render.webhook_json(head.hook, await self._last_notice(head)),
         }
+
+    async def _last_notice(self, head: RunHead) -> Notice | None:
+        if head.hook is None:
+            return None
+        found, _ = await self.store.notices(NoticeFilter(run_key=head.key), 1, None)
+        return found[0] if found else None
 
     def _output(self, head: RunHead, run: Run, state: dict[str, Any]) -> Any:
         if head.status is not RunStatus.COMPLETED:

@@ -181,6 +181,11 @@ class Turn:
         error = {"error": failed.as_json()} if failed is not None else {}
         self.note(live, "run", None, {"status": status, **error})
 
+    def withdraw_notices(self, run_key: int) -> None:
+        """Have no notice of a run delivered any more that has not arrived: it has gone on."""
+        self.batch.notices_withdrawn.append((run_key, self.now))
+        self.batch.notices = [notice for notice in self.batch.notices if notice.run_key != run_key]
+
     def seal(self) -> None:
         """Write down the heads of all runs as they are after this turn."""
         for key, live in self.touched.items():

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.dead_letters import DeadLetter
 from engine.model import Ref, RunHead, RunId, RunStatus, TaskId, make_ref
+from engine.notices import Notice
 from engine.ports import Batch, CommitRow, EventRow, Expected, InterruptRow, TimerRow, WorkerRow, WorkflowRow
 
 NOW = 1_760_000_000_000
@@ -110,3 +111,11 @@ def letter(key: int, seq: int, **fields: Any) -> DeadLetter:
     rest = {"worker": None, "error": {"code": "boom", "message": "it broke"}, "created_at": NOW + seq}
     of = {"id": f"run-{key:04d}.{seq}", "run_key": key, "run_id": RunId(f"run-{key:04d}"), "seq": seq}
     return DeadLetter(**{**of, **given, **rest, **fields})
+
+
+def notice(key: int, seq: int, **fields: Any) -> Notice:
+    """That a run has completed with a commit, told to somebody."""
+    of = {"id": f"run-{key:04d}-{seq}", "run_key": key, "run_id": RunId(f"run-{key:04d}"), "workflow_id": "review"}
+    given = {"event": "completed", "url": "http://127.0.0.1:9/told", "body": b'{"type":"run.completed"}'}
+    times = {"created_at": NOW + seq, "since": NOW + seq, "due_at": NOW + seq}
+    return Notice(**{**of, **given, **times, **fields})

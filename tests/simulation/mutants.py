@@ -9,6 +9,8 @@ from typing import Any
 from unittest.mock import patch
 
 from engine import activation, gotos, joins
+from engine.driver.announcer import Announcer
+from engine.driver.turn import Turn
 from engine.frontier import Frontier
 from engine.graph import Graph
 from engine.history import History
@@ -127,6 +129,21 @@ def goto_keeps_its_round() -> Any:
     return patch.object(gotos, "_wave", wave)
 
 
+def moves_are_not_told() -> Any:
+    """A run that moves to another line tells nothing anew, where its status stays."""
+    known = Announcer.follow
+
+    def follow(self: Announcer, turn: Any, live: Any, before: Any, commit: Any = None) -> None:
+        known(self, turn, live, before)
+
+    return patch.object(Announcer, "follow", follow)
+
+
+def notices_are_not_withdrawn() -> Any:
+    """What was to be told of a run is told, wherever it has gone since."""
+    return patch.object(Turn, "withdraw_notices", lambda self, run_key: None)
+
+
 MUTANTS: tuple[Mutant, ...] = (
     forward_edges_only,
     never_wait,
@@ -137,4 +154,6 @@ MUTANTS: tuple[Mutant, ...] = (
     fork_from_the_state_shown,
     edits_come_first,
     goto_keeps_its_round,
+    moves_are_not_told,
+    notices_are_not_withdrawn,
 )

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from engine import control, resume, travel
+from engine.codec import read
 from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
@@ -20,17 +21,20 @@ from engine.driver.turn import Live, Turn
 from engine.gates import NO_STOPS, Stops
 from engine.graph import Graph, deep_merge
 from engine.joins import recount
-from engine.model import Commit, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
+from engine.model import TERMINAL, Commit, Hook, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
 from engine.outbox import Accepted, Answered, Reply, Work
 from engine.planner import step
 from engine.ports import CommitRow
 from engine.record import decode
+from engine.render import branch_name
 from engine.run import Run
 from engine.verify import line_of
 from tests.fakes import HeldOutbox, HeldTimers, RowStore, ready
 
 START_OF_TIME = 1_000_000
 WORKER = "worker"
+HOOK = Hook(url="http://told.test", events=(*TERMINAL, RunStatus.INTERRUPTED))
+"""Every run tells whenever it ends or waits."""
 MANY = 1_000_000
 T = TypeVar("T")
 
@@ -206,6 +210,7 @@ class World:
         del self.store.keys[gone]
         self.read.pop(key, None)
         self.seen = [work for work in self.seen if work.run_id != gone]
+        self.store.told = {name: told for name, told in self.store.told.items() if told.run_key != key}
 
     def _forget(self) -> None:
         for live in self.lives.values():
@@ -230,6 +235,7 @@ class World:
             return
         if not turn.batch.empty:
             ready(self.store.commit(turn.batch))
+            self.check_notices()
         for effect in turn.effects:
             effect()
 
@@ -251,6 +257,14 @@ class World:
         kept = run.frontier.blockers
         if kept is not None and kept != recount(run.graph, run.frontier):
             raise Violation(f"the counts of waiting waves are {kept} after commit {run.seq}")
+
+    def check_notices(self) -> None:
+        """What is to be told of a run is that it stands where it does, and nothing else."""
+        head, told = self.head, [notice for notice in self.store.told.values() if notice.run_key == self.head.key]
+        found = [(notice.event, read(notice.body)["data"]["branch"]) for notice in told]
+        wanted = [(head.status.value, branch_name(head.branch))] if head.status in HOOK.events else []
+        if found != wanted:
+            raise Violation(f"what is to be told of the run is {found}, where it is {wanted}")
 
     # ---- what happens outside
 
@@ -317,5 +331,5 @@ class World:
 def _head(key: int, now: int, run_id: RunId, **more: Any) -> RunHead:
     return RunHead(
         key=key, id=run_id, workflow_id="simulated", workflow_version=1, status=RunStatus.RUNNING,
-        head=make_ref(key, 0), created_at=now, updated_at=now, origin_id=run_id, **more,
+        head=make_ref(key, 0), created_at=now, updated_at=now, origin_id=run_id, hook=HOOK, **more,
     )  # fmt: skip

@@ -1,0 +1,53 @@
+"""What a notice says of a run: its status, its output or error, and the questions that it waits with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.codec import write
+from engine.model import Hook, RunHead, RunStatus
+from engine.notices import Notice
+from engine.output import output_of
+from engine.render import branch_name, checkpoint_id, opened_json, rfc3339
+from engine.run import Run
+
+MAX_OUTPUT = 256 * 1024
+"""A longer output is not sent along, in bytes of JSON."""
+
+
+def notice_of(run: Run, head: RunHead, hook: Hook, now: int) -> Notice:
+    """The notice that a run stands where it does."""
+    return Notice(
+        id=f"{run.id}-{run.seq}", run_key=run.key, run_id=run.id, workflow_id=head.workflow_id, event=run.status.value,
+        url=hook.url, created_at=now, since=now, due_at=now, body=write(_message(run, head, now)),
+    )  # fmt: skip
+
+
+def _message(run: Run, head: RunHead, now: int) -> dict[str, Any]:
+    """What is sent: the form that Standard Webhooks recommends."""
+    failed = run.error if run.status is RunStatus.FAILED else None
+    waits = run.interrupts.values() if run.status is RunStatus.INTERRUPTED else ()
+    told = {
+        "run_id": run.id,
+        "workflow_id": head.workflow_id,
+        "workflow_version": run.graph.version,
+        "status": run.status,
+        "checkpoint_id": checkpoint_id(run.id, run.seq),
+        "branch": branch_name(run.branch),
+        **_output(run),
+        "error": failed.as_json() if failed is not None else None,
+        "interrupts": [opened_json(run, run.id, opened) for opened in waits],
+        "usage": run.usage.as_json(),
+        "metadata": head.metadata,
+        "tags": list(head.tags),
+        "created_at": rfc3339(head.created_at),
+    }
+    return {"type": f"run.{run.status}", "timestamp": rfc3339(now), "data": told}
+
+
+def _output(run: Run) -> dict[str, Any]:
+    if run.status is not RunStatus.COMPLETED:
+        return {"output": None, "output_omitted": False}
+    found = output_of(run.graph, {"input": run.input, "config": run.config}, run.history.shown())
+    omitted = len(write(found)) > MAX_OUTPUT
+    return {"output": None if omitted else found, "output_omitted": omitted}
