@@ -14,6 +14,7 @@ import structlog
 
 from engine.codec import CodecError, loads
 from engine.errors import EngineError, Invalid
+from watcher._beside import beside
 
 MAX_BYTES = 8 * 1024 * 1024
 TICK_MS = 5_000
@@ -181,12 +182,8 @@ class Definitions:
 @asynccontextmanager
 async def followed(definitions: Definitions) -> AsyncIterator[None]:
     """While this lasts, the folder is followed."""
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(definitions.follow(changes_in(definitions.folder)))
-        try:
-            yield
-        finally:
-            task.cancel()
+    async with beside(definitions.follow(changes_in(definitions.folder))):
+        yield
 
 
 async def changes_in(folder: Path, tick_ms: int = TICK_MS) -> AsyncIterator[object]:

@@ -21,6 +21,7 @@ from engine.errors import StoreUnavailable
 from engine.model import Hook
 from engine.notices import Attempt, Notice, NoticeFilter, NoticeStatus, Patience, after
 from engine.ports import Store
+from watcher._beside import beside
 
 MAX_UNDER_WAY = 32
 MAX_PER_SERVER = 4
@@ -80,27 +81,29 @@ class Notifier:
             heappush(self._due, (notice.due_at, notice.id, urlsplit(notice.url).netloc))
             self._wake.set()
 
-    async def follow(self, tasks: asyncio.TaskGroup) -> None:
+    async def follow(self) -> None:
         """Deliver what the store holds and what is taken, for ever."""
-        await self._take_all()
-        while True:
-            self._wake.clear()
-            self._line_up()
-            while not self._closing and len(self._tasks) < MAX_UNDER_WAY and (found := self._next()) is not None:
-                task = tasks.create_task(self._deliver(*found), name=f"notice {found[0]}")
-                self._tasks[task] = found[1]
-                task.add_done_callback(self._ended)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pause_s()):
-                    await self._wake.wait()
+        async with asyncio.TaskGroup() as tasks:
+            await self._take_all()
+            while True:
+                self._wake.clear()
+                self._line_up()
+                self._begin(tasks)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause_s()):
+                        await self._wake.wait()
+
+    def _begin(self, tasks: asyncio.TaskGroup) -> None:
+        while not self._closing and len(self._tasks) < MAX_UNDER_WAY and (found := self._next()) is not None:
+            task = tasks.create_task(self._deliver(*found), name=f"notice {found[0]}")
+            self._tasks[task] = found[1]
+            task.add_done_callback(self._ended)
 
     async def close(self, grace_s: float) -> None:
         """Begin no delivery any more, and give those under way `grace_s` seconds; what is cut off is sent again."""
         self._closing = True
         if tasks := tuple(self._tasks):
             await asyncio.wait(tasks, timeout=grace_s)
-        for task in tasks:
-            task.cancel()
 
     # ---- who is next
 
@@ -204,10 +207,8 @@ class Notifier:
 @asynccontextmanager
 async def notified(notifier: Notifier, grace_s: float) -> AsyncIterator[None]:
     """While this lasts, notices are delivered."""
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(notifier.follow(tasks))
+    async with beside(notifier.follow()):
         try:
             yield
         finally:
             await notifier.close(grace_s)
-            task.cancel()

@@ -13,6 +13,7 @@ import structlog
 from engine.errors import Conflict, EngineError, NotFound
 from engine.model import TERMINAL, RunHead, RunId
 from engine.ports import RunFilter, Store
+from watcher._beside import beside
 
 PAGE = 100
 
@@ -81,9 +82,5 @@ class Retention:
 @asynccontextmanager
 async def swept(retention: Retention, every_s: float) -> AsyncIterator[None]:
     """While this lasts, what expires is deleted."""
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(retention.follow(every_s))
-        try:
-            yield
-        finally:
-            task.cancel()
+    async with beside(retention.follow(every_s)):
+        yield
