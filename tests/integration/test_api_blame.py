@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.api.serving import Server, a_server
+from tests.unit.api.serving import Server
 
 NOTES = {
     "id": "notes",
@@ -38,11 +36,7 @@ NOTES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", NOTES, 201)
-        yield found
+DOCUMENTS = (NOTES,)
 
 
 @pytest.fixture

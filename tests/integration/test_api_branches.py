@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.api.serving import Server, a_server
+from tests.unit.api.serving import Server
 
 ADD = {"$expr": "state.n + 1"}
 ASKS = {
@@ -23,11 +21,7 @@ ASKS = {
 }
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", ASKS, 201)
-        yield found
+DOCUMENTS = (ASKS,)
 
 
 async def asked(server: Server, **body: Any) -> dict[str, Any]:

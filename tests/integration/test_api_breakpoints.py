@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.unit.api.serving import Server, straight
 
-from tests.unit.api.serving import Server, a_server, straight
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", straight(interrupt_before=["a"]), 201)
-        yield found
+DOCUMENTS = (straight(interrupt_before=["a"]),)
 
 
 async def started(server: Server, status: int = 201, **body: Any) -> Any:

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.test_api_workers import W
-from tests.unit.api.serving import Server, a_server, working
-from tests.unit.dispatch.builders import HttpWorker, Seen, answer, hang, http_worker
+from tests.unit.api.serving import Server, working
+from tests.unit.dispatch.builders import HttpWorker, Seen, answer, hang
 
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", working(), 201)
-        yield found
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[HttpWorker]:
-    async with http_worker() as found:
-        yield found
+DOCUMENTS = (working(),)
 
 
 async def asked(server: Server, worker: HttpWorker, metadata: Any) -> tuple[str, Seen]:

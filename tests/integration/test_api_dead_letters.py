@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.integration.test_api_workers import W
-from tests.unit.api.serving import Server, a_server, asking, working
-from tests.unit.dispatch.builders import HttpWorker, answer, http_worker
+from tests.unit.api.serving import Server, asking, working
+from tests.unit.dispatch.builders import HttpWorker, answer
 
 BROKEN = answer({"error": {"code": "boom", "message": "it broke", "retryable": False}})
 MENDED = answer({"output": "well"})
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", working(), 201)
-        yield found
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[HttpWorker]:
-    async with http_worker() as found:
-        yield found
+DOCUMENTS = (working(),)
 
 
 async def failed(server: Server, worker: HttpWorker, workflow: str = "working") -> tuple[Any, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +11,12 @@ from engine.driver.log import StreamEvent
 from engine.driver.loop import ALL
 from engine.ports import RunFilter
 from tests.integration.test_streams_shared import listened
-from tests.unit.api.serving import PATIENCE_S, Server, a_server, asking, straight
+from tests.unit.api.serving import PATIENCE_S, Server, asking, straight
 
 MODES = "values,updates,tasks,custom,debug"
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", straight(), 201)
-        await found.post("/workflows", asking(), 201)
-        yield found
+DOCUMENTS = (straight(), asking())
 
 
 async def told(

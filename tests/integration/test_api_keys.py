@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,7 @@ KEY = {"Idempotency-Key": "k1"}
 RUNS = "/workflows/straight/runs"
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", straight(), 201)
-        await found.post("/workflows", asking(), 201)
-        yield found
+DOCUMENTS = (straight(), asking())
 
 
 async def sent(

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
-from tests.unit.api.serving import Server, a_server, working
-from tests.unit.dispatch.builders import HttpWorker, answer, http_worker
+from tests.unit.api.serving import Server, working
+from tests.unit.dispatch.builders import HttpWorker, answer
 
 QUESTION = {"interrupt": {"message": "Which size?", "schema": {"enum": ["S", "M"]}}}
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", working(), 201)
-        yield found
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[HttpWorker]:
-    async with http_worker() as found:
-        yield found
+DOCUMENTS = (working(),)
 
 
 async def asked(server: Server, worker: HttpWorker) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,9 @@ import pytest
 from tests.integration.test_api_streams import streamed
 from tests.integration.test_api_workers import W, accepted
 from tests.unit.api.serving import Server, a_server, working
-from tests.unit.dispatch.builders import HttpWorker, answer, http_worker
+from tests.unit.dispatch.builders import HttpWorker, answer
 
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", working(), 201)
-        yield found
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[HttpWorker]:
-    async with http_worker() as found:
-        yield found
+DOCUMENTS = (working(),)
 
 
 async def test_a_report_is_shown_logged_and_told(server: Server, worker: HttpWorker) -> None:

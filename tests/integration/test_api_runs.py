@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.api.serving import Server, a_server, asking, straight, working
+from tests.unit.api.serving import Server, asking, straight, working
 
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        for document in (straight(), asking(), working()):
-            await found.post("/workflows", document, 201)
-        yield found
+DOCUMENTS = (straight(), asking(), working())
 
 
 async def started(server: Server, workflow: str = "straight", **body: Any) -> Any:

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 import pytest
 
-from tests.unit.api.serving import Server, a_server, asking, straight
+from tests.unit.api.serving import Server, asking, straight
 
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", straight(), 201)
-        await found.post("/workflows", asking(), 201)
-        yield found
+DOCUMENTS = (straight(), asking())
 
 
 def told(text: str) -> list[dict[str, Any]]:

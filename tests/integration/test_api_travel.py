@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.api.serving import Server, a_server, asking, straight
+from tests.unit.api.serving import Server, asking, straight
 from tests.unit.engine.test_patch import patched
 
 WRITING = {
@@ -40,12 +38,7 @@ COUNTING = {
 }
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        for document in (straight(), asking(), WRITING, COUNTING):
-            await found.post("/workflows", document, 201)
-        yield found
+DOCUMENTS = (straight(), asking(), WRITING, COUNTING)
 
 
 async def run_of(server: Server, workflow: str, **body: Any) -> str:

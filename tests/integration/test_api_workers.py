@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,22 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.unit.api.serving import Server, a_server, straight, working
-from tests.unit.dispatch.builders import HttpWorker, answer, http_worker
+from tests.unit.dispatch.builders import HttpWorker, answer
 
 W = {"id": "w1", "url": "http://127.0.0.1:9/w", "protocol": "webhook", "tags": ["w"]}
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        await found.post("/workflows", working(), 201)
-        yield found
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[HttpWorker]:
-    async with http_worker() as found:
-        yield found
+DOCUMENTS = (working(),)
 
 
 # ---- the registry

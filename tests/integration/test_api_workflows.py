@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,6 @@ import orjson
 import pytest
 
 from tests.unit.api.serving import Server, a_server, asking, broken, straight
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        yield found
 
 
 async def test_a_new_workflow_is_version_one(server: Server) -> None:

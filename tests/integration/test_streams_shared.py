@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp import web
 
 from engine.driver.log import LIVE, Position, StreamEvent
 from tests.integration.test_api_streams import streamed
-from tests.unit.api.serving import PATIENCE_S, Server, a_server, asking, straight, working
+from tests.unit.api.serving import PATIENCE_S, Server, asking, straight, working
 from tests.unit.dispatch.builders import Seen, answer, http_worker
 
 ALL = "values,updates,tasks,custom,debug"
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with a_server(tmp_path) as found:
-        yield found
 
 
 async def listened(server: Server, run_id: str, modes: str, after: str | None = None) -> list[StreamEvent]:

@@ -21,23 +21,15 @@ from engine.outbox import Accepted, Answered, Refused, Reply, Unreachable
 from tests.unit.dispatch.builders import (
     NOW,
     PATIENCE_S,
-    HttpWorker,
     a_worker,
     answer,
     drop,
     free_port,
-    http_worker,
     raw,
 )
 
 BODY = b'{"task_id":"t1"}'
 HEADERS = {"Idempotency-Key": "t1"}
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[HttpWorker]:
-    async with http_worker() as found:
-        yield found
 
 
 class Client:

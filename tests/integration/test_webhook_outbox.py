@@ -19,7 +19,6 @@ from engine.model import TaskId
 from engine.outbox import Accepted, Answered, Refused
 from tests.unit.dispatch.builders import (
     FakeLater,
-    HttpWorker,
     Seen,
     Told,
     a_request,
@@ -30,19 +29,12 @@ from tests.unit.dispatch.builders import (
     drop,
     free_port,
     hang,
-    http_worker,
     reply_to,
 )
 
 
 def clock() -> int:
     return time.time_ns() // 1_000_000
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[HttpWorker]:
-    async with http_worker() as found:
-        yield found
 
 
 @pytest.fixture
