@@ -56,39 +56,50 @@ def reply_to(work: Work) -> str:
     return f"http://clew.test/v1/tasks/{work.task_id}/result?token=s"
 
 
-class Told:
+class Watched:
+    """Something in which a test waits for what has to happen."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def changed(self) -> None:
+        """Something has happened: who waits looks again."""
+        self._changed.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds; looked at again whenever something has happened."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not holds():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+class Told(Watched):
     """A listener that remembers what it was told, and lets a test wait for it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.dispatches: list[tuple[str, str]] = []
         self.deadlines: dict[str, tuple[int, int]] = {}
         self.reasons: list[tuple[str, str]] = []
         self.replies: dict[str, Reply] = {}
         self.on_reply: Callable[[Work, Reply], None] = lambda work, reply: None
         self.on_dispatch: Callable[[Work], None] = lambda work: None
-        self._changed = asyncio.Event()
 
     def dispatched(self, work: Work, worker_id: str, at: int, deadline: int) -> None:
         self.dispatches.append((work.task_id, worker_id))
         self.deadlines[work.task_id] = (at, deadline)
         self.on_dispatch(work)
-        self._changed.set()
+        self.changed()
 
     def waiting(self, work: Work, reason: str) -> None:
         self.reasons.append((work.task_id, reason))
-        self._changed.set()
+        self.changed()
 
     def replied(self, work: Work, worker_id: str, reply: Reply) -> None:
         self.replies[work.task_id] = reply
         self.on_reply(work, reply)
-        self._changed.set()
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds; looked at again whenever the listener is told something."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not holds():
-                self._changed.clear()
-                await self._changed.wait()
+        self.changed()
 
     async def reply(self, task_id: str) -> Reply:
         await self.until(lambda: task_id in self.replies)
@@ -181,24 +192,24 @@ async def drop(seen: Seen, request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
-class HttpWorker:
+class HttpWorker(Watched):
     """A worker on a free port of 127.0.0.1. `script` holds a handler per call, the last one repeats."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.url = ""
         self.script: list[Handler] = [answer({"output": "done"})]
         self.seen: list[Seen] = []
         self.active: dict[str, int] = {}
         self.peak = 0
         self.hung_up = asyncio.Event()
-        self._changed = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         seen = Seen(request.path, request.headers, await request.read(), request.method)
         self.seen.append(seen)
         self.active[seen.path] = self.active.get(seen.path, 0) + 1
         self.peak = max(self.peak, sum(self.active.values()))
-        self._changed.set()
+        self.changed()
         try:
             return await self.script[min(len(self.seen), len(self.script)) - 1](seen, request)
         except asyncio.CancelledError:
@@ -206,14 +217,7 @@ class HttpWorker:
             raise
         finally:
             self.active[seen.path] -= 1
-            self._changed.set()
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds; looked at again at the begin and end of every call."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not holds():
-                self._changed.clear()
-                await self._changed.wait()
+            self.changed()
 
 
 @asynccontextmanager

@@ -16,20 +16,20 @@ from engine.ports import Batch
 from engine.retry import RetryPolicy
 from store.memory import MemoryStore
 from tests.contract.samples import NOW, created, notice, run
-from tests.unit.dispatch.builders import PATIENCE_S
+from tests.unit.dispatch.builders import PATIENCE_S, Watched
 from watcher.notices import MAX_PER_SERVER, MAX_UNDER_WAY, Notifier, notified
 
 MISSED = Attempt(error="HTTP 500")
 SOON = Patience(policy=RetryPolicy(max_attempts=1000, initial_interval_ms=1000), give_up_ms=60_000)
 
 
-class Receiver:
+class Receiver(Watched):
     """Holds what is sent until the test answers it, and lets the test wait for that."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.sent: list[str] = []
         self.open: dict[str, asyncio.Future[Attempt]] = {}
-        self._changed = asyncio.Event()
 
     async def __call__(self, notice: Notice, hook: Hook) -> Attempt:
         self.sent.append(notice.id)
@@ -43,17 +43,8 @@ class Receiver:
     def answer(self, notice: Notice, attempt: Attempt = Attempt()) -> None:  # noqa: B008 - it never changes
         self.open[notice.id].set_result(attempt)
 
-    def changed(self) -> None:
-        self._changed.set()
 
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not holds():
-                self._changed.clear()
-                await self._changed.wait()
-
-
-class Watched(MemoryStore):
+class WatchedStore(MemoryStore):
     """A store that says when a notice was moved on; `broken` lets it take nothing."""
 
     def __init__(self) -> None:
@@ -75,7 +66,7 @@ class Post:
     """A store with a run, a receiver, and a notifier between them; the clock stands where a test puts it."""
 
     def __init__(self) -> None:
-        self.store, self.receiver, self.now = Watched(), Receiver(), NOW + 1000
+        self.store, self.receiver, self.now = WatchedStore(), Receiver(), NOW + 1000
         self.store.moved = self.receiver.changed
         self.notifier = Notifier(
             self.store, self.receiver, clock=lambda: self.now, chance=lambda: 0.0, patience=SOON, store_pause_s=0.001
