@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from engine.validate import Problem, validate
+from engine.validate import validate
 from tests.builders import chain, document, route, task, writes
+from tests.unit.validating import found, only
 
 START, END = "__start__", "__end__"
 
 
 def plain(names, *edges):
     return document({name: task() for name in names.split()}, edges)
-
-
-def only(wrong) -> Problem:
-    problems = validate(wrong)
-    assert len(problems) == 1, problems
-    return problems[0]
-
-
-def found(wrong, code) -> list[Problem]:
-    return [problem for problem in validate(wrong) if problem.code == code]
 
 
 # ---- edges

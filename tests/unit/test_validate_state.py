@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.validate import Problem, validate
+from engine.validate import validate
 from tests.builders import chain, document, route, task, writes
+from tests.unit.validating import only
 
 KEYS = {"n": {"type": "integer"}, "s": {"type": "string"}, "log": {"type": "array", "reducer": "append"}, "any": {}}
 
@@ -16,12 +17,6 @@ def one(fields, **more):
 
 def state(**entries):
     return document({"a": task()}, chain("a"), entries)
-
-
-def only(wrong) -> Problem:
-    problems = validate(wrong)
-    assert len(problems) == 1, problems
-    return problems[0]
 
 
 # ---- the state
