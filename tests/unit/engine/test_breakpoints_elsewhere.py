@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from engine.gates import stops_of
-from engine.verify import verify_rows
 from tests.builders import chain, document, graph_of, task
 from tests.simulation.world import World
+from tests.unit.engine.worlds import sound
 
 LOGS = task(output_key="log")
 LINE = {"a": LOGS, "b": LOGS, "c": LOGS}
@@ -29,10 +29,6 @@ def go_on(world: World, updates: dict[str, Any] | None = None) -> None:
 
 def open_nodes(world: World) -> list[str]:
     return sorted(found.node for found in world.run.frontier.tasks.values())
-
-
-def sound(world: World) -> bool:
-    return verify_rows(world.head, world.graphs, 1, world.rows()).problems == []
 
 
 def test_what_an_answer_named_comes_after_the_breakpoint_behind_its_node() -> None:

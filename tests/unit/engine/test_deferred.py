@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.verify import verify_rows
-from tests.builders import chain, document, graph_of, route, task, writes
+from tests.builders import chain, route, task, writes
 from tests.simulation.world import World
+from tests.unit.engine.worlds import begun, sound
 
 
 def logs(**fields: Any) -> dict[str, Any]:
     return task(output_key="log", reads=["log"], **fields)
 
 
-def begun(nodes: dict, edges: list, config: dict | None = None) -> World:
-    world = World(graph_of(document(nodes, edges)))
-    world.start(config=config)
-    return world
-
-
 def saw(world: World, node: str) -> Any:
     return next(work.request.state for work in world.outbox.works.values() if work.node == node)
-
-
-def sound(world: World) -> bool:
-    return verify_rows(world.head, world.graphs, 1, world.rows()).problems == []
 
 
 FIRST = (
@@ -149,7 +139,7 @@ def test_a_deferred_node_in_a_loop_runs_again_when_something_arrives_again() -> 
 
 
 def test_a_deferred_node_beyond_a_limit_fails_the_run() -> None:
-    world = begun({"a": writes(n=1), "d": writes(n=1) | {"defer": True}}, chain("a", "d"), {"max_steps": 1})
+    world = begun({"a": writes(n=1), "d": writes(n=1) | {"defer": True}}, chain("a", "d"), config={"max_steps": 1})
 
     assert world.run.error is not None
     assert (world.run.error.code, world.run.error.node) == ("run.step_limit", "d")

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from engine.verify import verify_rows
 from tests.builders import chain, document, graph_of, route, task, writes
 from tests.simulation.world import World
+from tests.unit.engine.worlds import begun, open_nodes, sound
 
 LINE = {"a": task(output_key="log"), "b": task(output_key="log"), "c": task(output_key="log")}
-
-
-def begun(nodes: dict, edges: list) -> World:
-    world = World(graph_of(document(nodes, edges)))
-    world.start()
-    return world
-
-
-def open_nodes(world: World) -> list[str]:
-    return [open_task.node for open_task in world.run.frontier.tasks.values()]
-
-
-def sound(world: World) -> bool:
-    return verify_rows(world.head, world.graphs, 1, world.rows()).problems == []
 
 
 def test_the_node_that_is_named_runs_in_place_of_the_edges() -> None:

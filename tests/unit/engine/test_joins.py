@@ -8,7 +8,7 @@ from engine.joins import recount, settle
 from engine.model import Arrival, Task, TaskId, Wave, make_ref
 from engine.reach import Reach
 from tests.builders import document, graph_of, route, task, writes
-from tests.simulation.world import World
+from tests.unit.engine.worlds import begun
 
 AGAIN = route("done", ("meta.step < 4", "again"))
 LONG = route("done", ("meta.step < 9", "again"))
@@ -20,12 +20,6 @@ def shape_of(nodes: dict, edges: list) -> Graph:
 
 def reaches(graph: Graph, one: Wave, other: Wave, *absorbed: Wave) -> bool:
     return Reach(graph.topology, absorbed)(one, other)
-
-
-def begun(nodes: dict, edges: list) -> World:
-    world = World(graph_of(document(nodes, edges)))
-    world.start()
-    return world
 
 
 def work(node: str, *rounds: int) -> Task:

@@ -6,33 +6,19 @@ import pytest
 
 from engine import travel
 from engine.errors import Conflict, Invalid
-from engine.verify import verify_rows
 from tests.builders import chain, document, graph_of, task
 from tests.simulation.world import World
+from tests.unit.engine.worlds import begun, open_nodes, sound
 
 SEES = task(output_key="log")
 LINE = {"a": SEES, "b": SEES, "c": SEES}
 APART = [("__start__", "a"), ("__start__", "b"), ("a", "c"), ("c", "__end__"), ("b", "__end__")]
 
 
-def begun(nodes: dict, edges: list) -> World:
-    world = World(graph_of(document(nodes, edges)))
-    world.start()
-    return world
-
-
-def open_nodes(world: World) -> list[str]:
-    return [open_task.node for open_task in world.run.frontier.tasks.values()]
-
-
 def seen_by(world: World, node: str) -> list:
     """What the open task of a node sees in the log."""
     found = next(open_task for open_task in world.run.frontier.tasks.values() if open_task.node == node)
     return list(world.run.history.view(found)["log"])
-
-
-def sound(world: World) -> bool:
-    return verify_rows(world.head, world.graphs, 1, world.rows()).problems == []
 
 
 def test_what_was_in_flight_makes_way_for_the_nodes_that_are_named() -> None:
