@@ -132,28 +132,8 @@ class Engine:
         parent = await self.store.run(run_id)
         if parent is None:
             raise NotFound(f"there is no run '{run_id}'")
-        now, key = self.clock(), self._take_key()
-        at = make_ref(parent.key, seq)
-        head = RunHead(
-            key=key,
-            id=RunId(self.new_id()),
-            workflow_id=parent.workflow_id,
-            workflow_version=parent.workflow_version,
-            status=RunStatus.RUNNING,
-            head=at,
-            created_at=now,
-            updated_at=now,
-            input=parent.input,
-            config=deep_merge(parent.config, config),
-            interrupt_before=parent.interrupt_before,
-            interrupt_after=parent.interrupt_after,
-            hook=hook,
-            origin_id=parent.origin_id,
-            metadata=parent.metadata,
-            tags=parent.tags,
-            parent=at,
-            parent_id=parent.id,
-        )
+        now, run_id = self.clock(), RunId(self.new_id())
+        head = _forked(parent, seq, self._take_key(), run_id, now, config=config, hook=hook)
         live = Live(run=await self.loader.forked(head, parent, seq), head=head)
         if wish.reuse is not None:
             live.run.recall = await self.loader.recalled(parent, seq, wish.reuse)
@@ -251,3 +231,30 @@ class Engine:
             return is_resting(live.run) and not live.undurable and not live.inbox
 
         await self.loop.changed(head.key, rests, timeout_s)
+
+
+def _forked(
+    parent: RunHead, seq: int, key: int, run_id: RunId, now: int, *, config: Mapping[str, Any], hook: Hook | None
+) -> RunHead:
+    """The row of a run that begins at commit `seq` of another one, of which it takes over what is not its own."""
+    at = make_ref(parent.key, seq)
+    return RunHead(
+        key=key,
+        id=run_id,
+        workflow_id=parent.workflow_id,
+        workflow_version=parent.workflow_version,
+        status=RunStatus.RUNNING,
+        head=at,
+        created_at=now,
+        updated_at=now,
+        input=parent.input,
+        config=deep_merge(parent.config, config),
+        interrupt_before=parent.interrupt_before,
+        interrupt_after=parent.interrupt_after,
+        hook=hook,
+        origin_id=parent.origin_id,
+        metadata=parent.metadata,
+        tags=parent.tags,
+        parent=at,
+        parent_id=parent.id,
+    )
