@@ -63,7 +63,7 @@ def run_line(run: Shape) -> str:
 
 def run_lines(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
     """A run as `clew runs show` tells it, with its newest checkpoints and what can be done next."""
-    origin = run["forked_from"]
+    origin, listed = run["forked_from"], [f"  {checkpoint_line(found)}" for found in checkpoints]
     lines = [
         f"run       {run['id']}",
         f"workflow  {run['workflow_id']}@{run['workflow_version']}",
@@ -73,8 +73,7 @@ def run_lines(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
         f"input     {short(run['input'])}",
         "state",
         *state_lines(run["state"]),
-        "checkpoints, newest first",
-        *(f"  {checkpoint_line(found)}" for found in checkpoints),
+        *(["checkpoints, newest first", *listed] if listed else []),
     ]
     for found in run["interrupts"]:
         lines.append(f"asks      {found['id']} {found['node']}: {found['message']}")
@@ -165,11 +164,13 @@ def patch_lines(patch: Iterable[Shape]) -> list[str]:
 
 def task_lines(tasks: Iterable[Shape], before: str, after: str) -> list[str]:
     """Tasks that differ, with what they gave on either side."""
-    return [
-        f"  {found['address']}: {found['change'].replace('_', ' in ')}  {_gave(found[before])} -> {_gave(found[after])}"
-        for found in tasks
-        if found["change"] != "same"
-    ]
+    return [f"  {_task_line(found, before, after)}" for found in tasks if found["change"] != "same"]
+
+
+def _task_line(found: Shape, before: str, after: str) -> str:
+    one, other = _gave(found[before]), _gave(found[after])
+    gave = f"{one} -> {other}" if one != other else f"{one}, and wrote something else"
+    return f"{found['address']}: {found['change'].replace('_', ' in ')}  {gave}"
 
 
 def _gave(side: Shape | None) -> str:
@@ -177,8 +178,15 @@ def _gave(side: Shape | None) -> str:
         return "(none)"
     if side["error"]:
         return error_text(side["error"])
-    given = side["chosen"] or side["output"]
-    return str(side["status"]) if given is None else short(given, 50)
+    if side["chosen"]:
+        return f"to {' and '.join(side['chosen'])}"
+    return str(side["status"]) if side["output"] is None else short(side["output"], 50)
+
+
+def usage_line(delta: Shape) -> str:
+    """How much more the second of two used than the first."""
+    more = [f"{name.replace('_', ' ')} {amount:+.6g}" for name, amount in delta.items() if amount]
+    return f"b against a: {', '.join(more)}" if more else "both used the same"
 
 
 def event_line(name: str, data: Shape) -> str:

@@ -9,7 +9,7 @@ import typer
 from api.cli._options import Cursor, Limit, grouped
 from api.cli._reach import Reach, Where
 from api.cli._runs import RunArg, path_of, runs
-from api.cli._shown import blame_lines, patch_lines, short, task_lines, write_json
+from api.cli._shown import blame_lines, patch_lines, task_lines, usage_line, write_json
 
 Before = Annotated[str, typer.Argument(metavar="BEFORE", help="A run or a checkpoint.", show_default=False)]
 After = Annotated[str, typer.Argument(metavar="AFTER", help="A run or a checkpoint.", show_default=False)]
@@ -56,7 +56,7 @@ def compare(a: SideA, b: SideB, *, where: Where) -> None:
     if parting and parting["address"]:
         typer.echo(f"they part at {parting['address']}")
     _differences(told, "a", "b")
-    typer.echo(f"b used more by {short(told['usage']['delta'])}")
+    typer.echo(f"usage     {usage_line(told['usage']['delta'])}")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Commands that move runs: `clew runs start|fork|replay|resume|retry|cancel`."""
+"""Commands that move runs: `clew runs start|fork|replay|checkout|resume|edit|retry|cancel`."""
 
 from __future__ import annotations
 
@@ -120,6 +120,42 @@ def resume(
     answer = parsed(value, "VALUE")
     body = {"resume": answer if interrupt is None else {interrupt: answer}, **edit.body()}
     _move(run, path_of(run, "resume"), body, wait, where)
+
+
+@runs.command()
+@grouped
+def checkout(
+    run: RunArg,
+    branch: Annotated[
+        str, typer.Argument(metavar="BRANCH", help="A branch, as 'clew runs tree' names it.", show_default=False)
+    ],
+    wait: Wait = WAIT_S,
+    *,
+    where: Where,
+) -> None:
+    """Go on with another branch of a run."""
+    _move(run, path_of(run, "branches", branch, "checkout"), {}, wait, where)
+
+
+@runs.command()
+@grouped
+def edit(
+    run: RunArg,
+    after_node: Annotated[
+        str | None, typer.Option(metavar="NODE", help="Write right after the next checkpoint of this node.")
+    ] = None,
+    *,
+    edit: Edit,
+    where: Where,
+) -> None:
+    """Write to the state of a run that goes on or waits; tasks that are activated later see it."""
+    body = {**edit.body(), **({} if after_node is None else {"after_node": after_node})}
+    told = where.reached(lambda reach: reach.post(path_of(run, "state"), body), writes=True)
+    if where.as_json:
+        return write_json(told)
+    found = told["checkpoint"]
+    typer.echo(f"written: {found['id']}" if found else f"waits for {told['pending']['after_node']}")
+    return None
 
 
 @runs.command()

@@ -151,6 +151,26 @@ def test_both_ways_to_go_on_take_the_same_options(base: Base, command: str) -> N
     assert (result.exit_code, "version 9" in result.stderr) == (1, True)
 
 
+def test_a_branch_that_was_left_is_checked_out(base: Base) -> None:
+    run = base.runs["straight"]
+    said("runs", "replay", f"{run}.1", "--set", "n=4", "--db", base.db)
+    found = told("runs", "checkout", run, "main", "--db", base.db)
+    assert (found["branch"], found["state"]) == ("main", {"n": 1})
+    assert told("runs", "checkout", run, "branch-2", "--db", base.db)["state"] == {"n": 5}
+    said("runs", "checkout", run, "main", "--db", base.db)
+    result = clew("runs", "checkout", run, "main", "--db", base.db)
+    assert (result.exit_code, "branch.current" in result.stderr) == (1, True)
+
+
+def test_state_is_written_into_a_run_now_or_after_a_node(base: Base) -> None:
+    run = base.runs["asking"]
+    assert said("runs", "edit", run, "--set", "answer=3", "--db", base.db) == f"written: {run}.3\n"
+    assert said("runs", "edit", run, "--set", "answer=4", "--after-node", "ask", "--db", base.db) == "waits for ask\n"
+    assert told("runs", "resume", run, "7", "--db", base.db)["state"] == {"answer": 4}
+    result = clew("runs", "edit", run, "--set", "answer=5", "--db", base.db)
+    assert (result.exit_code, "run.terminal" in result.stderr) == (1, True)
+
+
 def test_answers_of_people_are_taken_over_where_that_is_asked_for(base: Base) -> None:
     run = base.runs["asking"]
     said("runs", "resume", run, "7", "--db", base.db)
