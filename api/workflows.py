@@ -10,13 +10,14 @@ from typing import Any
 
 from api.errors import Refused
 from api.paging import page_of
+from api.pins import pinned, says_same
 from api.schemas import Paged, WorkflowsQuery
 from engine.claims import Claim
 from engine.codec import dumps
 from engine.errors import Conflict, Invalid, NotFound
 from engine.graph import Graph
 from engine.mermaid import mermaid
-from engine.parse import load, parse, stored_form
+from engine.parse import load, parse
 from engine.patch import make_patch
 from engine.ports import Page, Store, WorkflowRow
 from engine.validate import Limits, validate
@@ -84,8 +85,9 @@ class Workflows:
         row = await self.get(workflow_id)
         return mermaid(await self.graph(row.id, row.version))
 
-    def report(self, document: Any) -> dict[str, Any]:
+    async def report(self, document: Any) -> dict[str, Any]:
         """What is wrong with a document, and its drawing if nothing is."""
+        document = await pinned(document, self.store.workflow)
         found = [problem.as_json() for problem in validate(document, self.limits)]
         errors = [problem for problem in found if problem["severity"] == "error"]
         return {
@@ -129,7 +131,7 @@ class Workflows:
             newest = await self.store.workflow(workflow_id)
             if newest is None or newest.status == "archived":
                 return await self._add(workflow_id, newest, document, "api")
-            if dumps(stored_form(document)) != dumps(newest.document):
+            if not says_same(newest.document, document):
                 raise Conflict(
                     f"there is a workflow '{workflow_id[:80]}' that says something else; save it as a new version, or "
                     "leave out the id",
@@ -176,7 +178,7 @@ class Workflows:
             newest = await self.store.workflow(workflow_id)
             document = _with_id(document, workflow_id)
             if newest is not None and newest.status == "archived" and _says(newest, document):
-                load(document, workflow_id, newest.version, self.limits)
+                load(newest.document, workflow_id, newest.version, self.limits)
                 await self.store.set_workflow_status(workflow_id, "active", self.clock())
                 return newest.version
             return (await self._add(workflow_id, newest, document, "file")).version
@@ -201,13 +203,14 @@ class Workflows:
     async def _add(
         self, workflow_id: str, newest: WorkflowRow | None, document: Any, source: str, claim: Claim | None = None
     ) -> WorkflowRow:
-        """Add a version, unless the newest one says the same already. Raises Invalid."""
+        """Add a version, unless the newest one says the same already; the workflows that it runs are copied into it.
+        Raises Invalid."""
         version = 1 if newest is None else newest.version + 1
-        graph = load(document, workflow_id, version, self.limits)
-        stored, now = stored_form(document), self.clock()
         archived = newest is not None and newest.status == "archived"
-        if newest is not None and not archived and newest.source == source and dumps(newest.document) == dumps(stored):
+        if newest is not None and not archived and newest.source == source and says_same(newest.document, document):
             return newest
+        graph = load(await pinned(document, self.store.workflow), workflow_id, version, self.limits)
+        stored, now = dict(graph.document), self.clock()
         row = WorkflowRow(
             id=workflow_id,
             version=version,
@@ -256,8 +259,7 @@ def _matches(if_match: str, row: WorkflowRow) -> bool:
 
 
 def _says(row: WorkflowRow, document: Any) -> bool:
-    same = row.source == "file" and isinstance(document, dict)
-    return same and dumps(row.document) == dumps(stored_form(document))
+    return row.source == "file" and says_same(row.document, document)
 
 
 def _with_id(document: Any, workflow_id: str) -> Any:

@@ -132,7 +132,7 @@ def _constant_parts(work: Work) -> list[bytes | memoryview]:
             "workflow_id": work.workflow_id,
             "workflow_version": work.workflow_version,
             "node": work.node,
-            "ns": [],
+            "ns": work.ns,
             "prompt": request.prompt,
             "input": orjson.Fragment(dumps(request.input)),
             "parameters": request.parameters,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from engine.address import place_of, task_id_of
 from engine.deferred import is_last, next_deferred, put_off
 from engine.fold import Entry
+from engine.frame import Frame
+from engine.frontier import Counts
 from engine.gates import held
 from engine.gotos import goto_arrivals
 from engine.joins import Fired, Settled, free, recount, settle, up_to_enough
@@ -23,7 +25,7 @@ class Activated:
     opened: tuple[Task, ...]
     waiting: tuple[Arrival, ...]
     joined: tuple[Wave, ...]
-    blockers: dict[Wave, int] | None
+    blockers: Counts
     absorbed: tuple[Wave, ...] = ()
     ended: tuple[TaskId, ...] = ()
 
@@ -36,22 +38,25 @@ def follow(
     goto: Sequence[str] | None = None,
     *,
     leaves: bool = True,
+    breaks: bool = False,
 ) -> Activated:
-    """What becomes active when `task` ends by its commit `coming` and leaves by these handles, or for these nodes."""
+    """What becomes active when `task` ends by its commit `coming` and leaves by these handles, or for these nodes.
+    Nothing that was put off begins once something has failed that ends its frame, or where this `breaks` it."""
+    frame = run.frames.of(task)
     if goto is None:
         arrivals = arrivals_of(run, task, coming.ref, handles)
     else:
-        arrivals = goto_arrivals(run.graph.topology, run.frontier, task, coming.ref, goto)
+        arrivals = goto_arrivals(frame.graph.topology, frame.frontier, task, coming.ref, goto)
     arrivals, late = put_off(run, task, coming.ref, arrivals)
-    settled = settle(run.graph, run.frontier, task if leaves else None, arrivals)
+    settled = settle(frame.graph, frame.frontier, task if leaves else None, arrivals)
     opened, waiting, joined = activated(run, settled, coming)
     if len(opened) < len(settled.fired) and settled.absorbed:
-        return _held_up(run, arrivals, late)
-    if not (opened or waiting) and is_last(run, task):
-        last = next_deferred(run, coming if coming.ref not in run.history.entries else None, late)
+        return _held_up(frame, arrivals, late)
+    if not (opened or waiting) and frame.error is None and not breaks and is_last(run, task):
+        last = next_deferred(run, frame, coming if coming.ref not in frame.history.entries else None, late)
         if last is not None and _within_limits(run, last, 0):
             return Activated(
-                (held(run.stops, last),),
+                (held(frame.stops, last),),
                 tuple(one for one in late if one.wave.node != last.node),
                 joined,
                 settled.blockers,
@@ -62,18 +67,19 @@ def follow(
     )  # fmt: skip
 
 
-def _held_up(run: Run, arrivals: Sequence[Arrival], late: Sequence[Arrival]) -> Activated:
+def _held_up(frame: Frame, arrivals: Sequence[Arrival], late: Sequence[Arrival]) -> Activated:
     """Beyond a limit of the run nothing is chosen: all that has come waits."""
-    came = tuple(one for one in arrivals if one.wave not in run.frontier.absorbed)
+    came = tuple(one for one in arrivals if one.wave not in frame.frontier.absorbed)
     return Activated((), (*came, *late), (), None)
 
 
 def arrivals_of(run: Run, task: Task, cause: Ref, handles: Sequence[str | None]) -> list[Arrival]:
-    shape, wave = run.graph.topology, task.wave
+    graph, wave = run.frames.of(task).graph, task.wave
+    shape = graph.topology
     edges = [edge for handle in handles for edge in shape.edges_from(task.node, handle)]
     if len(handles) > 1:
         edges.sort(key=lambda edge: edge.index)
-    apart = run.graph.apart
+    apart = graph.apart
     return [
         Arrival(
             edge.index,
@@ -98,7 +104,7 @@ def activated(
             waiting += [arrival for arrival in arrivals if arrival.cause == coming.ref]
             continue
         opened.append(task)
-        if not task.place and wave in run.frontier.waves:
+        if not task.place and wave in run.frames[wave.frame].frontier.waves:
             joined.append(wave)
     return tuple(opened), tuple(waiting), tuple(joined)
 
@@ -109,9 +115,10 @@ def _within_limits(run: Run, task: Task, opened: int) -> bool:
 
 def activate(run: Run, wave: Wave, arrivals: Sequence[Arrival], coming: Entry) -> Task:
     """The task of a wave that fires: its causes in canonical order, with the edges in the order of their causes."""
-    if arrivals[0].place == DEFERRED and (last := next_deferred(run, None)) is not None:
-        return held(run.stops, last)
-    causes = run.history.in_order((arrival.cause for arrival in arrivals), coming)
+    frame = run.frames[wave.frame]
+    if arrivals[0].place == DEFERRED and (last := next_deferred(run, frame, None)) is not None:
+        return held(frame.stops, last)
+    causes = frame.history.in_order((arrival.cause for arrival in arrivals), coming)
     place = {entry.ref: number for number, entry in enumerate(causes)}
     edges = tuple(a.edge for a in sorted(arrivals, key=lambda a: (place[a.cause], a.edge)) if a.edge != GOTO)
     task = Task(
@@ -122,19 +129,23 @@ def activate(run: Run, wave: Wave, arrivals: Sequence[Arrival], coming: Entry) -
         edges=edges,
         place=arrivals[0].place,
     )
-    return held(run.stops, task)
+    return held(frame.stops, task)
 
 
 def held_back(run: Run) -> list[Fired]:
     """The waves that nothing can reach any more and that wait all the same, with what arrived, and the arrivals that
     wait for nothing: a limit of the run holds them back."""
-    front = run.frontier
+    return [fired for frame in run.frames.by_id.values() for fired in _held_back(run, frame)]
+
+
+def _held_back(run: Run, frame: Frame) -> list[Fired]:
+    front = frame.frontier
     found: list[Fired] = [(arrival.wave, (arrival,)) for arrival in front.held]
     if front.blockers is None and front.waves:
-        waves = free(run.graph, front, recount(run.graph, front))
-        found += [(wave, up_to_enough(run.graph, wave, front.waves[wave])) for wave in waves]
+        waves = free(frame.graph, front, recount(frame.graph, front))
+        found += [(wave, up_to_enough(frame.graph, wave, front.waves[wave])) for wave in waves]
     if front.deferred and not (front.tasks or front.waves or front.held):
-        last = next_deferred(run, None)
+        last = next_deferred(run, frame, None)
         assert last is not None
         found.append((last.wave, tuple(front.deferred[last.node])))
     return found

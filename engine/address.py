@@ -52,7 +52,7 @@ def recalled_as(run: Run, task: Task) -> str:
 def _digest(run: Run, task: Task, address: str) -> str:
     text = f"{run.origin_id}|{address}"
     if task.call is not None:  # several sends, or one send several times, may run a node for one index
-        text = f"{text}|{run.frontier.tasks[task.call].node}|{task.slot}"
+        text = f"{text}|{run.tasks[task.call].node}|{task.slot}"
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -60,3 +60,15 @@ def interrupt_id_of(task: Task, before: int = 0) -> InterruptId:
     """The id of an interrupt that a task opens; `before` is how many it has opened."""
     text = f"{task.id}|interrupt" if not before else f"{task.id}|interrupt|{before}"
     return InterruptId(hashlib.sha256(text.encode()).hexdigest()[:32])
+
+
+def frame_of(run: Run, task: Task, turn: int, attempt: int) -> str:
+    """The name of the frame that a subgraph's task runs: where it stands, in the frame around it. Behind `~` stands
+    what tells it from others of the same node and rounds."""
+    wave = task.wave
+    rounds = ".".join(str(number + 1) for number in wave.rounds) if any(wave.rounds) else ""
+    place = f"{wave.frame}/{task.node}" if wave.frame else task.node
+    place += f"#{rounds}" if rounds else ""
+    place += f"[{task.index}]" if task.index is not None else ""
+    rest = _digest(run, task, address_of(task))[:8] if task.place or wave.generation or task.call else ""
+    return f"{place}~{rest}{turn}.{attempt}" if rest or turn > 1 or attempt > 1 else place

@@ -69,7 +69,7 @@ def _too_late(run: Run, task: Task | None, attempt: int | None) -> str | None:
     if task is None:
         return "the task is over"
     status = run.progress[task.id].status
-    if status is TaskStatus.FAILED or status is TaskStatus.INTERRUPTED or task.id in run.frontier.calls:
+    if status is TaskStatus.FAILED or status is TaskStatus.INTERRUPTED or task.id in run.calls:
         return f"the task is {status} and is with no worker"
     if attempt is not None and attempt < run.progress[task.id].asked_at:
         return "it answers an earlier request: the worker was asked again since"
@@ -80,7 +80,7 @@ def _taken(run: Run, task: Task, answer: Answer, worker: str | None, now: int) -
     """What a good answer leads to: a question, another turn, or the end of the task. Raises NodeFailure."""
     if answer.interrupt is not None:
         return asks(run, task, answer, answer.interrupt, worker, now)
-    if run.graph.nodes[task.node].spec.turns is None:
+    if run.node_of(task).spec.turns is None:
         return _apply(run, task, answer, worker, now)
     if goes_on(run, task, answer):
         return NextTurn(task_id=task.id, answer=answer.raw, worker=worker)
@@ -105,7 +105,7 @@ def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: in
 
 def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int, reused: str | None = None) -> Step:
     _check_output(run, task, answer)
-    spec = run.graph.nodes[task.node].spec
+    spec = run.node_of(task).spec
     earlier = [] if spec.turns is None else earlier_in(answer.raw)
     updates = all_updates(earlier, answer)
     if task.call is None:
@@ -119,14 +119,14 @@ def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int, r
 
 
 def _check_output(run: Run, task: Task, answer: Answer) -> None:
-    spec = run.graph.nodes[task.node].spec
+    spec = run.node_of(task).spec
     if spec.output_schema is not None:
         output = None if answer.output is MISSING else answer.output
         if problems := spec.output_schema.problems(output):
             message = f"the output does not satisfy output_schema: {problems[0].path or '/'}: {problems[0].message}"
             raise NodeFailure("output.invalid", message, retryable=True)
     if answer.goto is not None:
-        check_goto(run.graph, task, answer.goto)
+        check_goto(run.frames.of(task).graph, task, answer.goto)
 
 
 def attempt_failed(
@@ -142,7 +142,7 @@ def attempt_failed(
     task = run.open_task(task_id)
     if task is None or run.status in TERMINAL:
         return Late(task_id=task_id, why="the task is over")
-    progress, node = run.progress[task_id], run.graph.nodes[task.node]
+    progress, node = run.progress[task_id], run.node_of(task)
     if (good := last_good(run, task, error.code)) is not MISSING:
         return _timed_out(run, task, good, now)
     tries = progress.attempt - progress.first_attempt + 1

@@ -74,7 +74,7 @@ def _entries(graph: Graph, rows: Iterable[CommitRow]) -> dict[Ref, Entry]:
             edges=commit.task.ways if commit.task is not None else (),
         )
         for at, (row, commit) in enumerate((row, decode(row)) for row in rows)
-        if commit.kind in CAUSAL
+        if commit.kind in CAUSAL and not commit.frame
     }  # fmt: skip
 
 

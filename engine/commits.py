@@ -10,7 +10,10 @@ from typing import Any, TypedDict, Unpack
 from engine.activation import Activated, follow
 from engine.address import origin_of
 from engine.fold import Entry
+from engine.frame import is_inside
+from engine.frontier import UNCHANGED, Counts
 from engine.gates import gate_after
+from engine.graph import BROKEN
 from engine.model import (
     NO_USAGE,
     Arrival,
@@ -36,11 +39,12 @@ from engine.state import State, changed, normalised
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A commit, with what planning it has worked out: the keys it changes, and the counts of waiting waves."""
+    """A commit, with what planning it has worked out: the keys it changes, and the counts of waiting waves, which stay
+    as they are where nothing is said, and have to be made anew where they are None."""
 
     commit: Commit
     fresh: State | None = None
-    blockers: dict[Wave, int] | None = None
+    blockers: Counts = UNCHANGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +75,9 @@ def next_ref(run: Run) -> Ref:
 def finish(run: Run, task: Task, result: Result, now: int) -> Step:
     """The commit of a task that is done. Raises NodeFailure where its updates do not fit the state."""
     updates = () if task.call is not None and result.error else result.updates
-    writes = normalised(run.graph, updates, origin_of(run, task)) if updates else ()
-    fresh = changed(run.graph, run.history.view(task), writes) if writes else {}
+    frame = run.frames.of(task)
+    writes = normalised(frame.graph, updates, origin_of(run, task)) if updates else ()
+    fresh = changed(frame.graph, frame.history.view(task), writes) if writes else {}
     if task.call is not None:
         return _finish_item(run, task, result, writes, fresh, now)
     return commit_task(run, task, result, writes, fresh, task.level, task.causes, now)
@@ -80,7 +85,7 @@ def finish(run: Run, task: Task, result: Result, now: int) -> Step:
 
 def _finish_item(run: Run, task: Task, result: Result, writes: Updates, fresh: State, now: int) -> Step:
     commit = record(run, task, result, writes, task.level, task.causes, Kind.ITEM, now, closed=(task.id,))
-    return Step(commit, fresh, run.frontier.blockers)
+    return Step(commit, fresh)
 
 
 def commit_task(
@@ -94,11 +99,12 @@ def commit_task(
     now: int,
 ) -> Step:
     """The `node` commit with which a task ends, and everything it activates."""
-    closed = (task.id,) if task.id not in run.frontier.calls else with_items(run, task)
-    order = (level, run.graph.nodes[task.node].position, -1)
+    frame = run.frames.of(task)
+    closed = (task.id,) if not run.is_busy(task.id) else with_all_of_it(run, task.id)
+    order = (level, run.node_of(task).position, -1)
     coming = Entry(
         next_ref(run),
-        run.history.clock + 1,
+        frame.history.clock + 1,
         order,
         {},
         causes=causes,
@@ -106,22 +112,23 @@ def commit_task(
         task_id=task.id,
         node=task.node,
     )
-    if task.node in run.stops.after:
+    if task.node in frame.stops.after:
         gate = gate_after(task, coming.ref, level, result.handles, result.goto)
-        after = Activated((gate,), (), (), run.frontier.blockers)
+        after = Activated((gate,), (), (), UNCHANGED)
     else:
-        after = follow(run, task, coming, result.handles, result.goto)
+        after = follow(run, task, coming, result.handles, result.goto, breaks=result.handle == BROKEN)
+    ended = all_of(run, after.ended)
     commit = record(
         run, task, result, writes, level, causes, Kind.NODE, now,
-        closed=(*closed, *after.ended), opened=after.opened, waiting=after.waiting, joined=after.joined,
-        absorbed=after.absorbed, cancelled=cancelled(run, after.ended),
+        closed=(*closed, *ended), opened=after.opened, waiting=after.waiting, joined=after.joined,
+        absorbed=after.absorbed, cancelled=cancelled(run, ended),
     )  # fmt: skip
     return Step(commit, fresh, after.blockers)
 
 
 def cancelled(run: Run, ended: Sequence[TaskId]) -> tuple[Cancelled, ...]:
     """What is to be known of open tasks that somebody else ends."""
-    found = [(task, run.progress[task.id]) for name in ended if (task := run.frontier.tasks[name]).gate is None]
+    found = [(task, run.progress[task.id]) for name in ended if (task := run.tasks[name]).gate is None]
     return tuple(
         Cancelled(
             task=task, created_at=seen.created_at, started_at=seen.started_at, attempt=seen.attempt, worker=seen.worker
@@ -130,9 +137,19 @@ def cancelled(run: Run, ended: Sequence[TaskId]) -> tuple[Cancelled, ...]:
     )
 
 
-def with_items(run: Run, send: Task) -> tuple[TaskId, ...]:
-    """A send and the items of it that are still open, which end with it."""
-    return (send.id, *(task.id for task in run.frontier.tasks.values() if task.call == send.id))
+def all_of(run: Run, ended: Sequence[TaskId]) -> tuple[TaskId, ...]:
+    """Tasks that end, with all that ends with them."""
+    return tuple(dict.fromkeys(name for one in ended for name in with_all_of_it(run, one)))
+
+
+def with_all_of_it(run: Run, task: TaskId) -> tuple[TaskId, ...]:
+    """A task and what is open of its items, or of the frame that it runs, which ends with it."""
+    items = [one.id for one in run.tasks.values() if one.call == task]
+    found = [task, *items]
+    for name in (task, *items):
+        if (frame := run.frames.nests.get(name)) is not None:
+            found += [one.id for one in run.tasks.values() if is_inside(one.wave.frame, frame)]
+    return tuple(found)
 
 
 class Delta(TypedDict, total=False):
@@ -209,12 +226,14 @@ def only_waits(run: Run, closed: Sequence[TaskId] = (), asked: int = 0) -> bool:
     still -= sum(1 for task_id in closed if run.status_of(task_id) is TaskStatus.INTERRUPTED)
     if still <= 0:
         return False
-    front = run.frontier
-    over = [front.tasks[task_id] for task_id in closed if task_id in front.tasks]
-    left = len(front.tasks) - len(over)
+    over = [run.tasks[task_id] for task_id in closed if task_id in run.tasks]
+    left = len(run.tasks) - len(over)
     ended = Counter(task.call for task in over if task.call is not None)
     gone = {task.id for task in over}
-    for call, found in front.calls.items():
+    for call, found in run.calls.items():
         if call not in gone and found.open > ended[call]:
             left -= 1 + (0 if ended[call] else len(run.held.get(call, ())))
+    for nest, frame in run.frames.nests.items():
+        if nest not in gone and not run.frames[frame].frontier.tasks.keys() <= gone:
+            left -= 1
     return still == left

@@ -89,4 +89,4 @@ def cancel(run: Run, now: int, actor: str) -> Step:
         ref=next_ref(run), kind=Kind.CANCEL, at=now, branch=run.branch, parent=run.head,
         status=RunStatus.CANCELLED, actor=actor, epoch=run.epoch,
     )  # fmt: skip
-    return Step(commit, None, run.frontier.blockers)
+    return Step(commit)

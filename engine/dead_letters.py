@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.errors import Conflict
+from engine.graph import BROKEN
 from engine.model import TERMINAL, Commit, Kind, RunId, RunStatus, TaskId, TaskStatus
 from engine.run import Run
 
@@ -49,6 +50,8 @@ def letter_of(run: Run, commit: Commit) -> DeadLetter | None:
     task, error = commit.task, commit.error
     if task is None or error is None or commit.kind not in (Kind.NODE, Kind.ITEM, Kind.FAILURE):
         return None
+    if commit.handle == BROKEN and task.id not in commit.closed:
+        return None  # what took too long is told of when its node's rules have been followed
     progress = run.progress.get(task.id)
     worker = commit.worker or (progress.worker if progress is not None else None)
     return DeadLetter(

@@ -16,9 +16,9 @@ from engine.run import Run
 def expire(run: Run, opened: InterruptOpened, now: int) -> Step:
     """The commit of an interrupt whose time is up: by its node's edge for that, else with the value for it, else a
     failure of the node."""
-    task = run.frontier.tasks[opened.task_id]
+    task = run.tasks[opened.task_id]
     try:
-        step = finish(run, task, outcome(run.graph, opened), now)
+        step = finish(run, task, outcome(run.frames.of(task).graph, opened), now)
     except NodeFailure as failure:
         step = fail(run, task, error_of(failure, task), now)
     return replace(step, commit=replace(step.commit, resolved=(opened.id,)))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 
-from engine.commits import Result, Step, commit_task, finish, next_ref, record, status_after
+from engine.commits import Result, Step, cancelled, commit_task, finish, next_ref, record, status_after
 from engine.errors import NodeFailure
-from engine.graph import ERROR_HANDLE, Node
+from engine.frame import Frame, is_inside
+from engine.graph import BROKEN, ERROR_HANDLE
 from engine.model import NO_USAGE, Commit, ErrorInfo, Kind, Ref, Task, TaskStatus, Usage
+from engine.retry import next_delay_ms
 from engine.run import Run
 
 
@@ -28,15 +31,18 @@ def fail(run: Run, task: Task, error: ErrorInfo, now: int, usage: Usage = NO_USA
     """A task that has failed for good: what its node's rules make of it (language 3.3)."""
     if task.call is None:
         return handled(run, task, error, task.level, task.causes, now, usage)
-    send = run.graph.nodes[run.frontier.tasks[task.call].node]
-    if send.spec.on_item_error == "fail" and not _handles_errors(run, send):
+    caller = run.tasks[task.call]
+    send = run.node_of(caller)
+    if send.spec.on_item_error == "fail" and not handles_errors(run, caller):
         return _failure(run, task, error, now, usage)
     status = TaskStatus.SKIPPED if send.spec.on_item_error == "skip" else TaskStatus.FAILED
     return finish(run, task, Result(error=error, status=status, usage=usage), now)
 
 
-def _handles_errors(run: Run, node: Node) -> bool:
-    return bool(run.graph.topology.edges_from(node.name, ERROR_HANDLE)) or node.on_error != "fail"
+def handles_errors(run: Run, task: Task) -> bool:
+    """Whether a task's node has rules of its own for a failure."""
+    graph = run.frames.of(task).graph
+    return bool(graph.topology.edges_from(task.node, ERROR_HANDLE)) or graph.nodes[task.node].on_error != "fail"
 
 
 def handled(
@@ -49,16 +55,54 @@ def handled(
     usage: Usage = NO_USAGE,
 ) -> Step:
     """The commit of a failed task: by its error edge, by `on_error`, or as the failure of the run."""
-    node = run.graph.nodes[task.node]
-    if run.graph.topology.edges_from(node.name, ERROR_HANDLE):
+    node = run.node_of(task)
+    if run.frames.of(task).graph.topology.edges_from(node.name, ERROR_HANDLE):
         how = Result(error=error, handles=(ERROR_HANDLE,), handle=ERROR_HANDLE, status=TaskStatus.FAILED, usage=usage)
     elif node.on_error == "continue":
         how = Result(error=error, status=TaskStatus.FAILED, usage=usage)
     elif node.on_error == "skip":
         how = Result(error=error, handles=(), status=TaskStatus.SKIPPED, usage=usage)
+    elif task.wave.frame and is_caught(run, task.wave.frame, error):
+        how = Result(error=error, handles=(), handle=BROKEN, status=TaskStatus.FAILED, usage=usage)
     else:
         return _failure(run, task, error, now, usage)
     return commit_task(run, task, how, (), {}, level, causes, now)
+
+
+# ---- frames
+
+
+def is_caught(run: Run, name: str, error: ErrorInfo) -> bool:
+    """Whether a failure of a frame is dealt with by a node around it, at whatever depth."""
+    frame = run.frames[name]
+    assert frame.task is not None
+    task = run.tasks[frame.task]
+    if next_try_ms(run, task, frame, error) is not None or handles_errors(run, task):
+        return True
+    if task.call is not None:
+        caller = run.tasks[task.call]
+        if run.node_of(caller).spec.on_item_error != "fail" or handles_errors(run, caller):
+            return True
+    return bool(task.wave.frame) and is_caught(run, task.wave.frame, error)
+
+
+def next_try_ms(run: Run, task: Task, frame: Frame, error: ErrorInfo) -> int | None:
+    """The milliseconds after which a frame that failed is tried again as a whole; None where it is not."""
+    tries = frame.attempt - run.progress[task.id].first_attempt + 1
+    chance = int(sha256(f"{task.id}|{frame.attempt}".encode()).hexdigest()[:8], 16) / 2**32
+    return next_delay_ms(run.node_of(task).retry, tries, error.code, error.retryable, chance)
+
+
+def end_frame(run: Run, task: Task, error: ErrorInfo, now: int) -> Step:
+    """The commit of a failure that ends all that is open in the frame of a subgraph."""
+    frame = run.frames.nests[task.id]
+    closed = tuple(one.id for one in run.tasks.values() if is_inside(one.wave.frame, frame))
+    how = Result(error=error, handles=(), handle=BROKEN, status=TaskStatus.FAILED)
+    return Step(
+        record(
+            run, task, how, (), None, task.causes, Kind.FAILURE, now, closed=closed, cancelled=cancelled(run, closed)
+        )
+    )
 
 
 def _failure(run: Run, task: Task, error: ErrorInfo, now: int, usage: Usage = NO_USAGE) -> Step:
@@ -66,7 +110,7 @@ def _failure(run: Run, task: Task, error: ErrorInfo, now: int, usage: Usage = NO
     commit = record(
         run, task, Result(error=error, status=TaskStatus.FAILED, usage=usage), (), None, task.causes, Kind.FAILURE, now
     )
-    return Step(replace(commit, status=status_after(run, (task.id,), 0, failing=True)), None, run.frontier.blockers)
+    return Step(replace(commit, status=status_after(run, (task.id,), 0, failing=True)))
 
 
 def timed_out(run: Run, now: int) -> Step:
@@ -81,4 +125,4 @@ def fail_run(run: Run, error: ErrorInfo, now: int) -> Step:
         ref=next_ref(run), kind=Kind.FAILURE, at=now, branch=run.branch, parent=run.head, error=error,
         status=status_after(run, (), 0, failing=True), epoch=run.epoch,
     )  # fmt: skip
-    return Step(commit, None, run.frontier.blockers)
+    return Step(commit)

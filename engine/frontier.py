@@ -8,6 +8,15 @@ from dataclasses import dataclass, field
 from engine.model import DEFERRED, GOTO, Arrival, Call, Commit, Kind, Ref, Task, TaskId, Wave
 
 
+class Unchanged:
+    """Says that counts are as they were."""
+
+
+UNCHANGED = Unchanged()
+Counts = dict[Wave, int] | None | Unchanged
+"""Per waiting wave how much work can still reach it; None where that has to be counted anew."""
+
+
 @dataclass(slots=True)
 class OpenCall:
     """A send in progress: the refs of the items that are done, by slot."""
@@ -72,8 +81,10 @@ class Frontier:
             self._open(task)
         self._arrive(commit)
 
-    def count(self, blockers: dict[Wave, int] | None) -> None:
-        """Take the counts that a commit has left; None where they have to be made anew."""
+    def count(self, blockers: Counts) -> None:
+        """Take the counts that a commit has left."""
+        if isinstance(blockers, Unchanged):
+            return
         if blockers is None and not (self.waves or self.absorbed):
             blockers = {}
         self.blockers = blockers

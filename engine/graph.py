@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 ERROR_HANDLE = "error"
 EXPIRED_HANDLE = "expired"
+LIMIT_HANDLE = "limit"
+BROKEN = "broken"
+"""Stands for the handle of a failure that ends the frame around a task, and leads nowhere in it."""
 DEFAULT_TIMEOUT_MS = 15 * 60 * 1000
 DEFAULT_MAX_STEPS = 1000
 DEFAULT_MAX_TASKS = 100_000

@@ -27,7 +27,7 @@ def inject(run: Run, updates: Mapping[str, Any], now: int, actor: str) -> Step:
         ref=next_ref(run), kind=Kind.STATE, at=now, branch=run.branch, parent=run.head, writes=writes,
         status=run.status, actor=actor, epoch=run.epoch,
     )  # fmt: skip
-    return Step(commit, None, run.frontier.blockers)
+    return Step(commit)
 
 
 def check_later(run: Run, injection: Injection) -> None:
@@ -47,7 +47,7 @@ def check_open(run: Run) -> None:
 
 def due(run: Run, commit: Commit) -> list[Injection]:
     """The injections that come right after a commit."""
-    if not run.injections or commit.kind not in AFTER or commit.task is None:
+    if not run.injections or commit.kind not in AFTER or commit.task is None or commit.frame:
         return []
     return [found for found in run.injections.values() if found.node == commit.task.node]
 
@@ -57,16 +57,17 @@ def inject_after(run: Run, opened: tuple[Task, ...], injection: Injection, now: 
     activated anew by it, and so see it. Raises Invalid where the state has changed so that it does not fit any more."""
     ref = next_ref(run)
     writes = check_edit(run, injection.updates, ref)
-    again = tuple(_after(run, task, ref) for task in opened if task.id in run.frontier.tasks)
+    again = tuple(_after(run, task, ref) for task in opened if task.id in run.tasks)
     commit = Commit(
         ref=ref, kind=Kind.STATE, at=now, branch=run.branch, parent=run.head, writes=writes,
-        closed=tuple(task.id for task in opened if task.id in run.frontier.tasks), opened=again,
+        closed=tuple(task.id for task in opened if task.id in run.tasks), opened=again,
         status=run.status, actor=injection.actor, epoch=run.epoch,
     )  # fmt: skip
-    return Step(commit, None, run.frontier.blockers)
+    return Step(commit)
 
 
 def _after(run: Run, task: Task, ref: Ref) -> Task:
-    causes = [run.history.entries[cause].task_id for cause in task.causes if cause in run.history.entries]
+    entries = run.frames.of(task).history.entries
+    causes = [entries[cause].task_id for cause in task.causes if cause in entries]
     name = task_id_of(run, task.wave, (*causes, f"{run.id}.{seq_of(ref)}"), task.ways, task.index)
     return replace(named(task, name), causes=(*task.causes, ref))

@@ -36,6 +36,8 @@ def adopt(run: Run, graph: Graph) -> None:
     run.history.adopt(graph, kept_keys(run.graph, graph))
     run.graph, run.config = graph, deep_merge(graph.config, run.overrides)
     run.stops = stops_of(graph, *run.breakpoints)
+    root = run.frames.root
+    root.graph, root.config, root.stops = run.graph, run.config, run.stops
 
 
 def carried(run: Run, graph: Graph) -> dict[str, Any]:
@@ -46,7 +48,8 @@ def carried(run: Run, graph: Graph) -> dict[str, Any]:
 
 
 def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
-    """Have a run go on with another version; returns the addresses of what is dropped."""
+    """Have a run go on with another version; returns the addresses of what is dropped. Subgraphs in progress go
+    on where their node is the same, and begin anew where it is not."""
     old, front = run.graph, run.frontier
     seats = _Seats(old, graph, seq_of(next_ref(run)))
     whole = kept_keys(old, graph) == old.state.keys()
@@ -66,7 +69,9 @@ def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
         else:
             dropped.append(address_of(Task(id=TaskId(""), wave=one.wave, causes=(), level=0)))
     after.absorbed = {seats.wave(wave) for wave in front.absorbed if wave.node in graph.nodes}
-    run.frontier = after
+    run.frames.restart(
+        after, {task for task in run.frames.nests if task in after.tasks and seats.keeps(front.tasks[task])}
+    )
     adopt(run, graph)
     return tuple(dict.fromkeys(dropped))
 

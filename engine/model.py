@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, NewType
+
+from engine.kinds import CAUSAL, EDITS, JUMPS, TERMINAL, TURNS, Kind, RunStatus, TaskStatus
+
+__all__ = ["CAUSAL", "EDITS", "JUMPS", "TERMINAL", "TURNS", "Kind", "RunStatus", "TaskStatus"]  # and all that is below
 
 RunId = NewType("RunId", str)
 TaskId = NewType("TaskId", str)
@@ -38,66 +41,6 @@ def run_key_of(ref: Ref) -> int:
 
 def seq_of(ref: Ref) -> int:
     return ref & ((1 << SEQ_BITS) - 1)
-
-
-class RunStatus(StrEnum):
-    """Statuses of a run (language 3.6)."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    INTERRUPTED = "interrupted"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
-
-
-class TaskStatus(StrEnum):
-    """Statuses of a task (language 3.6)."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    RETRYING = "retrying"
-    WAITING = "waiting"
-    INTERRUPTED = "interrupted"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    CANCELLED = "cancelled"
-
-
-class Kind(StrEnum):
-    """Kinds of checkpoints (language 3.4)."""
-
-    START = "start"
-    NODE = "node"
-    SEND = "send"
-    ITEM = "item"
-    INTERRUPT = "interrupt"
-    RESUME = "resume"
-    STATE = "state"
-    FAILURE = "failure"
-    RETRY = "retry"
-    CANCEL = "cancel"
-    END = "end"
-    FORK = "fork"
-    REPLAY = "replay"
-    CHECKOUT = "checkout"
-
-
-EDITS = frozenset({Kind.FORK, Kind.REPLAY, Kind.RESUME, Kind.STATE, Kind.CHECKOUT})
-"""Commits whose writes are an edit: outside the causal order, placed by the time of the commit (language 3.4)."""
-
-JUMPS = frozenset({Kind.REPLAY, Kind.CHECKOUT})
-"""Commits that follow another one than the one before them: the head moves to another line."""
-
-TURNS = frozenset({*JUMPS, Kind.RETRY})
-"""Commits that say how a run is to be read or goes on from here, and that loading a run looks up."""
-
-CAUSAL = frozenset({Kind.START, Kind.NODE, Kind.SEND, Kind.ITEM})
-"""Commits that take part in the causal order: they have a level, and what they activate has them as a cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +192,18 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Nested:
+    """A subgraph in progress: its frame and what that was given, which turn of its loop it is, which try of the whole,
+    and what the turn before (in a fork: all of them) gave to the state around it."""
+
+    frame: str
+    input: Json = field(default_factory=dict)
+    turn: int = 1
+    attempt: int = 1
+    updates: Updates = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
     """A task that is ended without an answer, as far as it had come."""
 
@@ -288,11 +243,11 @@ class Commit:
     Times are milliseconds since the epoch. `opened`, `closed`, `waiting` and `joined` are the frontier delta: tasks
     activated, tasks that are over, arrivals that wait, waves whose arrivals became a task or are of no use any more;
     `absorbed` are the waves that take no more, `cancelled` those of the closed tasks that somebody else has ended.
-    `writes` went through the reducers in this order. `calls` is set on the commit of a fan-out and on forks of one.
-    `reused` marks an answer from another line; forks and replays say by `reuse` which line that may be. `limits` are
-    those that a retry raised. `versions` are the workflow versions before and after a commit that changes it, `dropped`
-    the addresses of what had no place in the new one. `goto` names what a fork or replay runs instead of what was
-    in flight.
+    `writes` went through the reducers in this order. `calls` is set on the commit of a fan-out and on forks of one,
+    `frames` on the one that begins a subgraph and on forks of it. `reused` marks an answer from another line; forks and
+    replays say by `reuse` which line that may be. `limits` are those that a retry raised. `versions` are the workflow
+    versions before and after a commit that changes it, `dropped` the addresses of what had no place in the new one.
+    `goto` names what a fork or replay runs instead of what was in flight.
     """
 
     ref: Ref
@@ -312,6 +267,7 @@ class Commit:
     absorbed: tuple[Wave, ...] = ()
     cancelled: tuple[Cancelled, ...] = ()
     calls: tuple[tuple[TaskId, Call], ...] = ()
+    frames: tuple[tuple[TaskId, Nested], ...] = ()
     chosen: tuple[str, ...] | None = None
     handle: str | None = None
     answer: Json = None
@@ -338,6 +294,13 @@ class Commit:
     @property
     def seq(self) -> int:
         return seq_of(self.ref)
+
+    @property
+    def frame(self) -> str:
+        """The frame whose history it is a part of: an edit is one of the run's own."""
+        if self.task is None or self.kind in EDITS:
+            return ""
+        return self.frames[0][1].frame if self.kind is Kind.START else self.task.wave.frame
 
     @property
     def worker_asks(self) -> bool:

@@ -26,6 +26,8 @@ class Work:
     workflow_version: int
     node: str
     attempt: int
+    ns: tuple[str, ...] = ()
+    """The subgraph nodes around the node, outermost first."""
     request: Request
     tags: tuple[str, ...] = ()
     worker: str | None = None

@@ -45,9 +45,12 @@ def stored_form(document: Mapping[str, Any]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in document.items()}
 
 
-def parse(document: Mapping[str, Any], workflow_id: str, version: int) -> Graph:
-    """The graph of a document that has no errors."""
+def parse(
+    document: Mapping[str, Any], workflow_id: str, version: int, around: Mapping[str, Any] | None = None
+) -> Graph:
+    """The graph of a document that has no errors; `around` are the `subgraphs` of the documents that it stands in."""
     document = stored_form(document)
+    named = {**(around or {}), **document.get("subgraphs", {})}
     input_schema = document.get("input_schema")
     defaults = document.get("defaults", {})
     return Graph(
@@ -55,7 +58,13 @@ def parse(document: Mapping[str, Any], workflow_id: str, version: int) -> Graph:
         version=version,
         document=document,
         nodes={
-            name: _node(name, place, own.get("type", DEFAULT_TYPE), fields_of(own, defaults))
+            name: _with_child(
+                _node(name, place, own.get("type", DEFAULT_TYPE), fields_of(own, defaults)),
+                fields_of(own, defaults),
+                named,
+                workflow_id,
+                version,
+            )
             for place, (name, own) in enumerate(document["nodes"].items())
         },
         edges=tuple(_edge(index, edge) for index, edge in enumerate(document["edges"])),
@@ -84,6 +93,22 @@ def _node(name: str, place: int, kind: str, fields: Mapping[str, Any]) -> Node:
         **_join(fields.get("join", "all")),
         goto=None if (targets := fields.get("goto")) is None else tuple(names_of(targets)),
     )
+
+
+def _with_child(
+    node: Node, fields: Mapping[str, Any], named: Mapping[str, Any], workflow_id: str, version: int
+) -> Node:
+    """The node with the graph that it runs, where it runs one."""
+    find = getattr(node_types()[node.type], "definition", None)
+    if find is None:
+        return node
+    found = find(fields, named)
+    assert found is not None
+    name, document = found
+    origin, _, pinned = name.partition("@")
+    number = int(pinned) if pinned.isdigit() else version
+    child = parse(document, origin or f"{workflow_id}/{node.name}", number, named)
+    return replace(node, spec=replace(node.spec, child=child))
 
 
 def _join(join: Any) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine import subgraphs
 from engine.address import interrupt_id_of
-from engine.answers import take_over
+from engine.answers import Retry, take_over
 from engine.breakpoints import stop
 from engine.commits import Result, Step, finish, next_ref, status_after
 from engine.errors import NodeFailure
@@ -21,7 +22,7 @@ from engine.output import check_output
 from engine.plugins import node_types
 from engine.run import Run
 from engine.sends import fan_out, gather
-from engine.view import Ask, Chosen, Done, FanOut, Pause, Sleep
+from engine.view import Ask, Chosen, Done, FanOut, Nest, Pause, Sleep
 from engine.views import view_of
 
 __all__ = ["Dispatch", "Step", "Timed", "ask_of", "enter", "step", "view_of"]
@@ -43,17 +44,23 @@ class Timed:
     due_at: int
 
 
-def step(run: Run, now: int) -> Step | Dispatch | Timed | None:
+Begun = Dispatch | Timed | Retry
+"""What a task has begun that is carried out elsewhere, and comes back."""
+
+
+def step(run: Run, now: int) -> Step | Begun | None:
     """What the run does next, or None when it waits for something from outside."""
     if run.status is RunStatus.CANCELLED or run.status is RunStatus.COMPLETED:
         return None
     if run.limit is not None and not run.failing:
         return fail_run(run, run.limit, now)
     while run.ready and not run.failing:
-        task = run.frontier.tasks.get(run.ready.popleft())
+        task = run.tasks.get(run.ready.popleft())
         if task is None:
             continue
-        return gather(run, task, now) if task.id in run.frontier.calls else enter(run, task, now)
+        if task.id in run.frames.nests:
+            return subgraphs.go_on(run, task, now)
+        return gather(run, task, now) if task.id in run.calls else enter(run, task, now)
     if run.frontier.empty and not run.failing:
         return _end(run, now)
     return None
@@ -63,9 +70,9 @@ def enter(run: Run, task: Task, now: int) -> Step | Dispatch | Timed:
     """Activate a node: do its work, or find out what to ask whom; or stop at its breakpoint."""
     if task.gate is not None:
         return stop(run, task, now)
-    node = run.graph.nodes[task.node]
+    node = run.node_of(task)
     try:
-        check_quorum(run.graph, task)
+        check_quorum(run.frames.of(task).graph, task)
         outcome = node_types()[node.type].enter(node, view_of(run, task))
         match outcome:
             case Done():
@@ -73,16 +80,25 @@ def enter(run: Run, task: Task, now: int) -> Step | Dispatch | Timed:
                 return finish(run, task, Result(updates=outcome.updates, answer=answer), now)
             case Chosen():
                 return finish(run, task, Result(handles=outcome.handles, chosen=outcome.handles), now)
-            case Pause():
-                return _known_value(run, task, outcome, now) or _pause(run, task, outcome, now)
-            case FanOut():
-                return fan_out(run, task, outcome, now)
-            case Sleep():
-                return _sleep(run, task, outcome, now)
-            case _:
+            case Ask():
                 return _known_answer(run, task, outcome, now) or Dispatch(task, outcome)
+            case _:
+                return _begin(run, task, outcome, now)
     except NodeFailure as failure:
         return fail(run, task, error_of(failure, task), now)
+
+
+def _begin(run: Run, task: Task, outcome: Pause | FanOut | Sleep | Nest, now: int) -> Step | Timed:
+    """Have a task begin what is not done at once, and that no worker does."""
+    match outcome:
+        case Pause():
+            return _known_value(run, task, outcome, now) or _pause(run, task, outcome, now)
+        case FanOut():
+            return fan_out(run, task, outcome, now)
+        case Sleep():
+            return _sleep(run, task, outcome, now)
+        case Nest():
+            return subgraphs.begin(run, task, now)
 
 
 def _known_answer(run: Run, task: Task, ask: Ask, now: int) -> Step | None:
@@ -103,16 +119,16 @@ def _known_value(run: Run, task: Task, pause: Pause, now: int) -> Step | None:
     if recorded is None:
         return None
     value = recorded.answer["output"]
-    updates = run.graph.nodes[task.node].spec.output.updates(value)
+    updates = run.node_of(task).spec.output.updates(value)
     return finish(run, task, Result(updates=updates, answer=recorded.answer, reused=True), now)
 
 
 def ask_of(run: Run, task: Task) -> Ask | None:
     """What an open task asks its worker, derived from its view; None for a node that asks nobody. Raises
     NodeFailure."""
-    if task.id in run.frontier.calls or task.gate is not None:
+    if run.is_busy(task.id) or task.gate is not None:
         return None
-    node = run.graph.nodes[task.node]
+    node = run.node_of(task)
     asked = node_types()[node.type].enter(node, view_of(run, task))
     return asked if isinstance(asked, Ask) else None
 
@@ -142,7 +158,7 @@ def _pause(run: Run, task: Task, pause: Pause, now: int) -> Step:
         causes=task.causes, interrupt=opened, status=status_after(run, (), 0, asks=task.id), epoch=run.epoch,
         task_status=TaskStatus.INTERRUPTED,
     )  # fmt: skip
-    return Step(commit, None, run.frontier.blockers)
+    return Step(commit)
 
 
 def _end(run: Run, now: int) -> Step:

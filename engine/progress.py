@@ -60,6 +60,11 @@ class Progress:
         self.first_attempt = self.asked_at = self.attempt
         self.accepted, self.deadline, self.reason, self.wait_until = False, None, None, None
 
+    def begin_frame(self, attempt: int, seq: int, at: int) -> None:
+        """Note that a subgraph runs its graph from a commit on: what came before plays no part any more."""
+        self.status, self.attempt, self.since, self.due_at = TaskStatus.PENDING, attempt, seq, None
+        self.started_at = self.started_at or at
+
     def take_turn(self, answer: Any) -> None:
         """Note the answer to a turn after which another one follows."""
         self.turns.append(answer)

@@ -34,15 +34,15 @@ def asks(run: Run, task: Task, answer: Answer, pause: Pause, worker: str | None,
     how = Result(answer=answer.raw, usage=answer.usage, worker=worker, status=TaskStatus.INTERRUPTED)
     commit = record(run, task, how, (), None, task.causes, Kind.INTERRUPT, now)
     commit = replace(commit, interrupt=opened, status=status_after(run, (), 0, asks=task.id))
-    return Step(commit, None, run.frontier.blockers)
+    return Step(commit)
 
 
 def hand_on(run: Run, opened: InterruptOpened, value: object, writes: Updates, actor: str, now: int) -> Step:
     """The commit with which a worker is asked again, with what somebody answered to its question."""
-    task = run.frontier.tasks[opened.task_id]
+    task = run.tasks[opened.task_id]
     commit = Commit(
         ref=next_ref(run), kind=Kind.RESUME, at=now, branch=run.branch, parent=run.head, task=task,
         causes=task.causes, writes=writes, answer={"resume": value}, resolved=(opened.id,), actor=actor,
         epoch=run.epoch, status=RunStatus.RUNNING,
     )  # fmt: skip
-    return Step(commit, None, run.frontier.blockers)
+    return Step(commit)

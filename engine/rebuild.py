@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from engine import agenda
 from engine.activation import limit_error
 from engine.fold import Entry
 from engine.graph import Graph
@@ -107,10 +108,10 @@ def _activate(run: Run, commit: Commit) -> None:
         run.progress[task.id] = Progress(created_at=commit.at)
     for call, _ in commit.calls:
         if commit.task is not None and call == commit.task.id:
-            run.frontier.tasks[call] = commit.task
+            run.tasks[call] = commit.task
             run.progress[call] = Progress(created_at=commit.at)
             run.items[commit.ref] = run.items_at(commit, lambda task: run.history.entries[commit.ref].state)
-    run.queue(commit)
+    agenda.queue(run, commit)
     run.note_outcome(commit)
     run.frontier.count(None)
 

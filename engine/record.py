@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from engine.codec import read, write
 from engine.model import (
+    EDITS,
     NO_USAGE,
     SEQ_BITS,
     TURNS,
@@ -19,6 +20,7 @@ from engine.model import (
     Gate,
     InterruptOpened,
     Kind,
+    Nested,
     Ref,
     Reuse,
     RunStatus,
@@ -65,8 +67,15 @@ def _delta(commit: Commit, key: int) -> Iterator[tuple[str, Any]]:
         yield "joined", [wave_parts(wave) for wave in commit.joined]
     if commit.absorbed:
         yield "absorbed", [wave_parts(wave) for wave in commit.absorbed]
+    yield from _work_of_others(commit, key)
+
+
+def _work_of_others(commit: Commit, key: int) -> Iterator[tuple[str, Any]]:
+    """What it ends that was not done, and the sends and subgraphs that it begins or goes on with."""
     if commit.cancelled:
         yield "cancelled", [_cancelled(ended, key) for ended in commit.cancelled]
+    if commit.frames:
+        yield "frames", [[task, *_nested(nested)] for task, nested in commit.frames]
     if commit.calls:
         yield (
             "calls",
@@ -170,10 +179,14 @@ def writes_of(row: CommitRow) -> Updates:
 
 
 def writing(row: CommitRow) -> Writing:
-    """What a row wrote, and where that stands in canonical order."""
+    """What a row wrote to the state of the run, and where that stands in canonical order."""
     body = read(row.body)
     index = task[5] if len(task := body.get("task", ())) > 5 else None
-    return Writing(row, make_ref(row.run_key, row.seq), Kind(row.kind), row.node, row.level, index, _read_writes(body))
+    kind = Kind(row.kind)
+    inside = "frames" in body if kind is Kind.START else bool(task) and len(task[1]) > 2 and bool(task[1][2])
+    inside = inside and kind not in EDITS
+    writes = () if inside else _read_writes(body)
+    return Writing(row, make_ref(row.run_key, row.seq), kind, row.node, row.level, index, writes)
 
 
 # ---- refs, waves, tasks, calls
@@ -243,6 +256,16 @@ def _task(task: Task, key: int, opener: Ref | None, level: int | None) -> list[A
     return [*_padded(parts, 5), task.index, task.call, task.slot, *([task.place] if task.place else [])]
 
 
+def _nested(nested: Nested) -> list[Any]:
+    return [nested.frame, nested.input, nested.turn, nested.attempt, [[*update] for update in nested.updates]]
+
+
+def _read_nested(parts: list[Any]) -> tuple[TaskId, Nested]:
+    task, frame, given, turn, attempt, updates = parts
+    found = tuple((key, update) for key, update in updates)
+    return TaskId(task), Nested(frame=frame, input=given, turn=turn, attempt=attempt, updates=found)
+
+
 def _cancelled(ended: Cancelled, key: int) -> list[Any]:
     return [_task(ended.task, key, None, None), ended.created_at, ended.started_at, ended.attempt, ended.worker]
 
@@ -300,6 +323,7 @@ _READ: Mapping[str, Callable[[Any, int], Any]] = {
     "joined": lambda found, key: tuple(map(read_wave, found)),
     "absorbed": lambda found, key: tuple(map(read_wave, found)),
     "cancelled": lambda found, key: tuple(_read_cancelled(parts, key) for parts in found),
+    "frames": lambda found, key: tuple(map(_read_nested, found)),
     "calls": lambda found, key: tuple(_read_call(parts, key) for parts in found),
     "chosen": lambda handles, key: tuple(handles),
     "error": lambda error, key: ErrorInfo(**error),

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.answer import AnswerInvalid, parse_answer
 from engine.errors import NotFound
+from engine.frame import names_of
 from engine.lines import branches_of
 from engine.missing import MISSING
 from engine.model import (
@@ -114,14 +115,21 @@ def output_of(answer: Any) -> Any:
 
 
 def address_of(task: Task) -> str:
-    """A task's address as people see it: `draft`, `draft#2` in the second round, `draft[3]` for an item."""
+    """A task's address as people see it: `draft`, `draft#2` in the second round, `draft[3]` for an item, `part/draft`
+    in the graph that the node `part` runs."""
     rounds = ".".join(str(number + 1) for number in task.wave.rounds) if any(task.wave.rounds) else ""
-    return task.node + (f"#{rounds}" if rounds else "") + (f"[{task.index}]" if task.index is not None else "")
+    return (
+        "".join(f"{name}/" for name in names_of(task.wave.frame))
+        + task.node
+        + (f"#{rounds}" if rounds else "")
+        + (f"[{task.index}]" if task.index is not None else "")
+    )
 
 
 # ---- tasks
 
 
+BUSY = (TaskStatus.PENDING, TaskStatus.RUNNING)
 TIMED = (TaskStatus.RETRYING, TaskStatus.WAITING)
 """Statuses of tasks that may go on by themselves at a time."""
 
@@ -129,7 +137,7 @@ TIMED = (TaskStatus.RETRYING, TaskStatus.WAITING)
 def open_task_json(run: Run, task: Task) -> dict[str, Any]:
     """A task that is not finished."""
     progress = run.progress[task.id]
-    status = TaskStatus.RUNNING if task.id in run.frontier.calls else progress.status
+    status = TaskStatus.RUNNING if run.is_busy(task.id) and progress.status in BUSY else progress.status
     if run.status is RunStatus.CANCELLED:
         status = TaskStatus.CANCELLED
     held = progress.status is TaskStatus.RUNNING
@@ -211,7 +219,8 @@ def progress_json(report: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _place(task: Task) -> dict[str, Any]:
-    return {"id": task.id, "node": task.node, "ns": [], "index": task.index, "address": address_of(task)}
+    ns = names_of(task.wave.frame)
+    return {"id": task.id, "node": task.node, "ns": ns, "index": task.index, "address": address_of(task)}
 
 
 def ends_tasks(commit: Commit) -> bool:
@@ -281,6 +290,7 @@ def checkpoint_json(run: Run, run_id: str, commit: Commit, name_of: NameOf, *, s
         "parent_id": None if commit.parent is None else name_of(commit.parent),
         "kind": commit.kind,
         "node": task.node if task is not None else None,
+        "ns": names_of(commit.frame),
         "task_id": task.id if task is not None else None,
         "address": address_of(task) if task is not None else None,
         "index": task.index if task is not None else None,

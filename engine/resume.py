@@ -64,13 +64,13 @@ def resume(run: Run, values: Mapping[InterruptId, Any], updates: Mapping[str, An
 
 def _resumed(run: Run, asked: list[InterruptOpened], writes: Updates, actor: str, now: int) -> Step:
     """The `resume` commit of interrupts whose nodes' commits come next."""
-    first = run.frontier.tasks[asked[0].task_id]
+    first = run.tasks[asked[0].task_id]
     commit = Commit(
         ref=next_ref(run), kind=Kind.RESUME, at=now, branch=run.branch, parent=run.head, task=first,
         causes=first.causes, writes=writes, resolved=tuple(opened.id for opened in asked), actor=actor,
         epoch=run.epoch, status=RunStatus.RUNNING,
     )  # fmt: skip
-    return Step(commit, None, run.frontier.blockers)
+    return Step(commit)
 
 
 def check_value(run: Run, interrupt: InterruptId, value: Any) -> None:
@@ -84,9 +84,9 @@ def check_value(run: Run, interrupt: InterruptId, value: Any) -> None:
         return
     if opened.kind == "worker":
         return _check_schema(opened, None if opened.schema is None else compile_schema(opened.schema), value)
-    _check_schema(opened, run.graph.nodes[opened.node].spec.schema, value)
+    _check_schema(opened, run.node_of(run.tasks[opened.task_id]).spec.schema, value)
     try:
-        _answered(run, run.frontier.tasks[opened.task_id], opened, value, 0, "check")
+        _answered(run, run.tasks[opened.task_id], opened, value, 0, "check")
     except NodeFailure as failure:
         raise Invalid(failure.message, failure.node_code) from None
 
@@ -103,14 +103,14 @@ def _check_schema(opened: InterruptOpened, schema: Schema | None, value: Any) ->
 
 def _answered(run: Run, task: Task, opened: InterruptOpened, value: Any, now: int, actor: str) -> Step:
     """The node commit of an interrupt that got its value. Raises NodeFailure."""
-    spec = run.graph.nodes[opened.node].spec
+    spec = run.node_of(task).spec
     result = Result(updates=spec.output.updates(value), answer={"output": value}, actor=actor)
     return finish(run, task, result, now)
 
 
 def _answer(run: Run, opened: InterruptOpened, value: Any, actor: str, now: int) -> Step:
     """As `_answered`; a value that an edit made unfit since it was checked fails the node by its own rules."""
-    task = run.frontier.tasks[opened.task_id]
+    task = run.tasks[opened.task_id]
     try:
         return _answered(run, task, opened, value, now, actor)
     except NodeFailure as failure:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine import agenda
 from engine.answer import parse_answer
 from engine.encoding import Encoder
 from engine.fold import Entry, Order
-from engine.frontier import Frontier
+from engine.frame import ROOT, Frame, Frames, begin_frame
+from engine.frontier import Counts, Frontier, OpenCall
 from engine.gates import NO_STOPS, Stops, counted
-from engine.graph import DEFAULT_MAX_STEPS, DEFAULT_MAX_TASKS, Graph
+from engine.graph import BROKEN, DEFAULT_MAX_STEPS, DEFAULT_MAX_TASKS, Graph, Node
 from engine.history import History
 from engine.missing import MISSING
 from engine.model import (
@@ -32,7 +34,6 @@ from engine.model import (
     TaskId,
     TaskStatus,
     Usage,
-    Wave,
     seq_of,
 )
 from engine.plugins import node_types
@@ -77,8 +78,7 @@ class Run:
     """What the bodies of the rows since the last snapshot weigh, and how many rows that are."""
     rows: int = 0
     base: Ref | None = None
-    frontier: Frontier = field(default_factory=Frontier)
-    history: History = field(init=False)
+    frames: Frames = field(init=False)
     progress: dict[TaskId, Progress] = field(default_factory=dict)
     interrupts: dict[InterruptId, InterruptOpened] = field(default_factory=dict)
     ready: deque[TaskId] = field(default_factory=deque)
@@ -108,7 +108,36 @@ class Run:
     """What sends in progress run their targets for, by their fan-outs; an edit since then changes none of it."""
 
     def __post_init__(self) -> None:
-        self.history = History(self.graph)
+        root = Frame(id=ROOT, graph=self.graph, input=self.input, config=self.config, stops=self.stops)
+        self.frames = Frames(root)
+
+    @property
+    def history(self) -> History:
+        """What is remembered of the run's own frame."""
+        return self.frames.root.history
+
+    @property
+    def frontier(self) -> Frontier:
+        """What is left to do in the run's own frame."""
+        return self.frames.root.frontier
+
+    @property
+    def tasks(self) -> dict[TaskId, Task]:
+        """The open tasks of all frames."""
+        return self.frames.tasks
+
+    @property
+    def calls(self) -> dict[TaskId, OpenCall]:
+        """The sends in progress in all frames."""
+        return self.frames.calls
+
+    def node_of(self, task: Task) -> Node:
+        """The node that a task is an activation of."""
+        return self.frames.of(task).graph.nodes[task.node]
+
+    def is_busy(self, task: TaskId) -> bool:
+        """Whether a task is in progress by what it has others do: a send with items, or a subgraph."""
+        return task in self.calls or task in self.frames.nests
 
     @property
     def failing(self) -> bool:
@@ -142,62 +171,77 @@ class Run:
         """Where a commit with a level stands in canonical order, but for ties (language 3.1)."""
         task = commit.task
         assert task is not None and commit.level is not None
-        return commit.level, self.graph.nodes[task.node].position, -1 if task.index is None else task.index
+        return commit.level, self.node_of(task).position, -1 if task.index is None else task.index
 
     # ---- evolution: the same for a commit just planned and for one read from the store
 
-    def take(self, commit: Commit, fresh: State | None = None, blockers: dict[Wave, int] | None = None) -> None:
+    def take(self, commit: Commit, fresh: State | None = None, blockers: Counts = None) -> None:
         """Take up a commit of this run, or of a line that it was forked from. `fresh` and `blockers` are what
         planning it has worked out already."""
         if commit.kind in JUMPS:
             self._jump(commit)
+        if commit.kind is Kind.START and commit.task is not None:
+            begin_frame(self.frames, commit)
         self._take_history(commit, fresh)
+        if commit.frame != ROOT:
+            self.history.last = ()
         self.note_outcome(commit)
-        self.frontier.count(blockers)
+        place = commit.frame if commit.task is None or commit.kind is Kind.START else commit.task.wave.frame
+        if (frame := self.frames.by_id.get(place)) is not None:
+            frame.frontier.count(blockers)
+        agenda.wake(self, commit)
 
     def weigh(self, commit: Commit, size: int) -> None:
         """Note what the row of a commit that was taken up weighs."""
         self.weight, self.rows = self.weight + size, self.rows + 1
-        if commit.writes:
+        if commit.writes and commit.frame == ROOT:
             self.history.sources.weigh(commit.writes, size)
 
     def begin_weighing(self, base: Ref) -> None:
         """The row of the newest commit has a snapshot."""
         self.base, self.weight, self.rows = base, 0, 0
 
-    def _note_item(self, commit: Commit) -> None:
+    def note_item(self, commit: Commit) -> None:
+        """Note what an item of a send gave."""
         output = parse_answer(commit.answer).output if commit.answer is not None else None
         self.results[commit.ref] = (None if output is MISSING else output, commit.error)
 
     def _take_history(self, commit: Commit, fresh: State | None) -> None:
-        history, entry = self.history, None
+        frame, entry = self.frames[commit.frame], None
+        history = frame.history
         if commit.kind is Kind.START:
-            history.begin(commit, initial(self.graph))
+            history.begin(commit, initial(frame.graph))
             entry = history.entries[commit.ref]
         elif commit.kind in CAUSAL:
             entry = history.add(commit, self.order_of(commit), fresh)
         else:
             history.edit(commit)
-        self.frontier.take(commit)
+        left = [(self.frames.of(self.tasks[name]).history, name) for name in commit.closed if name in self.tasks]
+        self.frames.take(commit)
         for task in commit.opened:
-            history.opened_at[task.id] = history.clock
-            self.progress[task.id] = Progress(created_at=commit.at)
+            self._opened(task, commit.at)
         if commit.kind is Kind.SEND:
             self.items[commit.ref] = self.items_at(commit, history.view)
         elif self.items and commit.kind is not Kind.ITEM:
             self._drop_items()
-        for task_id in commit.closed:
-            history.opened_at.pop(task_id, None)
-            history.views.pop(task_id, None)
+        for known, task_id in left:
+            known.opened_at.pop(task_id, None)
+            known.views.pop(task_id, None)
             self._forget(task_id)
-        self.queue(commit)
-        if entry is not None and self._is_cut(entry, commit):
+        agenda.queue(self, commit)
+        if entry is not None and self._is_cut(frame, entry, commit):
             history.cut(entry)
-            self.cut_at = commit.ref
+            self.cut_at = commit.ref if frame.id == ROOT else self.cut_at
 
-    def _is_cut(self, entry: Entry, commit: Commit) -> bool:
-        """Whether all that is active descends from a commit alone, and the state after it says all that it needs."""
-        if entry.order[0] < self.history.max_level or not self.frontier.opened_by(commit.ref, commit.opened):
+    def _opened(self, task: Task, at: int) -> None:
+        history = self.frames.of(task).history
+        history.opened_at[task.id] = history.clock
+        self.progress[task.id] = Progress(created_at=at)
+
+    def _is_cut(self, frame: Frame, entry: Entry, commit: Commit) -> bool:
+        """Whether all that is active in a frame descends from a commit alone, and the state after it says all that it
+        needs."""
+        if entry.order[0] < frame.history.max_level or not frame.frontier.opened_by(commit.ref, commit.opened):
             return False
         return commit.kind is not Kind.SEND or self.items_at(commit, lambda task: entry.state) == self.items[commit.ref]
 
@@ -208,65 +252,16 @@ class Run:
         if gone is not None and gone.interrupt is not None:
             self.interrupts.pop(gone.interrupt, None)
 
-    def queue(self, commit: Commit) -> None:
-        """Note which tasks of a commit can be entered next."""
-        calls = self.frontier.calls
-        for call, _ in commit.calls:
-            self._queue_call(call, commit.at)
-        for task in commit.opened:
-            if task.call is not None:
-                self._queue_item(task.call, task.id)
-            elif task.id not in calls:
-                self.ready.append(task.id)
-        if commit.kind is Kind.ITEM and commit.task is not None and commit.task.call is not None:
-            self._note_item(commit)
-            self._next_item(commit.task.call)
-
-    def _queue_call(self, call: TaskId, at: int) -> None:
-        """A send waits for its items; it is next itself when all of them are done."""
-        if call in self.progress:
-            self.progress[call].started_at = at
-        self.unready(call)
-        found = self.frontier.calls[call]
-        if len(found.done) == found.size:
-            self.ready.append(call)
-
-    def _queue_item(self, call: TaskId, item: TaskId) -> None:
-        if self._call_is_full(call):
-            self.held.setdefault(call, deque()).append(item)
-        else:
-            self.ready.append(item)
-            self._started(call, 1)
-
     def items_at(self, fanout: Commit, view: Callable[[Task], State]) -> list[Any]:
         """The items of a fan-out, from what its task saw."""
         assert fanout.task is not None
-        found: list[Any] = node_types()["send"].items_of(
-            self.graph.nodes[fanout.task.node].spec, View(state=view(fanout.task))
-        )
+        found: list[Any] = node_types()["send"].items_of(self.node_of(fanout.task).spec, View(state=view(fanout.task)))
         return found
 
     def _drop_items(self) -> None:
-        if not self.frontier.calls:
+        if not self.calls:
             self.results.clear()
             self.items.clear()
-
-    def _call_is_full(self, call: TaskId) -> bool:
-        limit = self.graph.nodes[self.frontier.tasks[call].node].spec.max_concurrency
-        return limit is not None and self.frontier.calls[call].started >= limit
-
-    def _started(self, call: TaskId, change: int) -> None:
-        self.frontier.calls[call].started += change
-
-    def _next_item(self, call: TaskId) -> None:
-        if call not in self.frontier.calls:
-            return
-        self._started(call, -1)
-        if waiting := self.held.get(call):
-            self.ready.append(waiting.popleft())
-            self._started(call, 1)
-        elif len(self.frontier.calls[call].done) == self.frontier.calls[call].size:
-            self.ready.append(call)
 
     def note_outcome(self, commit: Commit) -> None:
         self.head = commit.ref
@@ -286,7 +281,7 @@ class Run:
         self.task_count += counted(commit)
         if commit.usage is not NO_USAGE:
             self.usage = self.usage.plus(commit.usage)
-        if commit.kind is Kind.FAILURE:
+        if commit.kind is Kind.FAILURE and commit.handle != BROKEN:
             self._failed(commit)
         elif commit.kind is Kind.CHECKOUT:
             self.error = commit.error
@@ -303,8 +298,7 @@ class Run:
         """Have what had failed, and what had been waiting for a worker meanwhile, entered again."""
         self.error = self.limit = None
         self.limits = {**self.limits, **(commit.limits or {})}
-        waits = (call for call, found in self.frontier.calls.items() if len(found.done) < found.size)
-        again = set(self.ready).union(*self.held.values(), waits)
+        again = set(self.ready).union(*self.held.values(), agenda.waiting_for_others(self))
         for task_id, progress in self.progress.items():
             if progress.status is TaskStatus.FAILED:
                 progress.attempt += 1
@@ -388,10 +382,10 @@ class Run:
 
     def open_tasks(self) -> list[Task]:
         """The tasks that are not finished; what a breakpoint holds back is none."""
-        return [task for task in self.frontier.tasks.values() if task.gate is None]
+        return [task for task in self.tasks.values() if task.gate is None]
 
     def open_task(self, task_id: TaskId) -> Task | None:
-        return self.frontier.tasks.get(task_id)
+        return self.tasks.get(task_id)
 
 
 def _finishes(commit: Commit) -> bool:

@@ -39,7 +39,7 @@ def fan_out(run: Run, task: Task, fan: FanOut, now: int) -> Step:
     commit = record(
         run, task, Result(), (), task.level, task.causes, Kind.SEND, now, opened=items, calls=((task.id, call),)
     )
-    return Step(commit, {}, run.frontier.blockers)
+    return Step(commit, {})
 
 
 def _limit(run: Run, task: Task, size: int) -> ErrorInfo | None:
@@ -54,16 +54,17 @@ def _limit(run: Run, task: Task, size: int) -> ErrorInfo | None:
 
 def gather(run: Run, task: Task, now: int) -> Step:
     """The commit with the results of a send, caused by all its items in item order (none: by the fan-out)."""
-    node, call = run.graph.nodes[task.node], run.frontier.calls[task.id]
+    node, call = run.node_of(task), run.calls[task.id]
     causes = tuple(call.done[slot] for slot in range(call.size)) or (call.fanout,)
-    level = 1 + max(run.history.entries[ref].order[0] for ref in causes)
+    frame = run.frames.of(task)
+    level = 1 + max(frame.history.entries[ref].order[0] for ref in causes)
     outputs, failed = _outputs(run, node, causes if call.size else ())
     if failed is not None:
         return handled(run, task, failed, level, causes, now)
     try:
-        state = run.history.merged(causes)
-        writes = normalised(run.graph, ((node.spec.output_key, outputs),), origin_of(run, task))
-        fresh = changed(run.graph, state, writes)
+        state = frame.history.merged(causes)
+        writes = normalised(frame.graph, ((node.spec.output_key, outputs),), origin_of(run, task))
+        fresh = changed(frame.graph, state, writes)
     except NodeFailure as failure:
         return handled(run, task, error_of(failure, task), level, causes, now)
     return commit_task(run, task, Result(), writes, fresh, level, causes, now)

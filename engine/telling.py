@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.answer import AnswerInvalid, parse_answer
+from engine.frame import names_of
 from engine.model import CAUSAL, TURNS, Commit, Kind, Task, TaskStatus
 from engine.ports import EventRow
 from engine.rebuild import REPORTS
@@ -73,8 +74,8 @@ _Slot = tuple[str, dict[str, Any]] | None
 
 def _slots(commit: Commit, before: str | None, run_id: str) -> Iterator[_Slot]:
     """Everything that a commit can tell, in order; what it does not tell keeps its place."""
-    base = {"checkpoint_id": checkpoint_id(run_id, commit.seq), **_when(commit.seq, commit.at)}
-    begins = commit.kind is Kind.START
+    base = {"checkpoint_id": checkpoint_id(run_id, commit.seq), **_when(commit.seq, commit.at, _around(commit))}
+    begins = commit.kind is Kind.START and commit.task is None
     moves = commit.status != before or commit.kind in TURNS
     run = ("run", _run(commit, run_id)) if moves else None
     yield run if begins else None
@@ -110,8 +111,15 @@ def _detail(commit: Commit, base: Mapping[str, Any]) -> Iterator[_Slot]:
 _EDITS = frozenset({Kind.FORK, Kind.REPLAY, Kind.CHECKOUT, Kind.STATE, Kind.RESUME})
 
 
-def _when(seq: int, at: int) -> dict[str, Any]:
-    return {"seq": seq, "at": rfc3339(at), "ns": []}
+def _when(seq: int, at: int, ns: Sequence[str] = ()) -> dict[str, Any]:
+    return {"seq": seq, "at": rfc3339(at), "ns": list(ns)}
+
+
+def _around(commit: Commit) -> list[str]:
+    """The subgraph nodes around what a commit is about."""
+    return names_of(
+        commit.task.wave.frame if commit.task is not None and commit.kind is not Kind.START else commit.frame
+    )
 
 
 def _of(commit: Commit) -> dict[str, Any]:
@@ -169,7 +177,7 @@ def _task(commit: Commit, task: Task, kind: str, status: str) -> dict[str, Any]:
         "status": status,
         "attempt": commit.attempt,
         "worker": commit.worker,
-        **_when(commit.seq, commit.at),
+        **_when(commit.seq, commit.at, names_of(task.wave.frame)),
     }
 
 
@@ -189,7 +197,7 @@ def _custom(task: Task | None, event: Mapping[str, Any], seq: int, at: int) -> d
         "node": task.node if task else None,
         "index": task.index if task else None,
         **{name: event.get(name) for name in CUSTOM},
-        **_when(seq, at),
+        **_when(seq, at, names_of(task.wave.frame) if task else ()),
     }
 
 
@@ -235,7 +243,7 @@ def _place(event: EventRow) -> dict[str, Any]:
         "node": body.get("node"),
         "index": body.get("index"),
         "attempt": body.get("attempt"),
-        **_when(event.seq, event.at),
+        **_when(event.seq, event.at, body.get("ns", ())),
     }
 
 

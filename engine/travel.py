@@ -21,6 +21,7 @@ from engine.model import (
     Call,
     Commit,
     Kind,
+    Nested,
     Ref,
     Reuse,
     RunStatus,
@@ -65,24 +66,24 @@ def _begin_anew(run: Run, kind: Kind, wish: Wish, now: int, actor: str) -> Step:
     if wish.graph is not None and wish.graph.version != run.graph.version:
         return _begin_on(run, wish.graph, kind, wish, now, actor)
     writes = check_edit(run, wish.updates, next_ref(run))
-    return Step(_anew(run, kind, writes, now, actor, wish.reuse), None, run.frontier.blockers)
+    return Step(_anew(run, kind, writes, now, actor, wish.reuse))
 
 
 def _begin_on(run: Run, graph: Graph, kind: Kind, wish: Wish, now: int, actor: str) -> Step:
     """A fork or replay onto another version: the commit says how all that is active stands in that one."""
     versions, carry = _change(run, graph)
-    before = run.frontier
+    before, open_before = run.frames.saved(), tuple(run.tasks)
     dropped = migrate(run, graph)
     if run.frontier.empty:
         gone = ", ".join(dropped[:10])
         raise Conflict(f"version {graph.version} has nothing of what was left to run ({gone})", "fork.nothing_left")
     writes = check_edit(run, _laid_over(carry, wish.updates), next_ref(run))
     commit = _anew(run, kind, writes, now, actor, wish.reuse)
-    run.frontier.take(commit)  # what waits after it is said anew
+    run.frames.take(commit)  # what waits after it is said anew
     left = tuple(run.frontier.waiting())
-    commit = replace(commit, versions=versions, dropped=dropped, closed=tuple(before.tasks), joined=(), waiting=left)
+    commit = replace(commit, versions=versions, dropped=dropped, closed=open_before, joined=(), waiting=left)
     commit = replace(commit, absorbed=tuple(sorted(run.frontier.absorbed)))
-    run.frontier = before  # the commit says all that changes in it
+    run.frames.put_back(before)  # the commit says all that changes in it
     return Step(commit, None, None)
 
 
@@ -112,7 +113,7 @@ def _begin_at(run: Run, kind: Kind, wish: Wish, goto: tuple[str, ...], now: int,
     writes = check_edit(run, _laid_over(carry, wish.updates), next_ref(run))
     commit = Commit(
         ref=next_ref(run), kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
-        closed=tuple(run.frontier.tasks), opened=_named(run, names), actor=actor, epoch=run.epoch, reuse=wish.reuse,
+        closed=tuple(run.tasks), opened=_named(run, names), actor=actor, epoch=run.epoch, reuse=wish.reuse,
         goto=names, versions=versions,
     )  # fmt: skip
     return Step(commit, None, {})
@@ -148,13 +149,13 @@ def checkout(run: Run, now: int, actor: str) -> Step:
     it. Open work is activated anew, under new ids; a line that had ended stays as it ended (language 3.4)."""
     over = run.status in (RunStatus.COMPLETED, RunStatus.FAILED) or run.failing
     if not over:
-        return Step(_anew(run, Kind.CHECKOUT, (), now, actor), None, run.frontier.blockers)
+        return Step(_anew(run, Kind.CHECKOUT, (), now, actor))
     commit = Commit(
         ref=next_ref(run), kind=Kind.CHECKOUT, at=now, branch=run.branch, parent=run.head, error=run.error,
         status=RunStatus.COMPLETED if run.status is RunStatus.COMPLETED else RunStatus.FAILED, actor=actor,
         epoch=run.epoch,
     )  # fmt: skip
-    return Step(commit, None, run.frontier.blockers)
+    return Step(commit)
 
 
 # ---- a failed run
@@ -189,7 +190,7 @@ def retry(run: Run, limits: Mapping[str, Any], now: int, actor: str) -> Step:
         epoch=run.epoch,
         status=RunStatus.INTERRUPTED if not freed and only_waits(run) else RunStatus.RUNNING,
     )  # fmt: skip
-    return Step(commit, None, run.frontier.blockers)
+    return Step(commit)
 
 
 # ---- what is activated anew
@@ -199,27 +200,28 @@ def _anew(run: Run, kind: Kind, writes: Updates, now: int, actor: str, reuse: Re
     """A commit that activates all open work of a run again, and is a cause of it."""
     ref = next_ref(run)
     edit_id = f"{run.id}.{seq_of(ref)}"
-    again, calls = _reopened(run, ref, edit_id)
+    again, calls, nests = _reopened(run, ref, edit_id)
     freed = _freed(run, ref, edit_id)
     return Commit(
         ref=ref, kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
-        closed=tuple(run.frontier.tasks), opened=(*again, *freed), joined=_joined(freed),
+        closed=tuple(run.tasks), opened=(*again, *freed), joined=_joined(freed),
         absorbed=_absorbed(run, freed),
-        calls=calls, actor=actor, epoch=run.epoch, reuse=reuse,
+        calls=calls, frames=nests, actor=actor, epoch=run.epoch, reuse=reuse,
     )  # fmt: skip
 
 
 def _freed(run: Run, ref: Ref | None = None, edit_id: str = "") -> tuple[Task, ...]:
     """The tasks of waves that a limit held back and that the limits let through now; with `ref`, caused by it too."""
     freed: list[Task] = []
-    count = run.task_count if ref is None else len(run.frontier.tasks)
+    count = run.task_count if ref is None else len(run.tasks)
     for wave, arrivals in held_back(run):
         task = activate(run, wave, arrivals, Entry(ref or next_ref(run), 0, (0, 0, 0), {}))
         if task.level <= run.max_steps and count + len(freed) < run.max_tasks:
             if ref is None:
                 freed.append(task)
                 continue
-            names = [run.history.entries[one].task_id for one in task.causes if one in run.history.entries]
+            entries = run.frames.of(task).history.entries
+            names = [entries[one].task_id for one in task.causes if one in entries]
             name = task_id_of(run, wave, (*names, edit_id), task.edges, None)
             freed.append(replace(named(task, name), causes=(*task.causes, ref)))
     return tuple(freed)
@@ -232,19 +234,24 @@ def _joined(freed: Iterable[Task]) -> tuple[Wave, ...]:
 
 def _absorbed(run: Run, freed: Iterable[Task]) -> tuple[Wave, ...]:
     """Those of them that take no more."""
-    return tuple(task.wave for task in freed if not task.place and task.node in run.graph.needed)
+    return tuple(task.wave for task in freed if not task.place and task.node in run.frames.of(task).graph.needed)
 
 
-def _reopened(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], tuple[tuple[TaskId, Call], ...]]:
-    """The open tasks under new ids, sends before their items."""
+Calls = tuple[tuple[TaskId, Call], ...]
+Nests = tuple[tuple[TaskId, Nested], ...]
+
+
+def _reopened(run: Run, ref: Ref, edit_id: str) -> tuple[tuple[Task, ...], Calls, Nests]:
+    """The open tasks under new ids, sends before their items, with the sends and the frames that go on."""
     ids: dict[TaskId, TaskId] = {}
     again: list[Task] = []
-    tasks = sorted(run.frontier.tasks.values(), key=lambda task: task.call is not None)
+    tasks = sorted(run.tasks.values(), key=lambda task: task.call is not None)
     for task in tasks:
-        causes = [run.history.entries[cause].task_id for cause in task.causes if cause in run.history.entries]
+        entries = run.frames.of(task).history.entries
+        causes = [entries[cause].task_id for cause in task.causes if cause in entries]
         name = named(task, task_id_of(run, task.wave, (*causes, edit_id), task.ways, task.index))
         ids[task.id] = name.id
         call = ids[task.call] if task.call is not None else None
         again.append(replace(name, causes=(*task.causes, ref), call=call))
-    calls = tuple((ids[call], found.frozen()) for call, found in run.frontier.calls.items())
-    return tuple(again), calls
+    calls = tuple((ids[call], found.frozen()) for call, found in run.calls.items())
+    return tuple(again), calls, tuple((ids[task], run.frames[name].frozen()) for task, name in run.frames.nests.items())

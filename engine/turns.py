@@ -27,7 +27,7 @@ class NextTurn:
 
 def goes_on(run: Run, task: Task, answer: Answer) -> bool:
     """Whether another turn follows this answer. One that says where to go next is the last. Raises NodeFailure."""
-    turns = run.graph.nodes[task.node].spec.turns
+    turns = run.node_of(task).spec.turns
     if turns is None or answer.goto is not None:
         return False
     output = None if answer.output is MISSING else answer.output
@@ -63,7 +63,7 @@ def all_usage(earlier: Sequence[Answer], answer: Answer) -> Usage:
 
 def last_good(run: Run, task: Task, code: str) -> Any:
     """The answer of the last turn, where that counts because the next one took too long; MISSING where not."""
-    turns = run.graph.nodes[task.node].spec.turns
+    turns = run.node_of(task).spec.turns
     if turns is None or turns.timeout_ms is None or code != "timeout":
         return MISSING
     done = run.progress[task.id].turns

@@ -17,6 +17,7 @@ from engine.checks.names import check_names
 from engine.checks.nodes import read_nodes
 from engine.checks.problem import Findings, Problem
 from engine.checks.race import check_races
+from engine.checks.subgraphs import check_subgraphs
 from reducers._errors import described
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Problem", "validate"]
@@ -53,7 +54,7 @@ def _check_nodes(document: Mapping[str, Any], limits: Limits, findings: Findings
     return count <= limits.max_nodes
 
 
-def _check(document: Mapping[str, Any], findings: Findings) -> None:
+def _check(document: Mapping[str, Any], findings: Findings, around: Mapping[str, Any] | None = None) -> None:
     top = read_top(document, findings)
     if "input_schema" in top:
         check_schema(top["input_schema"], "/input_schema", findings)
@@ -65,6 +66,7 @@ def _check(document: Mapping[str, Any], findings: Findings) -> None:
     draft = Draft(top=top, state=state, nodes=nodes, edges=edges, wrong=wrong, called=called, gotos=gotos)
     for node in nodes.values():
         check_node_schemas(node, findings)
+    check_subgraphs(draft, around or {}, findings, _check)
     check_names(draft, findings)
     check_stops(top, nodes, findings)
     check_quorums(draft, findings)

@@ -136,4 +136,9 @@ class Sleep:
     until_ms: int | None = None
 
 
-Outcome = Ask | Done | Chosen | FanOut | Pause | Sleep
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """The node runs a graph."""
+
+
+Outcome = Ask | Nest | Done | Chosen | FanOut | Pause | Sleep

@@ -13,13 +13,14 @@ from engine.view import View, meta_of
 
 def view_of(run: Run, task: Task) -> View:
     """What the task sees: state, item and index, config, meta, errors. Raises NodeFailure."""
-    state = run.history.view(task)
-    errors = run.history.errors(task)
+    frame = run.frames.of(task)
+    state = frame.history.view(task)
+    errors = frame.history.errors(task)
     return View(
         state=state,
-        input=run.input,
-        config=run.config,
-        meta=meta_of(run.id, run.graph, int(run.config.get("max_steps", DEFAULT_MAX_STEPS)), task),
+        input=frame.input,
+        config=frame.config,
+        meta=meta_of(run.id, frame.graph, int(run.config.get("max_steps", DEFAULT_MAX_STEPS)), task),
         item=MISSING if task.call is None else _item(run, task),
         index=task.index,
         errors=errors,
@@ -28,4 +29,4 @@ def view_of(run: Run, task: Task) -> View:
 
 def _item(run: Run, task: Task) -> Any:
     assert task.call is not None and task.index is not None
-    return run.items[run.frontier.calls[task.call].fanout][task.index]
+    return run.items[run.calls[task.call].fanout][task.index]

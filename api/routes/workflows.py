@@ -49,7 +49,7 @@ async def list_workflows(server: Serving, query: Annotated[WorkflowsQuery, Query
 @router.post("/workflows/validate", response_model=shapes.Report, responses=body_problems())
 async def validate_document(server: Serving, document: Given) -> Response:
     """Tell what is wrong with a document."""
-    return answer(server.workflows.report(document))
+    return answer(await server.workflows.report(document))
 
 
 @router.get("/workflows/{workflow_id}", response_model=shapes.Workflow, responses=problems(404))
@@ -127,7 +127,7 @@ async def pause_workflow(server: Serving, workflow_id: str, body: Empty | None =
 async def validate_workflow(server: Serving, workflow_id: str) -> Response:
     """Tell what is wrong with a stored workflow."""
     row = await server.workflows.get(workflow_id)
-    return answer(server.workflows.report(row.document))
+    return answer(await server.workflows.report(row.document))
 
 
 @router.get(

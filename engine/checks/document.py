@@ -29,6 +29,10 @@ FIELDS: dict[str, Field] = {
     "output": Field({"type": ["array", "object", "null"], "items": {"type": "string"}}, "what a run answers"),
     "nodes": Field(OBJECT, "name → node", required=True),
     "edges": Field({"type": "array"}, "what leads where", required=True),
+    "subgraphs": Field(
+        {"type": "object", "additionalProperties": OBJECT},
+        "name → document of a graph that `subgraph` nodes run; copies of other workflows are kept as `id@version`",
+    ),
     "config": Field(OBJECT, "the workflow's default for the config of its runs"),
     "defaults": Field(OBJECT, "node fields by type"),
     "interrupt_before": Field(STRINGS, "nodes before which runs stop"),

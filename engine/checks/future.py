@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-DOCUMENT_FIELDS = frozenset({"subgraphs"})
+DOCUMENT_FIELDS: frozenset[str] = frozenset()
 
 NODE_FIELDS = frozenset({"cache", "max_concurrency", "concurrency_key"})
 """Fields of every type; one that a type has as its own is supported there."""
 
 TYPE_FIELDS: Mapping[str, frozenset[str]] = {}
 
-NODE_TYPES = frozenset({"subgraph"})
+NODE_TYPES: frozenset[str] = frozenset()
 
 HANDLES: Mapping[str, frozenset[str]] = {}
 

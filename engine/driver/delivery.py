@@ -17,9 +17,11 @@ from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
 from engine.driver.waits import Waits
 from engine.errors import Invalid, NodeFailure
+from engine.frame import names_of
+from engine.graph import BROKEN
 from engine.model import TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
-from engine.planner import Dispatch, Timed, ask_of
+from engine.planner import Begun, Dispatch, Timed, ask_of
 from engine.progress import Injection
 from engine.rebuild import RUN_NOTES
 from engine.telling import reported
@@ -53,7 +55,7 @@ class Delivery:
         if pending := injection.due(live.run, commit):
             self._inject(turn, live, commit.opened, pending)
         self.announcer.follow(turn, live, status, commit)
-        stays = commit.kind is Kind.FAILURE or commit.worker_asks
+        stays = (commit.kind is Kind.FAILURE and commit.handle != BROKEN) or commit.worker_asks
         over = (commit.task.id,) if stays and commit.task is not None else commit.closed
         if over:
             turn.effects.append(lambda: self.end(over, commit.task))
@@ -74,10 +76,12 @@ class Delivery:
             del live.run.injections[found.id]
             turn.note(live, "injected", RUN_NOTES, body)
 
-    def begin(self, turn: Turn, live: Live, found: Dispatch | Timed) -> None:
+    def begin(self, turn: Turn, live: Live, found: Begun) -> None:
         """Send a task to a worker, or have it wait for its time, once the turn is durable."""
         if isinstance(found, Timed):
             return self.waits.sleep(turn, live, found)
+        if isinstance(found, answers.Retry):
+            return self._retry(turn, live, found)
         work = self._work(live, found)
         turn.effects.append(lambda: self._submit(live, work))
 
@@ -159,6 +163,7 @@ class Delivery:
             workflow_id=run.graph.workflow_id,
             workflow_version=run.graph.version,
             node=task.node,
+            ns=tuple(names_of(task.wave.frame)),
             attempt=progress.attempt,
             request=request,
             encoded=encoded,
@@ -166,7 +171,7 @@ class Delivery:
             worker=ask.worker,
             protocol=ask.protocol,
             prefers=ask.prefers,
-            timeout_ms=ask.timeout_ms or run.graph.nodes[task.node].timeout_ms,
+            timeout_ms=ask.timeout_ms or run.node_of(task).timeout_ms,
             secret=self.secret_of(run.id, task.id, progress.requests),
             accepted_by=accepted_by,
             deadline=deadline,
@@ -313,7 +318,7 @@ class Delivery:
         run = live.run
         progress = run.set_status(found.task_id, TaskStatus.PENDING)
         body = {
-            "turn": len(progress.turns) + 1, "answer": found.answer, "node": run.frontier.tasks[found.task_id].node,
+            "turn": len(progress.turns) + 1, "answer": found.answer, "node": run.tasks[found.task_id].node,
             "attempt": progress.attempt, "worker": found.worker,
         }  # fmt: skip
         progress.take_turn(found.answer)
@@ -352,7 +357,7 @@ class Delivery:
             error = ErrorInfo(
                 code="timeout",
                 message="the worker accepted the task and gave no answer in time",
-                node=run.frontier.tasks[task_id].node,
+                node=run.tasks[task_id].node,
                 task_id=task_id,
                 attempt=progress.attempt,
                 retryable=True,
@@ -369,4 +374,5 @@ class Delivery:
 def _place(work: Work) -> dict[str, Any]:
     """What every note about an attempt says."""
     index = work.request.index
-    return {"attempt": work.attempt, "node": work.node, **({} if index is None else {"index": index})}
+    around = {"ns": work.ns} if work.ns else {}
+    return {"attempt": work.attempt, "node": work.node, **around, **({} if index is None else {"index": index})}

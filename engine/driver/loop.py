@@ -18,7 +18,7 @@ from engine.driver.tally import Tally
 from engine.driver.turn import Live, Turn, is_asleep, is_resting
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.model import RunHead, RunId
-from engine.planner import Dispatch, Timed, step
+from engine.planner import Begun, step
 from engine.ports import Store
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ class Carrier(Protocol):
     def take(self, turn: Turn, live: Live, planned: Step) -> None:
         """Take up a planned commit and arrange for what follows from it."""
 
-    def begin(self, turn: Turn, live: Live, found: Dispatch | Timed) -> None:
+    def begin(self, turn: Turn, live: Live, found: Begun) -> None:
         """Send a task to a worker, or have it wait for its time, once the turn is durable."""
 
     def go_on(self, turn: Turn, live: Live) -> None:

@@ -51,7 +51,7 @@ class Reports:
 
 def note(turn: Turn, live: Live, task_id: TaskId, report: Report) -> None:
     """Note one report of a task that is open."""
-    progress, task = live.run.progress[task_id], live.run.frontier.tasks[task_id]
+    progress, task = live.run.progress[task_id], live.run.tasks[task_id]
     progress.heard_at = turn.now
     progress.report = {name: report[name] for name in CUSTOM if report.get(name) is not None}
     body = {"attempt": progress.attempt, "node": task.node, "worker": progress.worker, **progress.report}

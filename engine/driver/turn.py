@@ -253,7 +253,7 @@ def is_asleep(run: Run) -> bool:
     """Whether a run waits for timers and people alone, which find it where it is stored."""
     if run.ready or run.in_flight or not run.progress:
         return False
-    left = (one for task, one in run.progress.items() if task not in run.frontier.calls)
+    left = (one for task, one in run.progress.items() if task not in run.calls)
     return all(one.sleeps or one.status in (TaskStatus.RETRYING, TaskStatus.INTERRUPTED) for one in left)
 
 

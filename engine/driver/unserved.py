@@ -14,7 +14,7 @@ def wait(turn: Turn, run: Run, task_id: TaskId, timers: Timers) -> dict[str, int
     """Have a task that waits given up in time; what the note about it says of that. The time of an attempt is counted
     from when it first waited: a worker that cannot be reached in between does not begin it anew."""
     progress, key = run.progress[task_id], run.key
-    patience = run.graph.nodes[run.frontier.tasks[task_id].node].wait_timeout_ms
+    patience = run.node_of(run.tasks[task_id]).wait_timeout_ms
     if patience is None:
         return {}
     until = progress.wait_until = progress.wait_until or turn.now + patience
@@ -24,11 +24,11 @@ def wait(turn: Turn, run: Run, task_id: TaskId, timers: Timers) -> dict[str, int
 
 def gave_up(run: Run, task_id: TaskId, kind: str, now: int) -> ErrorInfo | None:
     """The error of a task that no worker took in its time; None where it is not so."""
-    progress, task = run.progress[task_id], run.frontier.tasks[task_id]
+    progress, task = run.progress[task_id], run.tasks[task_id]
     waits = progress.status is TaskStatus.WAITING and progress.wait_until is not None and progress.wait_until <= now
     if kind != UNSERVED or not waits or run.failing:
         return None
-    patience = run.graph.nodes[task.node].wait_timeout_ms
+    patience = run.node_of(task).wait_timeout_ms
     return ErrorInfo(
         code="worker.none",
         message=f"no worker took the task within {patience} ms: {progress.reason}",

@@ -10,11 +10,12 @@ from engine.failure import timed_out
 from engine.model import TERMINAL, Commit, InterruptOpened, Kind, TaskId, TaskStatus
 from engine.planner import Timed
 from engine.progress import TIMER
+from engine.subgraphs import timed_out as timed_out_frame
 
 if TYPE_CHECKING:
     from engine.driver.delivery import Delivery
 
-TIMEOUT, EXPIRY, SLEEP = "timeout", "expiry", "sleep"
+TIMEOUT, EXPIRY, SLEEP, FRAME = "timeout", "expiry", "sleep", "frame"
 BEGINNINGS = frozenset({Kind.START, Kind.FORK, Kind.REPLAY, Kind.CHECKOUT, Kind.RETRY})
 """The commits from which on the time of a run is counted."""
 
@@ -35,6 +36,10 @@ class Waits:
         if commit.status in TERMINAL and run.timeout_at is not None:
             run.timeout_at = None
             turn.effects.append(lambda: self.delivery.timers.clear(TaskId(run.id)))
+        for task_id, nested in commit.frames:
+            limit = run.node_of(run.tasks[task_id]).spec.timeout_ms
+            if limit is not None and (nested.turn == 1 or commit.kind is not Kind.START):
+                self._set(turn, live, task_id, FRAME, commit.at + limit)
         if commit.interrupt is not None and commit.status not in TERMINAL:
             self._expires(turn, live, commit.interrupt)
         elif commit.kind is Kind.RETRY:
@@ -50,6 +55,10 @@ class Waits:
         run = live.run
         if run.timeout_at is not None and run.status not in TERMINAL:
             self.delivery.timers.set(run.timeout_at, run.key, TaskId(run.id), TIMEOUT)
+        for task_id, name in run.frames.nests.items():
+            limit = run.node_of(run.tasks[task_id]).spec.timeout_ms
+            if limit is not None:
+                self.delivery.timers.set(run.frames[name].began_at + limit, run.key, task_id, FRAME)
         for task_id, progress in run.progress.items():
             if progress.sleeps and progress.due_at is not None:
                 run.unready(task_id)
@@ -61,8 +70,8 @@ class Waits:
     def due(self, turn: Turn, live: Live, task_id: TaskId, kind: str) -> bool:
         """Do what is due; False for a timer that is none of these."""
         run = live.run
-        if kind in (EXPIRY, SLEEP):
-            (self._expire if kind == EXPIRY else self._wake)(turn, live, task_id)
+        if kind in (EXPIRY, SLEEP, FRAME):
+            {EXPIRY: self._expire, SLEEP: self._wake, FRAME: self._end_frame}[kind](turn, live, task_id)
             return True
         if kind != TIMEOUT:
             return False
@@ -86,6 +95,13 @@ class Waits:
         if (progress.due_at or 0) <= turn.now:
             run.set_status(task_id, TaskStatus.PENDING)
             run.ready.append(task_id)
+
+    def _end_frame(self, turn: Turn, live: Live, task_id: TaskId) -> None:
+        """A subgraph has taken too long."""
+        run, name = live.run, live.run.frames.nests.get(task_id)
+        over = run.status in TERMINAL or run.failing or name is None or run.frames[name].ended
+        if not over:
+            self.delivery.take(turn, live, timed_out_frame(run, run.tasks[task_id], turn.now))
 
     def _expire(self, turn: Turn, live: Live, task_id: TaskId) -> None:
         run = live.run

@@ -1,4 +1,4 @@
-"""The checks: what each commit says of its task, its place, its writes and what it activates, against the line."""
+"""The checks of a run: that its commits follow each other, and that each is right in the frames that it is about."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from engine import gates, model, plugins, record
-from engine.encoding import request_hash
-from engine.errors import NodeFailure, NotFound
-from engine.graph import Graph, deep_merge
-from engine.joins import check_quorum
-from engine.model import EDITS, JUMPS, Arrival, Commit, Kind, Ref, RunHead, Task, make_ref, run_key_of, seq_of
+from engine import gates, model, record
+from engine.errors import NotFound
+from engine.frame import ROOT, is_inside, part_of
+from engine.graph import BROKEN, Graph, deep_merge
+from engine.model import EDITS, JUMPS, START, Commit, Kind, Ref, RunHead, Task, Wave, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
-from engine.snapshots import Snapshot, read_snapshot
-from engine.state import State, applied, changed, initial
-from engine.verify import eager
+from engine.state import State
 from engine.verify.asked import asked_right
 from engine.verify.line import Line
-from engine.verify.stops import passes, sent, stops_right
-from engine.verify.versions import Change, begins_with, versions_of
-from engine.view import Ask, Chosen, Done, FanOut, Sleep, View
+from engine.verify.part import Part
+from engine.verify.versions import begins_with, versions_of
 
 
 class Report(NamedTuple):
@@ -66,233 +62,149 @@ def verify_rows(head: RunHead, graphs: Mapping[int, Graph], version: int, rows: 
     begins with a `version` of its workflow; `graphs` are all that it changes to."""
     graph = graphs[version]
     stops = gates.stops_of(graph, head.interrupt_before, head.interrupt_after)
-    check = _Check(Line(head, graph, deep_merge(graph.config, head.config), stops=stops), graphs)
+    line = Line(head, graph, deep_merge(graph.config, head.config), head.input, stops=stops)
+    problems = list[str]()
+    check = _Check(head, Part(line, graphs, problems), problems)
     for row in rows:
         check.row(row, record.decode(row), row.run_key == head.key)
-    commits = check.line.commits
-    own = [commit for commit in commits if run_key_of(commit.ref) == head.key]
-    left = check.open or check.waiting if own[-1].status is model.RunStatus.COMPLETED else ()
-    check.say(own[-1], "work is left in a completed run", bool(left))
-    state = check.line.fold(-1, len(rows), commits[-1:])
-    return Report(len(own), sum(task.gate is None for commit in own for task in commit.opened), check.problems, state)
+    own, last = check.own, check.last
+    assert last is not None
+    left = any(part.open or part.waiting for part in check.parts.values())
+    check.say(last, "work is left in a completed run", left and last.status is model.RunStatus.COMPLETED)
+    state = line.fold(-1, len(rows), line.commits[-1:] if not last.frame else ())
+    return Report(len(own), sum(task.gate is None for one in own for task in one.opened), problems, state)
 
 
 @dataclass(slots=True)
 class _Check:
-    """The commits so far, and what is active after the last of them."""
+    """The frames of a run as they are after the last commit, `own` those of its commits that are no parent's."""
 
-    line: Line
-    graphs: Mapping[int, Graph]
-    changed_at: int = 0
-    once: bool = True
-    """Whether a wave is active once: work of another version may have been where it would have waited in this one."""
-    problems: list[str] = field(default_factory=list)
-    open: dict[str, Task] = field(default_factory=dict)
-    waiting: list[Arrival] = field(default_factory=list)
-    snapshots: dict[Ref, Snapshot] = field(default_factory=dict)
+    head: RunHead
+    root: Part
+    problems: list[str]
+    parts: dict[str, Part] = field(default_factory=dict)
+    seen: set[Ref] = field(default_factory=set)
+    own: list[Commit] = field(default_factory=list)
+    last: Commit | None = None
+
+    def __post_init__(self) -> None:
+        self.parts[ROOT] = self.root
 
     def say(self, commit: Commit, problem: str, wrong: bool) -> None:
-        if wrong:
-            self.problems.append(f"{commit.seq} {commit.kind} {commit.task.node if commit.task else ''}: {problem}")
+        self.root.say(commit, problem, wrong)
 
     def row(self, row: CommitRow, commit: Commit, own: bool) -> None:
-        line, task = self.line, commit.task
-        last = line.commits[-1] if line.commits else None
+        """Check the next row."""
+        self._follows(row, commit)
+        self.last = commit
+        self.own += [commit] if own else []
+        if any(ref not in self.seen for ref in commit.causes):
+            return self.say(commit, "a cause does not precede it", True)
+        self.seen.add(commit.ref)
+        open_before = {name: task for part in self.parts.values() for name, task in part.open.items()}
+        if commit.versions is not None or commit.goto is not None:
+            kept = {ROOT, *(nested.frame for _, nested in commit.frames)}
+            self.parts = {name: part for name, part in self.parts.items() if name in kept}
+        if commit.kind is Kind.START and commit.task is not None:
+            self._begin(commit)
+        if own:
+            wrong = not Counter(commit.closed) <= Counter(open_before.keys())
+            self.say(commit, "it closes what is not open", wrong)
+            self.say(commit, "it ends what is in other frames", not self._ends_inside(commit, open_before))
+        place = ROOT if commit.task is None else commit.task.wave.frame
+        asked = asked_right(self.parts[place].line, commit)
+        self.say(commit, "an interrupt is not what was asked, or ends as it must not", not asked)
+        for name in self._frames_of(commit, open_before):
+            self.parts[name].take(row, self._in(commit, name), own)
+        self._end(commit, open_before)
+
+    def _follows(self, row: CommitRow, commit: Commit) -> None:
+        last = self.last
         seq = last.seq + 1 if last is not None and run_key_of(last.ref) == row.run_key else 1
         follows = (row.version, row.parent) == (row.seq - 1, last and last.ref)
         follows &= row.seq >= seq if commit.kind in JUMPS else row.seq == seq
         self.say(commit, "it leaves a gap, or follows another commit than it says", not follows)
-        self.say(
-            commit, "its epoch is older than the one before", seq > 1 and last is not None and commit.epoch < last.epoch
-        )
-        if any(ref not in line.at for ref in commit.causes):
-            return self.say(commit, "a cause does not precede it", True)
-        if commit.versions is not None:
-            self._change(commit, Change(line.graph, self.graphs[commit.versions[1]], commit.seq))
-        again = [opened for opened in commit.opened if opened.id in line.since]
-        level = line.add(commit)
-        self.say(commit, f"its level is {commit.level} and not {level}", level is not None and commit.level != level)
-        self.say(commit, "it passes a breakpoint, or stops where there is none", not stops_right(line, commit))
-        self.say(commit, "an interrupt is not what was asked, or ends as it must not", not asked_right(line, commit))
-        if own:
-            self._check_task(commit, task)
-        if commit.kind in (Kind.START, Kind.NODE) or passes(commit) is not None:
-            right = eager.ends_right(line.graph, commit, self.open, line.closed)
-            self.say(commit, "it ends what is not in vain, or a wave that needs more", not right)
-        self.waiting = self._left_waiting(commit)
-        line.closed |= eager.closing(line.graph, commit)
-        self.open = {name: task for name, task in self.open.items() if name not in commit.closed}
-        self.open.update((opened.id, opened) for opened in commit.opened)
-        self.say(commit, f"it opens '{again and again[0].node}' twice", bool(again))
-        if row.snapshot is not None:
-            self.snapshots[commit.ref] = read_snapshot(row)
-            if own:
-                self._check_snapshot(commit, self.snapshots[commit.ref])
+        older = seq > 1 and last is not None and commit.epoch < last.epoch
+        self.say(commit, "its epoch is older than the one before", older)
 
-    def _change(self, commit: Commit, change: Change) -> None:
-        """Have everything so far stand in another version."""
-        line = self.line
-        was = commit.versions and commit.versions[0]
-        self.say(commit, f"it changes version {was}, and the line has {line.graph.version}", was != line.graph.version)
-        line.commits, self.changed_at = change.writes(line.commits), len(line.commits)
-        line.graph, line.config = change.new, deep_merge(change.new.config, line.head.config)
-        line.stops = gates.stops_of(change.new, line.head.interrupt_before, line.head.interrupt_after)
-        self.once &= change.old.edges == change.new.edges
-        self.open, self.waiting = change.open(self.open), change.waiting(self.waiting)
-        line.closed = {change.wave(wave) for wave in line.closed if wave.node in change.new.nodes}
+    # ---- frames
 
-    # ---- a task and what it did
+    def _begin(self, commit: Commit) -> None:
+        """A subgraph begins a frame: with what is mapped into it, and none of it written to what is around."""
+        task, nested = commit.task, commit.frames[0][1]
+        assert task is not None
+        around = self.parts[task.wave.frame]
+        spec, before = around.line.graph.nodes[task.node].spec, around.inside.get(task.id)
+        if nested.turn == 1:
+            given = spec.input_of(around.line.view(task).names())
+            self.say(commit, "its input is not what is mapped into it", given != nested.input)
+        turns = before.updates if before is not None and nested.turn > 1 else ()
+        line = Line(
+            self.head, spec.child, deep_merge(spec.child.config, around.line.config), nested.input,
+            stops=gates.stops_of(spec.child, None, None), asked=self.root.line.asked,
+        )  # fmt: skip
+        part = Part(line, {}, self.problems, updates=(*turns, *nested.updates))
+        self.say(commit, "its task is not open, or runs another graph", around.open.get(task.id) != task)
+        self.parts[nested.frame] = around.inside[task.id] = part
 
-    def _check_task(self, commit: Commit, task: Task | None) -> None:
-        line = self.line
-        self.say(commit, "it closes what is not open", not Counter(commit.closed) <= Counter(self.open.keys()))
-        if task is None or commit.kind is Kind.RESUME:
-            state = line.fold((1 << len(line.commits) - 1) - 1, len(line.commits) - 2)
-        elif (call := line.calls.get(task.id)) is not None:
-            items = [c for c in line.commits if c.kind is Kind.ITEM and call.fanout in c.causes]
-            done = {one.task and one.task.slot: one.ref for one in items}
-            causes = tuple(done.get(slot) for slot in range(call.size)) or (call.fanout,)
-            wrong = commit.causes != (causes if commit.kind is Kind.NODE else task.causes)
-            self.say(commit, "its causes are not its items in their order", wrong)
-            state = line.after(commit.causes, len(line.commits))
-        else:
-            self.say(commit, "its task is not open", self.open.get(task.id) != task)
-            wrong, state = not self._decides(task, commit, view := line.view(task)), dict(view.state)
-            self.say(commit, "its node decides otherwise on what the task sees", wrong)
-        try:
-            changed(line.graph, state, commit.writes)
-        except NodeFailure as failure:
-            self.say(commit, failure.message, True)
+    def _frames_of(self, commit: Commit, open_before: Mapping[str, Task]) -> list[str]:
+        """The frames in which a commit is to be checked: the one whose history it is a part of, first."""
+        found = dict.fromkeys((commit.frame,))
+        if commit.kind in EDITS or commit.kind is Kind.RETRY:
+            found.update((task.wave.frame, None) for task in commit.opened)
+            found.update((open_before[name].wave.frame, None) for name in commit.closed if name in open_before)
+        return [name for name in found if name in self.parts]
 
-    def _decides(self, task: Task, commit: Commit, view: View) -> bool:
-        if task.gate is not None:
+    def _in(self, commit: Commit, name: str) -> Commit:
+        """What a commit is in one frame."""
+        part = self.parts[name]
+        closed = tuple(one for one in commit.closed if one in part.open)
+        gone = tuple(one for one in commit.cancelled if one.task.wave.frame == name)
+        here = replace(part_of(commit, name), closed=closed, cancelled=gone)
+        if commit.kind is Kind.START and commit.task is not None:
+            root = Task(id=commit.task.id, wave=Wave(START, frame=name), causes=(), level=0)
+            return replace(here, task=root, causes=())
+        return here if name == commit.frame else replace(here, writes=())
+
+    def _ends_inside(self, commit: Commit, open_before: Mapping[str, Task]) -> bool:
+        """Whether what a commit closes in other frames is inside a frame that ends with it."""
+        if commit.kind in EDITS or commit.kind is Kind.RETRY:
             return True
-        node, code = self.line.graph.nodes[task.node], commit.error.code if commit.error is not None else None
-        try:
-            check_quorum(self.line.graph, task)
-            outcome = plugins.node_types()[node.type].enter(node, view)
-        except NodeFailure as failure:
-            return code == failure.node_code
-        if isinstance(outcome, Ask):
-            never_asked = commit.input_hash is None and code == "state.invalid"
-            return never_asked or commit.input_hash == request_hash(outcome.request)
-        if code is not None or isinstance(outcome, Done):
-            both = (commit.writes, outcome.updates if code is None else ())
-            state = self.line.graph.state
-            one, other = ([w for w in ws if not state[w[0]].reducer.normalise] for ws in both)
-            return one == other
-        if isinstance(outcome, FanOut):
-            return tuple((item.node, item.index) for item in commit.opened) == outcome.slots
-        if isinstance(outcome, Sleep):
-            return commit.at >= (outcome.until_ms or (commit.created_at or 0) + outcome.lasts_ms)
-        return commit.chosen == outcome.handles if isinstance(outcome, Chosen) else True
+        ending = [name for name, part in self.parts.items() if self._is_ending(commit, name, part)]
+        closed = [open_before[name] for name in commit.closed if name in open_before]
+        others = [one.wave.frame for one in closed if one.wave.frame != commit.frame]
+        return all(any(is_inside(frame, outer) for outer in ending) for frame in others)
 
-    # ---- what is active
-
-    def _left_waiting(self, commit: Commit) -> list[Arrival]:
-        """What waits after a commit: every arrival is activated once or waits, and every wave is activated once, but
-        for those that each arrival or a goto activates by itself."""
-        line, gate, new = self.line, passes(commit), sent(self.line, commit)
-        forks = commit.kind in EDITS and not (gate and gates.is_after(gate))
-        if commit.goto is not None:
-            return self._check_named(commit)
-        left = [*self.waiting, *(one for one in new if self._counts(one))]
-        again = {(old.wave, old.place) for old in self.open.values()} if forks else set()
-        since = line.commits[self.changed_at : -1] if self.once else ()
-        fired = {task.wave for one in since for task in one.opened if task.call is None and not task.place}
-        fresh = [one for one in commit.opened if not (one.call or gates.is_after(one))]
-        for opened in (one for one in fresh if (one.wave, one.place) not in again):
-            mine = eager.taken(line.graph, opened, (one for one in left if self._activates(one, opened)))
-            mine.sort(key=lambda one: (line.sorted.index(one.cause), one.edge))
-            causes = dict.fromkeys((*(one.cause for one in mine), *((commit.ref,) if forks else ())))
-            edges = tuple(one.edge for one in mine if one.edge != model.GOTO)
-            if opened.place == model.DEFERRED:
-                self._check_deferred(commit, opened, [one for one in left if one not in mine])
-                causes, edges = dict.fromkeys((*line.ends(), *((commit.ref,) if forks else ()))), tuple(sorted(edges))
-            wrong = (opened.causes, opened.edges) != (tuple(causes), edges)
-            wrong |= not opened.place and opened.wave in fired
-            self.say(commit, f"'{opened.node}' has other causes than what arrived, or was active before", wrong)
-            left = [one for one in left if one not in mine]
-        left = self._still_wanted(commit, left, new)
-        if commit.versions is not None:
-            left = self._late_from_before(commit, left)
-        came = Counter(one for one in left if one in new or commit.versions)
-        late = any(one.wave in fired and not self._alone(one) for one in came)
-        wrong = Counter(map(_placeless, came.elements())) != Counter(map(_placeless, commit.waiting))
-        self.say(commit, "arrivals are lost, come from nowhere or come too late", wrong or late)
-        return left
-
-    def _counts(self, arrival: Arrival) -> bool:
-        """Whether an arrival is none that comes too late to matter."""
-        return arrival.wave not in self.line.closed or self._alone(arrival) or self._late(arrival)
-
-    def _still_wanted(self, commit: Commit, left: list[Arrival], new: list[Arrival]) -> list[Arrival]:
-        """The arrivals that can still matter after a commit."""
-        graph, emptied = self.line.graph, set(commit.joined) - {task.wave for task in commit.opened}
-        gone, vain = emptied | eager.closing(graph, commit), eager.in_vain(graph, commit)
-        lost = [one for one in new if one.wave.node in vain and one not in commit.waiting]
-        open_ends = [one for one in left if self._alone(one) or one.wave not in gone]
-        return [one for one in left if self._late(one) or (one in open_ends and one not in lost)]
-
-    @staticmethod
-    def _late_from_before(commit: Commit, left: list[Arrival]) -> list[Arrival]:
-        """What has waited at a deferred node goes on so where the next version says otherwise, if it has to."""
-        late = {_placeless(one) for one in commit.waiting if one.place == model.DEFERRED and one.edge != model.GOTO}
-        return [replace(one, place=model.DEFERRED) if one in late else one for one in left]
-
-    def _check_deferred(self, commit: Commit, task: Task, others: list[Arrival]) -> None:
-        """A deferred node runs when nothing else is active, and before those that are deeper."""
-        graph, again = self.line.graph, {one.node for one in commit.opened}
-        busy = [one for name, one in self.open.items() if name not in commit.closed]
-        nodes = [one.wave.node for one in others if self._late(one)]
-        wrong = bool(busy) or len(again) > 1 or len(nodes) < len(others)
-        wrong |= any(graph.depths[node] < graph.depths[task.node] for node in nodes)
-        self.say(commit, f"'{task.node}' is deferred, and other work is before it", wrong)
-
-    def _check_named(self, commit: Commit) -> list[Arrival]:
-        """A fork or replay runs what it names once, with all ends of the line for causes, instead of all else."""
-        shape, causes = self.line.graph.topology, (*self.line.ends(), commit.ref)
-        wrong = [task.node for task in commit.opened] != list(commit.goto or ()) or commit.waiting != ()
-        wrong |= set(commit.closed) != set(self.open) or len({task.wave.generation for task in commit.opened}) > 1
-        for task in commit.opened:
-            wave = model.Wave(task.node, shape.first_rounds(task.node), task.wave.frame, task.wave.generation)
-            wrong |= (task.wave, task.causes, task.edges, task.place) != (wave, causes, (), model.NAMED)
-            used = {old.wave.generation for one in self.line.commits[:-1] for old in one.opened}
-            wrong |= task.wave.generation in used
-        self.say(commit, "what it names is not what it runs, or other work is left", wrong)
-        return [one for one in self.waiting if one.edge == model.GOTO and self._late(one)]
-
-    def _late(self, arrival: Arrival) -> bool:
-        """Whether an arrival waits at a deferred node."""
-        if arrival.place == model.DEFERRED:
-            return True
-        sent_by = self.line.commits[self.line.at[arrival.cause]]
-        return arrival.wave.node in self.line.graph.deferred and (arrival.edge >= 0 or sent_by.kind is Kind.START)
-
-    def _alone(self, arrival: Arrival) -> bool:
-        return arrival.edge == model.GOTO or self.line.graph.nodes[arrival.wave.node].join == "each"
-
-    def _activates(self, arrival: Arrival, task: Task) -> bool:
-        """Whether an arrival became a task, with all others of its wave or by itself."""
-        if self._late(arrival) or task.place == model.DEFERRED:
-            return self._late(arrival) and task.place == model.DEFERRED and arrival.wave.node == task.node
-        if self._alone(arrival) != bool(task.place) or arrival.wave != task.wave:
+    def _is_ending(self, commit: Commit, name: str, part: Part) -> bool:
+        if name == ROOT:
             return False
-        return not task.place or (arrival.cause in task.causes and arrival.edge in (*task.edges, model.GOTO))
+        runs = [task for around in self.parts.values() for task, inner in around.inside.items() if inner is part]
+        closed = {*commit.closed, *(one.task.id for one in commit.cancelled)}
+        whole = commit.handle == BROKEN and commit.kind is Kind.FAILURE and commit.task is not None
+        broken = whole and commit.task is not None and commit.task.id in runs
+        return broken or any(task in closed for task in runs)
 
-    # ---- snapshots
+    def _end(self, commit: Commit, open_before: Mapping[str, Task]) -> None:
+        """Forget frames that are over, and have those go on that a fork has given other tasks."""
+        if commit.handle == BROKEN and commit.task is not None and commit.error is not None:
+            around = self.parts[commit.task.wave.frame]
+            if commit.kind is Kind.FAILURE:
+                around.inside[commit.task.id].end(commit.error)
+            else:
+                around.errors[commit.ref] = commit.error
+        again = {nested.frame for _, nested in commit.frames}
+        ended = [name for name, part in self.parts.items() if name not in again and self._is_over(commit, name, part)]
+        for name in [name for name in self.parts if name and any(is_inside(name, outer) for outer in ended)]:
+            del self.parts[name]
+        for task_id, nested in commit.frames if commit.kind is not Kind.START else ():
+            part = self.parts[nested.frame]
+            for around in self.parts.values():
+                around.inside = {name: inner for name, inner in around.inside.items() if inner is not part}
+            opened = next(task for task in commit.opened if task.id == task_id)
+            self.parts[opened.wave.frame].inside[task_id] = part
 
-    def _check_snapshot(self, commit: Commit, kept: Snapshot) -> None:
-        line = self.line
-        here, graph = line.at[commit.ref], line.graph
-        state = {**initial(graph), **kept.values}
-        for name, source in kept.named():
-            if source.base is not None:
-                state[name] = self.snapshots[source.base].values[name]
-            applied(graph, state, [w for one in line.of(source.refs()) for w in one.writes if w[0] == name])
-        causal, shown = line.fold(line.past[commit.ref], here), line.fold(-1, here)
-        self.say(commit, "its snapshot is another state", state != causal or {**state, **(kept.shown or {})} != shown)
-
-
-def _placeless(arrival: Arrival) -> Arrival:
-    return replace(arrival, place="")
+    def _is_over(self, commit: Commit, name: str, part: Part) -> bool:
+        if name == ROOT:
+            return False
+        runs = [task for around in self.parts.values() for task, inner in around.inside.items() if inner is part]
+        return not runs or any(task in commit.closed for task in runs)

@@ -25,6 +25,7 @@ class Line:
     head: RunHead
     graph: Graph
     config: dict[str, Any]
+    input: Any
     commits: list[Commit] = field(default_factory=list)
     at: dict[Ref, int] = field(default_factory=dict)
     past: dict[Ref, int] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Line:
     def _put_in_order(self, commit: Commit, task: Task | None) -> int:
         order, rank, causes = self.order, self.sorted.index, [ref for ref in commit.causes if ref in self.order]
         level: int = max((order[ref][0] for ref in causes), default=-1) + 1
+        task = None if commit.kind is model.Kind.START else task
         place = (self.graph.nodes[task.node].position, -1 if task.index is None else task.index) if task else (-1, -1)
         order[commit.ref] = (level, *place, task.node if task else "", causes, task.ways if task else ())
         insort(self.sorted, commit.ref, key=lambda r: (order[r][:4], [rank(c) for c in order[r][4]], order[r][5]))
@@ -83,7 +85,7 @@ class Line:
     def view(self, task: Task) -> View:
         """What a task saw when it was activated."""
         steps, item, index = int(self.config.get("max_steps", DEFAULT_MAX_STEPS)), MISSING, task.index
-        state, given = self.after(task.causes, self.since.get(task.id, 0)), self.head.input
+        state, given = self.after(task.causes, self.since.get(task.id, 0)), self.input
         meta = meta_of(self.head.id, self.graph, steps, task)
         errors = (
             []

@@ -40,7 +40,8 @@ def sent(graph: Graph, commit: Commit, closed: Container[Wave] = ()) -> list[Arr
             rounds = shape.rounds_over(edge.index, wave.rounds)
             found += [Arrival(edge.index, commit.ref, replace(wave, node=edge.target, rounds=rounds))]
     if commit.kind is Kind.START:
-        found += [Arrival(GOTO, commit.ref, Wave(name, shape.first_rounds(name))) for name in graph.at_the_end]
+        late = (replace(wave, node=name, rounds=shape.first_rounds(name)) for name in graph.at_the_end)
+        found += [Arrival(GOTO, commit.ref, one) for one in late]
     return [arrival for arrival in found if arrival.wave.node != END]
 
 

@@ -69,11 +69,14 @@ def is_valid(document: dict[str, Any]) -> bool:
 class Author:
     """Writes one document."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, depth: int = 0) -> None:
         self.chance = chance
-        self.shape: Shape = Grower(chance, chance.choice((3, 4, 5, 6, 7, 8, 10))).grow()
+        sizes = (3, 4, 5, 6, 7, 8, 10) if not depth else (2, 3, 4)
+        self.shape: Shape = Grower(chance, chance.choice(sizes)).grow()
         some = [name for name in SOMETIMES if chance.random() < (0.2 if name == "cap" else 0.35)]
         self.each, self.gotos, self.deferring = (chance.random() < share for share in (0.2, 0.3, 0.2))
+        self.nesting = Random(f"nesting {chance.random()}").random() < 0.25 / (1 + depth)
+        self.depth = depth
         self.talking = Random(f"talking {chance.random()}").random() < 0.2
         self.waiting = Random(f"waiting {chance.random()}").random() < 0.3
         self.racing = Random(f"racing {chance.random()}").random() < 0.2
@@ -138,6 +141,8 @@ class Author:
 
     def _node(self, name: str) -> dict[str, Any]:
         match self.shape.nodes[name]:
+            case "task" | "transform" if self.nesting and self.chance.random() < 0.3:
+                return self._subgraph(name)
             case "task":
                 return self._task(name)
             case "transform" if self.waiting and self.chance.random() < 0.3:
@@ -175,6 +180,21 @@ class Author:
         if self.chance.random() < 0.3:
             found["turn_timeout_ms"] = 5000
         return found
+
+    def _subgraph(self, name: str) -> dict[str, Any]:
+        """A smaller document, with what goes in and comes out of it."""
+        chance, child = self.chance, Author(self.chance, self.depth + 1)
+        inner = {key: value for key, value in child.document().items() if key not in ("id", "config", "output")}
+        fields: dict[str, Any] = {"type": "subgraph", "definition": inner}
+        given = {"n": "state.n", "log": "{{ state.log }}", "items": ["p", "q"], "rounds": {"$expr": "state.n"}}
+        fields["input_mapping"] = {key: given[key] for key in given if key in child.state and chance.random() < 0.4}
+        fields["output_mapping"] = {key: key for key in ("n", "log") if chance.random() < 0.6}
+        if chance.random() < 0.3:
+            ends = chance.choice([{"until": "state.n > 3"}, {"while": "state.n < 4"}])
+            fields["loop"] = {**ends, "max_iterations": 3, "on_limit": chance.choice(["fail", "continue"])}
+        if name.startswith("x") or chance.random() < 0.2:
+            fields["retry"] = {"max_attempts": 2, "initial_interval_ms": 10}
+        return fields
 
     def _wait(self) -> dict[str, Any]:
         until = ["1970-01-01T01:00:00.5+01:00", "2001-02-03T04:05:06Z", "string(timestamp('1970-01-01T00:30:00Z'))"]

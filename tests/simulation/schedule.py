@@ -239,7 +239,7 @@ class Schedule:
         """An answer comes that came before, or that comes late: only for a task whose end it does not change."""
         part, run = self.script.part(work), self.world.run
         if work.run_id != run.id or (
-            run.open_task(work.task_id) is not None and part.fails(self.world.graph, work.node)
+            run.open_task(work.task_id) is not None and part.fails(self.script.graph_of(work), work.node)
         ):
             return
         fault = part.fault(work.attempt)

@@ -19,7 +19,7 @@ def trace(world: World) -> Iterator[str]:
     run = world.run
     yield f"in memory: {run.status} at {run.seq}{', failing' if run.failing else ''}; its row: {world.head.status}"
     for task_id, progress in run.progress.items():
-        task = run.frontier.tasks.get(task_id)
+        task = run.tasks.get(task_id)
         name = task_name(task) if task is not None else task_id
         yield f"  open: {name} {progress.status} attempt {progress.attempt}{' accepted' if progress.accepted else ''}"
     for wave, arrivals in run.frontier.waves.items():

@@ -68,10 +68,18 @@ class Script:
 
     def _asked(self, work: Work) -> Part:
         request = {**work.request.as_json(), "config": None}  # the limits of a run are none of a worker's business
-        asked = TASK_ID.sub(b"", canonical([work.node, request]))
+        around = [name.partition("#")[0].partition("[")[0] for name in work.ns]
+        asked = TASK_ID.sub(b"", canonical([*around, work.node, request]))
         if asked not in self._known:
-            self._known[asked] = self._part(work.node, self._chance(asked))
+            self._known[asked] = self._part(self.graph_of(work), work.node, self._chance(asked))
         return self._known[asked]
+
+    def graph_of(self, work: Work) -> Graph:
+        """The graph that a node is in which a worker is asked for."""
+        graph = self.graph
+        for name in work.ns:
+            graph = graph.nodes[name.partition("#")[0].partition("[")[0]].spec.child
+        return graph
 
     def value(self, node: str, message: str) -> Any:
         """What a person answers to an interrupt."""
@@ -89,22 +97,22 @@ class Script:
     def _chance(self, text: bytes) -> Random:
         return Random(hashlib.sha256(b"%d|%b" % (self.seed, text)).digest())
 
-    def _part(self, node: str, chance: Random) -> Part:
-        most = self.graph.nodes[node].retry.max_attempts
+    def _part(self, graph: Graph, node: str, chance: Random) -> Part:
+        most = graph.nodes[node].retry.max_attempts
         can_fail = most > 1 or node.startswith("x")
         count = 0
         if can_fail and chance.random() < 0.4:
             count = most if chance.random() < 0.25 else chance.randrange(1, most + 1)
         kinds = list(Fault)
         faults = tuple(chance.choice(kinds) for _ in range(count))
-        answer = _answer(self.graph, chance, self.wild)
+        answer = _answer(graph, chance, self.wild)
         count = chance.choice((1, 1, 2)) if chance.random() < 0.08 else 0
-        answer = {**answer, **self._goto(node, chance)} if isinstance(answer, dict) else answer
+        answer = {**answer, **self._goto(graph, node, chance)} if isinstance(answer, dict) else answer
         return Part(faults, answer, tuple(_question(chance) for _ in range(count)))
 
-    def _goto(self, node: str, chance: Random) -> dict[str, Any]:
+    def _goto(self, graph: Graph, node: str, chance: Random) -> dict[str, Any]:
         """Where an answer goes: to nodes that it may name, in any of the forms, now and then to one that is not."""
-        targets = self.graph.nodes[node].goto
+        targets = graph.nodes[node].goto
         if targets is None or chance.random() < 0.4:
             return {}
         if chance.random() < self.wild:

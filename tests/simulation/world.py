@@ -254,8 +254,10 @@ class World:
 
     def check(self, run: Run) -> None:
         """The counts that are kept up to date are those that counting anew gives."""
-        kept = run.frontier.blockers
-        if kept is not None and kept != recount(run.graph, run.frontier):
+        for frame in run.frames.by_id.values():
+            kept = frame.frontier.blockers
+            if kept is None or kept == recount(frame.graph, frame.frontier):
+                continue
             raise Violation(f"the counts of waiting waves are {kept} after commit {run.seq}")
 
     def check_notices(self) -> None:

@@ -138,15 +138,6 @@ def test_limits_of_the_config_are_checked():
 # ---- what this version does not support yet
 
 
-@pytest.mark.parametrize("name", ["subgraphs"])
-def test_fields_of_later_versions_at_the_top_are_refused_by_name(name):
-    problem = only(with_(**{name: {}}))
-
-    assert problem.code == "document.field"
-    assert name in problem.message
-    assert "not supported yet" in problem.message
-
-
 @pytest.mark.parametrize("name", ["cache", "max_concurrency", "concurrency_key"])
 def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
     problem = only(node(task(**{name: 1})))
@@ -192,14 +183,6 @@ def test_a_node_that_only_answers_lead_to_is_reachable():
 @pytest.mark.parametrize("join", ["some", 7, {}, {"k": 1}])
 def test_a_join_that_does_not_exist_is_a_wrong_type(join):
     assert "expected" in only(node(task(join=join))).message or "not one of" in only(node(task(join=join))).message
-
-
-@pytest.mark.parametrize("kind", ["subgraph"])
-def test_other_node_types_are_refused_by_name(kind):
-    problem = only(node({"type": kind, "max_turns": 3}))
-
-    assert problem.code == "node.type"
-    assert f"`{kind}` is not supported yet" in problem.message
 
 
 EXPIRES = [*chain("i"), ("i:expired", "b"), ("b", "__end__")]

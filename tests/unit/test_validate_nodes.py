@@ -63,7 +63,7 @@ def test_an_unknown_type_comes_with_the_known_ones():
     problem = only(node({"type": "tasks"}))
 
     assert (problem.code, problem.path) == ("node.type", "/nodes/a/type")
-    assert "interrupt, route, send, task, transform" in problem.message
+    assert "interrupt, route, send, subgraph, task, transform, wait" in problem.message
     assert problem.hint == "did you mean `task`?"
 
 

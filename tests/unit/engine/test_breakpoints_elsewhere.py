@@ -28,7 +28,7 @@ def go_on(world: World, updates: dict[str, Any] | None = None) -> None:
 
 
 def open_nodes(world: World) -> list[str]:
-    return sorted(found.node for found in world.run.frontier.tasks.values())
+    return sorted(found.node for found in world.run.tasks.values())
 
 
 def test_what_an_answer_named_comes_after_the_breakpoint_behind_its_node() -> None:
@@ -62,7 +62,7 @@ def test_a_deferred_node_sees_what_was_edited_at_the_breakpoint_before_it() -> N
     world.crash()
     go_on(world, {"log": "edit"})
 
-    [found] = world.run.frontier.tasks.values()
+    [found] = world.run.tasks.values()
     assert (found.node, world.run.history.view(found)["log"]) == ("z", ["a", "edit"])
     assert sound(world)
 

@@ -56,7 +56,7 @@ def test_a_deferred_node_is_caused_by_all_that_nothing_followed_from() -> None:
     for node in "abc":
         world.answer(node, node)
     world.answer("s", "s")
-    (opened,) = world.run.frontier.tasks.values()
+    (opened,) = world.run.tasks.values()
 
     nodes = {commit.ref: commit.task.node for commit in world.commits() if commit.task is not None}
     assert [nodes[ref] for ref in opened.causes] == ["s", "c"]

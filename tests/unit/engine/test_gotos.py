@@ -86,7 +86,7 @@ def test_a_node_behind_in_a_loop_is_met_in_the_next_round() -> None:
 
     world.answer("a", 0)
     world.answer("b", {"goto": "a"})
-    (opened,) = world.run.frontier.tasks.values()
+    (opened,) = world.run.tasks.values()
 
     assert (opened.wave.node, opened.wave.rounds, opened.wave.generation) == ("a", (1,), "")
     assert sound(world)
@@ -132,7 +132,7 @@ def test_a_node_where_no_edge_leads_opens_a_generation_that_joins_within_itself(
     for node in ("h", "a", "b"):
         world.answer(node, 0)
     world.answer("z", {"goto": "h"})
-    (opened,) = world.run.frontier.tasks.values()
+    (opened,) = world.run.tasks.values()
     for node in ("h", "a", "b", "z"):
         world.answer(node, 0)
 
@@ -145,7 +145,7 @@ def test_a_goto_is_read_again_from_the_rows_after_a_crash() -> None:
     world = begun(LINE, chain("a", "b", "c"))
 
     world.answer("a", {"goto": "c"})
-    before = list(world.run.frontier.tasks.values())
+    before = list(world.run.tasks.values())
     world.crash()
 
-    assert list(world.run.frontier.tasks.values()) == before
+    assert list(world.run.tasks.values()) == before

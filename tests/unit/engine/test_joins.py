@@ -168,7 +168,7 @@ def test_a_failed_branch_that_is_skipped_is_not_waited_for() -> None:
     world.answer("a", {"error": "no"})
 
     assert world.waiting() == [("j", None)]
-    assert len(world.run.frontier.tasks) == 1
+    assert len(world.run.tasks) == 1
 
 
 def test_the_causes_of_a_join_stand_in_canonical_order() -> None:
@@ -179,7 +179,7 @@ def test_the_causes_of_a_join_stand_in_canonical_order() -> None:
 
     world.answer("b", 0)
     world.answer("a", 0)
-    (opened,) = world.run.frontier.tasks.values()
+    (opened,) = world.run.tasks.values()
 
     assert [ref & 0xFF for ref in opened.causes] == [3, 2]
     assert opened.edges == (3, 2)
@@ -198,7 +198,7 @@ def test_each_activates_its_node_with_every_arrival_and_what_follows_joins() -> 
     first = world.waiting()
     world.answer("a", "a")
     world.answer("e", 0)
-    between = [one.node for one in world.run.frontier.tasks.values()]
+    between = [one.node for one in world.run.tasks.values()]
     world.answer("e", 0)
 
     assert first == [("a", None), ("e", None)]

@@ -17,7 +17,7 @@ APART = [("__start__", "a"), ("__start__", "b"), ("a", "c"), ("c", "__end__"), (
 
 def seen_by(world: World, node: str) -> list:
     """What the open task of a node sees in the log."""
-    found = next(open_task for open_task in world.run.frontier.tasks.values() if open_task.node == node)
+    found = next(open_task for open_task in world.run.tasks.values() if open_task.node == node)
     return list(world.run.history.view(found)["log"])
 
 
@@ -41,7 +41,7 @@ def test_arrivals_that_waited_are_left() -> None:
     world.answer("b", {"output": "b"})
 
     assert world.run.frontier.waves == {}
-    assert [len(open_task.edges) for open_task in world.run.frontier.tasks.values()] == [1]
+    assert [len(open_task.edges) for open_task in world.run.tasks.values()] == [1]
     assert sound(world)
 
 

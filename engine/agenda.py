@@ -1,0 +1,89 @@
+"""What a run enters next: tasks that were activated, sends whose items are done, subgraphs that nothing is left in."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from engine.frame import ROOT
+from engine.graph import BROKEN
+from engine.model import Commit, Kind, TaskId
+
+if TYPE_CHECKING:
+    from engine.run import Run
+
+
+def queue(run: Run, commit: Commit) -> None:
+    """Note which tasks of a commit can be entered next."""
+    for call, _ in commit.calls:
+        _queue_call(run, call, commit.at)
+    for name, nested in commit.frames:
+        run.unready(name)
+        if commit.kind is Kind.START:
+            run.progress[name].begin_frame(nested.attempt, commit.seq, commit.at)
+    for task in commit.opened:
+        if task.call is not None:
+            _queue_item(run, task.call, task.id)
+        elif not run.is_busy(task.id):
+            run.ready.append(task.id)
+    if commit.kind is Kind.ITEM and commit.task is not None and commit.task.call is not None:
+        run.note_item(commit)
+        _next_item(run, commit.task.call)
+
+
+def _queue_call(run: Run, call: TaskId, at: int) -> None:
+    """A send waits for its items; it is next itself when all of them are done."""
+    if call in run.progress:
+        run.progress[call].started_at = at
+    run.unready(call)
+    found = run.calls[call]
+    if len(found.done) == found.size:
+        run.ready.append(call)
+
+
+def _queue_item(run: Run, call: TaskId, item: TaskId) -> None:
+    if run.is_busy(item):
+        run.calls[call].started += 1
+    elif _is_full(run, call):
+        run.held.setdefault(call, deque()).append(item)
+    else:
+        run.ready.append(item)
+        run.calls[call].started += 1
+
+
+def _is_full(run: Run, call: TaskId) -> bool:
+    limit = run.node_of(run.tasks[call]).spec.max_concurrency
+    return limit is not None and run.calls[call].started >= limit
+
+
+def _next_item(run: Run, call: TaskId) -> None:
+    if call not in run.calls:
+        return
+    found = run.calls[call]
+    found.started -= 1
+    if waiting := run.held.get(call):
+        run.ready.append(waiting.popleft())
+        found.started += 1
+    elif len(found.done) == found.size:
+        run.ready.append(call)
+
+
+def wake(run: Run, commit: Commit) -> None:
+    """Have a subgraph go on that nothing is left to do in after a commit, or that it breaks."""
+    if not run.frames.nested:
+        return
+    names = {commit.frame, *(nested.frame for _, nested in commit.frames)}
+    if commit.handle == BROKEN and commit.task is not None and commit.error is not None:
+        whole = commit.kind is Kind.FAILURE
+        broken = run.frames[run.frames.nests[commit.task.id] if whole else commit.frame]
+        broken.fail(commit.error, None if whole else broken.history.entries.get(commit.ref))
+        names.add(broken.id)
+    for frame in (run.frames.by_id[name] for name in names - {ROOT} if name in run.frames.by_id):
+        if frame.ended and frame.task is not None and frame.task not in run.ready:
+            run.ready.append(frame.task)
+
+
+def waiting_for_others(run: Run) -> list[TaskId]:
+    """The sends and subgraphs in progress that are not next themselves."""
+    sends = [call for call, found in run.calls.items() if len(found.done) < found.size]
+    return [*sends, *(task for task, name in run.frames.nests.items() if not run.frames[name].ended)]

@@ -1,0 +1,96 @@
+"""The graphs inside a document: each is checked as a document of its own, and none is nested too deeply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.checks.draft import Draft, DraftNode
+from engine.checks.problem import Findings, shown
+from engine.checks.reading import fields_of
+from engine.nodes._common import pointer
+from engine.plugins import node_types
+
+MAX_DEPTH = 10
+"""How many graphs may be nested in a document (language 2.2)."""
+
+Named = Mapping[str, Any]
+Check = Callable[[Mapping[str, Any], Findings, Named], None]
+"""Checks a document, with the graphs that are named around it."""
+
+
+def check_subgraphs(draft: Draft, around: Named, findings: Findings, check: Check) -> None:
+    """Every graph that a node runs is there, is right, and takes what is mapped into it; so are the named ones."""
+    named = {**around, **draft.top.get("subgraphs", {})}
+    for name, document in draft.top.get("subgraphs", {}).items():
+        if _height(document, named) < MAX_DEPTH:
+            _check_inside(document, f"/subgraphs/{pointer(name)}", None, named, findings, check)
+    for node in draft.nodes.values():
+        find = getattr(node.module, "definition", None)
+        if find is not None and node.whole:
+            _check_node(node, find(node.fields, named), named, findings, check)
+
+
+def _check_node(node: DraftNode, found: tuple[str, Any] | None, named: Named, findings: Findings, check: Check) -> None:
+    source = next((field for field in ("definition", "subgraph", "workflow") if field in node.fields), "")
+    if found is None:
+        wanted = node.fields.get(source)
+        message = f"unknown graph: there is no {source} `{shown(wanted)}`"
+        hint = findings.nearest(wanted, named) if source == "subgraph" and isinstance(wanted, str) else None
+        findings.error("subgraph.unknown", node.at(f"/{source}"), message, node=node.name, hint=hint)
+        return
+    name, document = found
+    if _height(document, named) > MAX_DEPTH:
+        message = f"graphs may be nested {MAX_DEPTH} deep; these are deeper, or run themselves"
+        findings.error("subgraph.depth", node.at(f"/{source}"), message, node=node.name)
+        return
+    if not name:
+        _check_inside(document, node.at("/definition"), node.name, named, findings, check)
+    _check_input(node, document, findings)
+
+
+def _check_inside(document: Any, path: str, node: str | None, named: Named, findings: Findings, check: Check) -> None:
+    inner = Findings()
+    check(document, inner, named)
+    for problem in inner.problems():
+        where = "/".join(filter(None, (node, problem.node))) or None
+        add = findings.error if problem.severity == "error" else findings.warning
+        add(problem.code, path + problem.path, problem.message, node=where, hint=problem.hint)
+
+
+def _check_input(node: DraftNode, document: Mapping[str, Any], findings: Findings) -> None:
+    """What is mapped into a graph is declared there."""
+    state = document.get("state_schema", document.get("schema", {}))
+    schema = document.get("input_schema")
+    given = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    known = [*(state if isinstance(state, dict) else ()), *(given if isinstance(given, dict) else ())]
+    for key in node.fields.get("input_mapping", {}):
+        if key not in known:
+            message = f"the graph declares no `{shown(key)}`, neither in `state_schema` nor in `input_schema`"
+            place = node.at(f"/input_mapping/{pointer(key)}")
+            findings.error("mapping.type", place, message, node=node.name, hint=findings.nearest(key, known))
+
+
+def _height(document: Any, named: Named, depth: int = 1) -> int:
+    """How many graphs are nested here, this one counted; no further than one too many."""
+    if depth > MAX_DEPTH or not isinstance(document, dict):
+        return depth
+    inside = {**named, **document["subgraphs"]} if isinstance(document.get("subgraphs"), dict) else named
+    deepest = depth
+    for child in _children(document, inside):
+        deepest = max(deepest, _height(child, inside, depth + 1))
+        if deepest > MAX_DEPTH:
+            break
+    return deepest
+
+
+def _children(document: Mapping[str, Any], named: Named) -> list[Any]:
+    nodes, defaults = document.get("nodes"), document.get("defaults")
+    found: dict[int, Any] = {}
+    for own in nodes.values() if isinstance(nodes, dict) else ():
+        module = node_types().get(own.get("type", "task")) if isinstance(own, dict) else None
+        if (find := getattr(module, "definition", None)) is not None:
+            fields = fields_of(own, defaults if isinstance(defaults, dict) else {})
+            if (child := find(fields, named)) is not None:
+                found[id(child[1])] = child[1]
+    return list(found.values())
