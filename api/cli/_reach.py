@@ -21,6 +21,23 @@ T = TypeVar("T")
 
 LOCAL = "http://127.0.0.1:8080"
 PATIENCE_S = 60.0
+HINTS = {
+    "auth.missing": "give the server's token with --token or CLEW_TOKEN",
+    "auth.invalid": "give the server's token with --token or CLEW_TOKEN",
+    "not_found": "'clew runs list' and 'clew workflows list' say what there is",
+    "branch.current": "'clew runs tree RUN' lists the branches",
+    "fork.nothing_left": "name a node with --goto, or take an earlier checkpoint: 'clew runs show RUN' lists them",
+    "goto.unknown_node": "'clew workflows show WORKFLOW' lists the nodes",
+    "interrupt.other_branch": "go back to that branch with 'clew runs checkout RUN BRANCH'",
+    "resume.ambiguous": "say which one with --interrupt ID: 'clew runs show RUN' lists them",
+    "run.cancelled": "'clew runs fork RUN.SEQ' goes on from it in a run of its own",
+    "run.not_failed": "'clew runs fork RUN.SEQ' and 'clew runs replay RUN.SEQ' go on from any checkpoint",
+    "run.not_interrupted": "'clew runs show RUN' says whether it asks anything",
+    "run.terminal": "'clew runs fork RUN.SEQ' and 'clew runs replay RUN.SEQ' go on from any checkpoint",
+    "server.draining": "the server is about to end; ask again once the next one runs",
+    "workflow.file_owned": "change the file; the server follows it",
+}
+"""What to do about a refusal, by its code."""
 
 Url = Annotated[
     str | None, typer.Option("--url", envvar="CLEW_URL", metavar="URL", help="The server.", show_default=LOCAL)
@@ -117,7 +134,7 @@ def _check(response: httpx.Response) -> None:
             f"the answer was {response.status_code}, and not from a Clew server: is the address right?"
         ) from None
     lines = [f"{fault['path'] or 'body'}: {fault['message']}" for fault in faults]
-    hint = ["give the server's token with --token or CLEW_TOKEN"] if response.status_code == 401 else []
+    hint = [HINTS[code]] if code in HINTS else []
     raise Refused(f"{detail} ({code})", *(lines if len(lines) > 1 else ()), *hint, code=code)
 
 

@@ -131,7 +131,7 @@ def _integrity(path: Path) -> Finding:
     if faults != ["ok"]:
         advice = "end the server, keep the file, and put back a backup: clew restore FILE --replace"
         return fail("integrity", f"the file is damaged: {'; '.join(faults)}", advice)
-    return ok("integrity", f"quick_check found nothing, in {took:.1f} s")
+    return ok("integrity", f"quick_check found nothing wrong, in {took:.1f} s")
 
 
 def _asked(path: Path, check: str, statement: str) -> list[tuple[Any, ...]]:

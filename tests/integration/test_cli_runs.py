@@ -8,8 +8,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from api.cli._reach import HINTS
 from tests.integration.command_line import clew, said, served, told
 from tests.unit.api.serving import a_server, asking, straight, working
+from tests.unit.test_error_codes import listed
 
 DIVIDING = straight("dividing", nodes={"a": {"type": "transform", "updates": {"n": {"$expr": "10 / state.n"}}}})
 
@@ -242,6 +244,29 @@ def test_an_unknown_run_and_a_misspelt_checkpoint_are_told(base: Base) -> None:
     assert "there is no run 'ghost'" in clew("runs", "show", "ghost", "--db", base.db).stderr
     result = clew("runs", "fork", "ghost", "--db", base.db)
     assert (result.exit_code, "RUN.SEQ" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("show ghost", "clew runs list"),
+        ("edit {straight} --set n=1", "clew runs fork RUN.SEQ"),
+        ("retry {straight}", "clew runs fork RUN.SEQ"),
+        ("fork {straight}.3", "--goto"),
+        ("fork {straight}.1 --goto ghost", "clew workflows show"),
+        ("resume {straight} 1", "clew runs show RUN"),
+        ("checkout {straight} main", "clew runs tree RUN"),
+    ],
+)
+def test_a_refusal_says_what_can_be_done(base: Base, words: str, hint: str) -> None:
+    result = clew("runs", *words.format(**base.runs).split(), "--db", base.db)
+    first, *rest = result.stderr.splitlines()
+    assert (result.exit_code, first.startswith("clew: ")) == (1, True)
+    assert any(hint in line for line in rest), result.stderr
+
+
+def test_the_codes_with_hints_are_codes_that_there_are() -> None:
+    assert HINTS.keys() <= listed()
 
 
 def test_a_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
