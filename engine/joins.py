@@ -49,6 +49,8 @@ def settle(graph: Graph, front: Frontier, leaving: Task | None, arrivals: Sequen
 class _Case:
     """What becomes of the arrivals of one commit."""
 
+    __slots__ = ("absorbed", "apart", "emptied", "ended", "fired", "front", "graph", "leaving", "new", "reach")
+
     def __init__(self, graph: Graph, front: Frontier, leaving: Task | None) -> None:
         self.graph, self.front, self.leaving = graph, front, leaving
         self.new: dict[Wave, list[Arrival]] = {}
@@ -102,7 +104,8 @@ class _Case:
         at_once = [wave for wave in new if wave not in front.waves and self._at_once(wave)]
         counts = self._counts(at_once)
         fired = [*self.fired, *((wave, tuple(new[wave])) for wave in at_once)]
-        waves = [wave for wave in counts if (wave in front.waves or wave in new) and wave not in self.closed]
+        closed = self.closed if self.absorbed or front.absorbed else ()
+        waves = [wave for wave in counts if wave not in closed]
         fired += [(w, (*front.waves.get(w, ()), *new.get(w, ()))) for w in waves if not counts[w]]
         still = {wave: count for wave, count in counts.items() if count}
         waiting = tuple(arrival for wave, some in new.items() if wave in still for arrival in some)
@@ -125,10 +128,9 @@ class _Case:
     def _counts(self, at_once: Sequence[Wave]) -> dict[Wave, int]:
         """Per waiting wave (old and new), and per one that takes no more, how much other work can still reach it."""
         front = self.front
-        changed = bool(self.absorbed or self.ended or self.emptied)
         fresh = [wave for wave in self.new if wave not in front.waves]
-        taken = {wave for wave, _ in self.fired if wave in front.waves}
-        if changed:
+        if self.absorbed or self.ended or self.emptied:
+            taken = {wave for wave, _ in self.fired if wave in front.waves}
             gone = {*taken, *self.emptied, *at_once}
             waves = [wave for wave in dict.fromkeys((*front.waves, *self.new)) if wave not in gone]
             return _counted(self.reach, list(self._work()), [*waves, *self.closed])

@@ -18,7 +18,9 @@ class Reach:
         self.shape, self.absorbed = shape, absorbed
 
     def __call__(self, work: Wave, wave: Wave) -> bool:
-        if not self._plainly(work, wave):
+        if work.frame != wave.frame or work.generation != wave.generation:
+            return False
+        if not self.shape.can_reach(work.node, work.rounds, wave.node, wave.rounds):
             return False
         if not self.absorbed:
             return True

@@ -182,13 +182,17 @@ class Run:
             self._jump(commit)
         if commit.kind is Kind.START and commit.task is not None:
             begin_frame(self.frames, commit)
-        self._take_history(commit, fresh)
-        if commit.frame != ROOT:
-            self.history.last = ()
+        frame = self.frames.by_id[commit.frame]
+        self._take_history(commit, frame, fresh)
         self.note_outcome(commit)
-        place = commit.frame if commit.task is None or commit.kind is Kind.START else commit.task.wave.frame
-        if (frame := self.frames.by_id.get(place)) is not None:
-            frame.frontier.count(blockers)
+        if not self.frames.nested:
+            self.frames.root.frontier.count(blockers)
+            return
+        if frame.id != ROOT:
+            self.history.last = ()
+        place = frame.id if commit.task is None or commit.kind is Kind.START else commit.task.wave.frame
+        if (counted_in := self.frames.by_id.get(place)) is not None:
+            counted_in.frontier.count(blockers)
         agenda.wake(self, commit)
 
     def weigh(self, commit: Commit, size: int) -> None:
@@ -206,9 +210,8 @@ class Run:
         output = parse_answer(commit.answer).output if commit.answer is not None else None
         self.results[commit.ref] = (None if output is MISSING else output, commit.error)
 
-    def _take_history(self, commit: Commit, fresh: State | None) -> None:
-        frame, entry = self.frames[commit.frame], None
-        history = frame.history
+    def _take_history(self, commit: Commit, frame: Frame, fresh: State | None) -> None:
+        history, entry = frame.history, None
         if commit.kind is Kind.START:
             history.begin(commit, initial(frame.graph))
             entry = history.entries[commit.ref]
