@@ -1,9 +1,9 @@
 """Kills a working server again and again, and proves that nothing is lost or done twice: `python -m tests.e2e.kills`.
 
-A server works on a file, with a worker of its own process that counts, and users who start runs and follow them. It is
-killed with SIGKILL and started again; most kills meet an open transaction, which is seen from outside: the process is
-stopped, the kernel is asked whether it holds SQLite's write lock, and it is killed where it stands. After each kill
-what is on the disk is compared with what the worker was asked and what users were told.
+A server works on a file, with a worker of its own process that counts, and users who start runs, follow and answer
+them, edit, fork and replay them. It is killed with SIGKILL and started again; most kills meet an open transaction, seen
+from outside: the process is stopped, the kernel is asked whether it holds SQLite's write lock, and it is killed where
+it stands. After each kill what is on the disk is compared with what the worker was asked and what users were told.
 """
 
 from __future__ import annotations
@@ -30,11 +30,19 @@ from tests.e2e.shapes import SHAPES
 
 PAUSE_S = (0.0, 1.0)
 """For how long a server works before it is killed."""
-IN_TRANSACTION = 0.8
-"""How many of the kills wait for an open transaction."""
+ANYWHERE = 5
+"""Every so many kills one comes wherever the server stands; the others wait for an open transaction."""
 LOOKS, LOOK_S = 500, 0.003
 FINISH_S = 120.0
 SHOWN = 20
+INSIDE = {
+    "id": "inside",
+    "protocol": "local",
+    "url": "tests.e2e.counting_worker:inside",
+    "tags": ["inside"],
+    "max_concurrent": 8,
+}
+"""A worker in the server's own process."""
 
 
 @dataclass
@@ -47,7 +55,9 @@ class Outcome:
     at_work: int = 0
     runs: int = 0
     runs_at_once: int = 0
-    acknowledged_runs: int = 0
+    forks: int = 0
+    replays: int = 0
+    edits: int = 0
     commits: int = 0
     asked: int = 0
     asked_again: int = 0
@@ -71,6 +81,7 @@ class Prover:
         """Kill and restart while users work, then let everything end and look at all of it."""
         await self.server.start()
         await self.client.register("counter", self.worker, ["count"], max_concurrent=64)
+        await self.client.ask("POST", "/workers", INSIDE)
         for shape in SHAPES.values():
             await self.client.save(shape.document)
         self.users.up.set()
@@ -86,14 +97,14 @@ class Prover:
         await self.users.listen_again()
         await self.server.stop()
         await self.compare()
-        self.outcome.runs, faults = await check_all(self.server.db)
+        self.outcome.runs, faults = await check_all(self.server.db, self.users.edits)
         self.outcome.faults += faults
         self.sum_up()
 
     async def kill(self) -> None:
         """Kill the server at a random moment, most times while a transaction is open, and look at what is left."""
         await asyncio.sleep(random.uniform(*PAUSE_S))
-        wanted = random.random() < IN_TRANSACTION
+        wanted = self.outcome.kills % ANYWHERE != ANYWHERE - 1
         for _ in range(LOOKS):
             self.server.halt()
             if not wanted or self.server.in_transaction():
@@ -148,7 +159,14 @@ class Prover:
     def sum_up(self) -> None:
         found, log = self.outcome, self.asked.log
         found.faults += self.users.faults
-        found.acknowledged_runs = len(self.users.shown)
+        acts = self.users.acts
+        found.forks, found.replays = acts["fork"] + acts["fork at the end"], acts["replay"]
+        found.edits = sum(least for least, _ in self.users.edits.values())
+        found.faults += [
+            f"asked for though its answer was there to be reused: {what}" for what in self.asked.of(self.users.reused)
+        ]
+        if found.runs != len(self.users.shown):
+            found.faults.append(f"{len(self.users.shown)} runs were asked for, and {found.runs} were made")
         found.commits = sum(self.before.commits.values())
         found.asked = sum(entry["kind"] == "asked" for entry in log)
         found.callbacks = sum(entry["kind"] == "acknowledged" for entry in log)
@@ -162,14 +180,14 @@ class Prover:
             found.faults.append(f"{found.asked_again} repeats, but {found.in_flight_at_kills} were in flight at kills")
 
 
-async def prove(kills: int, at_once: int, seed: int) -> Outcome:
-    """Kill a server so many times under so many runs at once."""
+async def prove(kills: int, at_once: int, seed: int, kept: Path | None = None) -> Outcome:
+    """Kill a server so many times under so many runs at once; `kept` is a folder for its database and log."""
     random.seed(seed)
     outcome, begun = Outcome(seed), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="clew-kills-") as name:
-        folder = Path(name)
+        folder = kept or Path(name)
         async with working("tests.e2e.counting_worker", folder) as worker:
-            server = Server(folder)
+            server = Server(folder, env={"CLEW_LOCAL_WORKERS": "1"})
             try:
                 async with client_of(server.url) as client:
                     await Prover(server, client, worker, outcome).prove(kills, at_once)
@@ -200,9 +218,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--runs", type=int, default=50, help="how many are under way at once")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of the moments and the workflows")
+    parser.add_argument("--keep", type=Path, help="an empty folder for the database and the log")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    outcome = asyncio.run(prove(given.kills, given.runs, given.seed))
+    outcome = asyncio.run(prove(given.kills, given.runs, given.seed, given.keep))
     if given.json:
         print(json.dumps(asdict(outcome)))
     else:

@@ -68,6 +68,13 @@ class Program:
                 found += int(thread.read_text().split()[0])
         return found / 1e9
 
+    def memory(self) -> int:
+        """Bytes of memory that it holds now; 0 where the system does not tell."""
+        with suppress(OSError):
+            found = Path(f"/proc/{self.pid}/status").read_text().partition("VmRSS:")[2].split()
+            return 1024 * int(found[0])
+        return 0
+
     async def start(self) -> float:
         """Start, and wait until it is ready; how long that took, in seconds. Raises NotReady."""
         begun, at = time.perf_counter(), self.output.stat().st_size if self.output.exists() else 0
@@ -191,9 +198,11 @@ class Client:
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url, self.session = f"{url}/v1", session
 
-    async def ask(self, method: str, path: str, body: Any = None, **query: str | int) -> Any:
-        """The JSON answer. Raises Told for an error, aiohttp.ClientError when there is no answer."""
-        async with self.session.request(method, self.url + path, json=body, params=query) as response:
+    async def ask(self, method: str, path: str, body: Any = None, key: str | None = None, **query: str | int) -> Any:
+        """The JSON answer; `key` is an Idempotency-Key. Raises Told for an error, aiohttp.ClientError when there is no
+        answer."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        async with self.session.request(method, self.url + path, json=body, params=query, headers=headers) as response:
             found = await response.json(content_type=None) if response.status != 204 else None
             if response.status >= 400:
                 raise Told(response.status, found)
@@ -208,10 +217,10 @@ class Client:
         row = {"id": worker_id, "url": url, "protocol": "webhook", "tags": list(tags), "max_concurrent": max_concurrent}
         await self.ask("POST", "/workers", row)
 
-    async def start(self, workflow_id: str, *, wait: float | None = None, **fields: Any) -> Any:
+    async def start(self, workflow_id: str, *, wait: float | None = None, key: str | None = None, **fields: Any) -> Any:
         """Start a run; with `wait` the run as it is after so many seconds, or at its end."""
         query = {} if wait is None else {"wait": str(wait)}
-        return await self.ask("POST", f"/workflows/{workflow_id}/runs", fields, **query)
+        return await self.ask("POST", f"/workflows/{workflow_id}/runs", fields, key, **query)
 
     async def run(self, run_id: str) -> Any:
         """A run."""

@@ -10,6 +10,8 @@ from typing import Any
 from tests.e2e.counting_worker import digest
 
 RETRY = {"max_attempts": 3, "initial_interval_ms": 20, "backoff_factor": 1}
+WORD = "yes"
+"""What users answer to everything."""
 LOG = "{{ state.log | join(',') }}"
 STATE = {
     "k": {"type": "integer"},
@@ -43,8 +45,10 @@ def transform(**updates: Any) -> dict[str, Any]:
     return {"type": "transform", "updates": updates}
 
 
-def document(name: str, nodes: dict[str, Any], edges: list[list[str]], **state: Any) -> dict[str, Any]:
-    return {"id": name, "state_schema": {**STATE, **state}, "nodes": nodes, "edges": edges}
+def document(
+    name: str, nodes: dict[str, Any], edges: list[list[str]], more: dict[str, Any] | None = None, **state: Any
+) -> dict[str, Any]:
+    return {"id": name, "state_schema": {**STATE, **state}, "nodes": nodes, "edges": edges, **(more or {})}
 
 
 def edges(text: str) -> list[list[str]]:
@@ -215,4 +219,90 @@ failing = Shape(
     _failing,
 )
 
-SHAPES = {shape.name: shape for shape in (chain, diamond, loop, send, retries, failing)}
+# ---- asks: a breakpoint, a question of a worker, an interrupt: users answer each
+
+
+def _asks(given: dict[str, Any]) -> State:
+    first = digest("a", "")
+    return {**given, "n": 1, "word": WORD, "log": [first, digest("z", f"{first}|{WORD}")]}
+
+
+asks = Shape(
+    document(
+        "asks",
+        {
+            "up": transform(n=1),
+            "a": task("ask", ""),
+            "ask": {"type": "interrupt", "message": "well?", "output_key": "word", "schema": {"const": WORD}},
+            "z": task("later", f"{LOG}|{{{{ state.word }}}}"),
+        },
+        line("up", "a", "ask", "z"),
+        {"interrupt_before": ["up"], "interrupt_after": ["a"]},
+        word={"type": "string"},
+    ),
+    lambda: {"k": 0},
+    _asks,
+)
+
+# ---- expires: nobody answers, and a timer does
+
+
+def _expires(given: dict[str, Any]) -> State:
+    return {**given, "n": 1, "word": "late", "log": [digest("z", "late")]}
+
+
+expires = Shape(
+    document(
+        "expires",
+        {
+            "ask": {
+                "type": "interrupt",
+                "message": "?",
+                "expires_in_ms": 200,
+                "on_expire": "late",
+                "output_key": "word",
+            },
+            "again": {"type": "interrupt", "message": "??", "expires_in_ms": 200},
+            "mend": transform(n=1),
+            "z": task("answer", "{{ state.word }}"),
+        },
+        edges("__start__ ask, ask again, again __end__, again:expired mend, mend z, z __end__"),
+        word={"type": "string"},
+    ),
+    lambda: {"k": 0},
+    _expires,
+)
+
+# ---- inside: a function in the server's process
+
+
+def _inside(given: dict[str, Any]) -> State:
+    log: list[str] = []
+    for node in "abc":
+        log.append(say(log, node))
+    return {**given, "n": 0, "log": log}
+
+
+inside = Shape(
+    document("inside", {node: task(worker_tags=["inside"]) for node in "abc"}, line(*"abc")), lambda: {"k": 0}, _inside
+)
+
+# ---- edited: users write into the state meanwhile; how often is seen by them
+
+
+def _edited(given: dict[str, Any]) -> State:
+    return {**_inside(given), "extra": 0}
+
+
+edited = Shape(
+    document(
+        "edited",
+        {node: task("later" if node == "b" else "answer") for node in "abc"},
+        line(*"abc"),
+        extra={"type": "integer", "reducer": "add"},
+    ),
+    lambda: {"k": 0},
+    _edited,
+)
+
+SHAPES = {shape.name: shape for shape in (chain, diamond, loop, send, retries, failing, asks, expires, inside, edited)}
