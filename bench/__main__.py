@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import batches, budget, machine, rest, travel
+from bench import against, batches, budget, load, machine, rest, travel
 from bench.report import Section
 
 PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
@@ -21,6 +21,8 @@ PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
     "appended": rest.appended,
     "workers": rest.workers,
     "travel": travel.travel,
+    "load": load.load,
+    "against": against.against,
 }
 
 

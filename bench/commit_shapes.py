@@ -140,7 +140,7 @@ class OnTheLoop:
 
     def begin(self, batch: Batch) -> None:
         self.connection.execute("BEGIN IMMEDIATE")
-        write(self.connection, batch)
+        write(self.connection, batch, {})
 
     def commit(self) -> None:
         self.connection.commit()

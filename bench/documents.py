@@ -36,6 +36,30 @@ def asking(length: int) -> Document:
     return {**chain(length, task), "id": f"asking-{length}"}
 
 
+def waiting() -> Document:
+    """A run that asks a person at once."""
+    ask = {"type": "interrupt", "message": "Publish {{ state.title }}?", "output_key": "approved"}
+    return {
+        "id": "waiting",
+        "state_schema": {"title": {"type": "string", "default": "this"}, "approved": {"type": "boolean"}},
+        "nodes": {"ask": ask},
+        "edges": [["__start__", "ask"], ["ask", "__end__"]],
+    }
+
+
+def fan_out() -> Document:
+    """A send whose items a worker does, one task each."""
+    return {
+        "id": "fan-out",
+        "state_schema": {"items": {"type": "array"}, "results": {"type": "array"}},
+        "nodes": {
+            "each": {"type": "send", "items_key": "state.items", "target_node": "one", "output_key": "results"},
+            "one": {"type": "task", "worker_tags": ["bench"], "prompt_template": "{{ item }}"},
+        },
+        "edges": [["__start__", "each"], ["each", "__end__"]],
+    }
+
+
 def rounds() -> Document:
     """A loop that goes round until the counter has come to `count`: two steps a round."""
     return _loop("rounds", {"type": "transform", "updates": {"n": 1}})

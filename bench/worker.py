@@ -17,6 +17,7 @@ from bench.documents import KILOBYTE
 
 ANSWER = orjson.dumps({"output": 1})
 MESSAGE = orjson.dumps({"updates": {"n": 1, "messages": KILOBYTE}})
+SLOW_S = 0.05
 LARGEST = 64 * 1024 * 1024
 
 
@@ -31,6 +32,11 @@ async def answer(request: web.Request) -> web.Response:
     return web.Response(body=ANSWER, content_type="application/json")
 
 
+async def slow(request: web.Request) -> web.Response:
+    await asyncio.sleep(SLOW_S)
+    return await answer(request)
+
+
 async def say(request: web.Request) -> web.Response:
     await _drain(request)
     return web.Response(body=MESSAGE, content_type="application/json")
@@ -38,7 +44,7 @@ async def say(request: web.Request) -> web.Response:
 
 async def main(port: int) -> None:
     app = web.Application(client_max_size=LARGEST)
-    app.add_routes([web.post("/answer", answer), web.post("/say", say)])
+    app.add_routes([web.post("/answer", answer), web.post("/say", say), web.post("/slow", slow)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
