@@ -254,6 +254,7 @@ class Checkpoint(Shape):
     seq: int
     parent_id: str | None
     kind: Kind
+    ns: list[str] = Field(description="The subgraph nodes that it is inside of, the outermost first.")
     node: str | None
     task_id: str | None
     address: str | None

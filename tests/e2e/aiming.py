@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from schemathesis import APIOperation, Case, GenerationMode
 
-from tests.e2e.furnished import DOCUMENTS, NODES, PLACES, Found, Ids
+from tests.e2e.furnished import DOCUMENTS, NOBODY, NODES, PLACES, Found, Ids
 
-NOWHERE = "http://127.0.0.1:9/"
-"""What stands for every made-up address: the discard port of this machine."""
 SHORT_WAIT_S = "0.05"
 
 TAKE_DOCUMENTS = ("POST /v1/workflows", "PUT /v1/workflows/{workflow_id}", "POST /v1/workflows/validate")
@@ -49,7 +47,7 @@ def aimed(draw: DrawFn, operation: APIOperation, ids: Ids) -> Case:
         if operation.label in TAKE_DOCUMENTS:
             case.body = draw(documents())
         elif operation.label == "POST /v1/workers" and draw(st.booleans()):
-            case.body = {"id": draw(TEXTS), "protocol": "webhook", "url": NOWHERE, "tags": ["none"]}
+            case.body = {"id": draw(TEXTS), "protocol": "webhook", "url": NOBODY, "tags": ["none"]}
         elif isinstance(case.body, dict):
             case.body = _fewer(draw, case.body)
             _aim(draw, case.body, known)
@@ -69,9 +67,10 @@ def names(ids: Ids, run: Found) -> Mapping[str, SearchStrategy[Any]]:
     ends = checkpoint | runs | number
     return {
         "run_id": runs, "parent_id": runs, "workflow_id": workflow, "id": workflow, "checkpoint_id": checkpoint,
-        "checkpoint": checkpoint, "from": checkpoint, "to": checkpoint, "a": ends, "b": ends, "url": st.just(NOWHERE),
+        "checkpoint": checkpoint, "from": checkpoint, "to": checkpoint, "a": ends, "b": ends, "url": st.just(NOBODY),
         "task_id": st.sampled_from(run.tasks), "branch": st.sampled_from([*run.branches, "branch-2"]),
         "interrupt_id": st.sampled_from(run.interrupts or ["none"]), "letter_id": st.sampled_from(ids.letters or ["x"]),
+        "notice_id": st.sampled_from(ids.notices),
         "worker_id": st.sampled_from(ids.workers), "version": number, "workflow_version": st.integers(1, 2),
         "path": st.sampled_from(PLACES), "node": node, "after_node": node, "goto": node | st.lists(node, max_size=3),
         "interrupt_before": st.lists(node, max_size=2), "interrupt_after": st.lists(node, max_size=2),
@@ -149,4 +148,4 @@ def _here(value: Any) -> Any:
         return {name: _here(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_here(inner) for inner in value]
-    return NOWHERE if isinstance(value, str) and "://" in value else value
+    return NOBODY if isinstance(value, str) and "://" in value else value

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.e2e.processes import Client, Server, client_of, serving, working
+from tests.e2e.processes import LOOK_EVERY_S, Client, Server, client_of, serving, working
 from tests.e2e.shapes import edges, line, task, transform
 
-WAIT_S = 10
+WAIT_S = 30
+NOBODY = "http://127.0.0.1:9/"
+"""The discard port of this machine: nobody listens there."""
+
+ENV = {"CLEW_WEBHOOK_GIVE_UP_S": "0"}
 
 STATE = {
     "n": {"type": "integer", "reducer": "add"},
@@ -85,6 +89,7 @@ class Ids:
     workflows: list[str] = field(default_factory=list)
     workers: list[str] = field(default_factory=list)
     letters: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     cursors: list[str] = field(default_factory=list)
 
 
@@ -113,7 +118,8 @@ class Furnished:
     def _runs(self) -> Iterator[Any]:
         for document in DOCUMENTS:
             wait = None if document["id"] == "held" else WAIT_S
-            yield self.client.start(self._named(document)["id"], wait=wait, tags=["t"])
+            more = {"webhook": NOBODY} if document["id"] == "idle" else {}
+            yield self.client.start(self._named(document)["id"], wait=wait, tags=["t"], **more)
 
     async def _emptied(self) -> None:
         await self.client.ask("POST", "/admin/drain", {"draining": False})
@@ -130,7 +136,7 @@ class Furnished:
         await ask("POST", f"/interrupts/{waits['interrupts'][0]['id']}/claim", {"assignee": "ann"})
 
     async def _ids(self) -> Ids:
-        found = Ids(twice=f"idle-{self.times}")
+        found = Ids(twice=f"idle-{self.times}", notices=await self._given_up())
         for path in ("/runs", "/workflows", "/workers", "/interrupts", "/dead-letters"):
             one = await self.client.ask("GET", path, limit=1)
             found.cursors += [one["next_cursor"]] if one["next_cursor"] else []
@@ -140,6 +146,13 @@ class Furnished:
         rows = (await self.client.ask("GET", "/runs", limit=2 * len(DOCUMENTS)))["items"]
         found.runs = [await self._found(row["id"]) for row in rows]
         return found
+
+    async def _given_up(self) -> list[str]:
+        """The notices that reached nobody, once the last one is given up."""
+        async with asyncio.timeout(WAIT_S):
+            while (await self.client.ask("GET", "/notices", status="pending", limit=1))["items"]:  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_EVERY_S)  # it is seen from outside only
+        return [row["id"] for row in (await self.client.ask("GET", "/notices", status="failed", limit=10))["items"]]
 
     async def _found(self, run_id: str) -> Found:
         run = await self.client.run(run_id)
@@ -159,7 +172,7 @@ async def furnished(folder: Path, env: Mapping[str, str] | None = None) -> Async
     """A server with a worker, to be furnished."""
     async with (
         working("tests.e2e.counting_worker", folder, "--slow-ms", "1") as worker,
-        serving(folder, env={"CLEW_BACKUPS": str(folder / "backups"), **(env or {})}) as server,
+        serving(folder, env={"CLEW_BACKUPS": str(folder / "backups"), **ENV, **(env or {})}) as server,
         client_of(server.url) as client,
     ):
         yield Furnished(server, client, worker)

@@ -117,7 +117,7 @@ def places(ids: Ids) -> Mapping[str, Mapping[str, str]]:
     common = {
         "run_id": waits.run_id, "workflow_id": ids.twice, "version": "1", "a": "1", "b": "2", "branch": "branch-2",
         "checkpoint_id": waits.checkpoints[0], "task_id": waits.tasks[0], "interrupt_id": waits.interrupts[0],
-        "worker_id": "counter", "letter_id": ids.letters[0],
+        "worker_id": "counter", "letter_id": ids.letters[0], "notice_id": ids.notices[0],
     }  # fmt: skip
     of_done = {**common, "run_id": done.run_id, "branch": "main"}
     return {
