@@ -73,7 +73,12 @@ async def test_the_loop_is_hasty_for_some_calls_after_a_long_one(
 async def test_the_loop_is_patient_again_once_calls_are_short(
     thread: Handover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await thread.run(lambda: threading.Event().wait(2 * PATIENCE_S))
+    go_on = threading.Event()
+    monkeypatch.setattr(_handover, "PATIENCE_S", 0)
+    long_call = asyncio.create_task(thread.run(lambda: go_on.wait(LONG_S)))
+    await asyncio.sleep(0)
+    go_on.set()
+    await long_call
     assert thread._hasty
     monkeypatch.setattr(_handover, "GLIMPSE_S", LONG_S)
     await thread.run(lambda: None)
