@@ -213,11 +213,12 @@ def _usage(body: dict[str, Any]) -> Usage:
     usage = _object(body, "usage")
     given = (usage.get("input_tokens"), usage.get("prompt_tokens"), body.get("prompt_tokens"))
     made = (usage.get("output_tokens"), usage.get("completion_tokens"), body.get("completion_tokens"))
-    return Usage(
+    found = Usage(
         input_tokens=_first_count(given, "usage.input_tokens"),
         output_tokens=_first_count(made, "usage.output_tokens"),
         cost=_cost(usage.get("cost")),
     )
+    return NO_USAGE if found == NO_USAGE else found
 
 
 def rate_limit_of(body: Any) -> RateLimit | None:

@@ -27,6 +27,8 @@ class Retry:
     attempt: int
     due_at: int
     error: ErrorInfo
+    usage: Usage = NO_USAGE
+    """What the attempt has used that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +46,10 @@ def answered(
     task = run.open_task(task_id)
     if (late := _too_late(run, task, attempt)) is not None or task is None:
         return Late(task_id=task_id, why=late or "the task is over")
-    current = run.progress[task_id].attempt
+    current, usage = run.progress[task_id].attempt, NO_USAGE
     try:
         answer = parse_answer(body)
+        usage = answer.usage
         if answer.error is None:
             return _taken(run, task, answer, worker, now)
         failure = NodeFailure(
@@ -60,7 +63,7 @@ def answered(
         return Late(task_id=task_id, why=f"attempt {attempt} failed after attempt {current} had begun")
     if attempt is None and run.progress[task_id].status is not TaskStatus.RUNNING:
         return Late(task_id=task_id, why=f"no worker holds attempt {current}: an earlier one failed, and that is known")
-    return attempt_failed(run, task_id, error_of(failure, task, current), None, now, chance)
+    return attempt_failed(run, task_id, error_of(failure, task, current), None, now, chance, usage)
 
 
 def _too_late(run: Run, task: Task | None, attempt: int | None) -> str | None:
@@ -154,6 +157,7 @@ def attempt_failed(
         attempt=progress.attempt + 1,
         due_at=now + max(delay, retry_after_ms or 0),
         error=error,
+        usage=usage,
     )
 
 

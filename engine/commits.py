@@ -178,32 +178,14 @@ def record(
     """A commit of a task, with the run's status after it."""
     progress = run.progress.get(task.id) or Progress(created_at=now)
     return Commit(
-        ref=next_ref(run),
-        kind=kind,
-        at=now,
-        branch=run.branch,
-        parent=run.head,
-        task=task,
-        level=level,
-        writes=writes,
-        causes=causes,
-        chosen=result.chosen,
-        handle=result.handle,
-        answer=result.answer,
-        error=result.error,
-        usage=result.usage,
-        attempt=progress.attempt,
-        worker=result.worker,
-        created_at=progress.created_at,
-        started_at=progress.started_at,
-        input_hash=result.input_hash or progress.input_hash,
-        reused=result.reused,
+        ref=next_ref(run), kind=kind, at=now, branch=run.branch, parent=run.head, task=task, level=level,
+        writes=writes, causes=causes, chosen=result.chosen, handle=result.handle, answer=result.answer,
+        error=result.error, usage=result.usage.plus(progress.unpaid), spent=progress.spent, attempt=progress.attempt,
+        worker=result.worker, created_at=progress.created_at, started_at=progress.started_at,
+        input_hash=result.input_hash or progress.input_hash, reused=result.reused,
         status=status_after(run, delta.get("closed", ()), len(delta.get("opened", ()))),
-        task_status=result.status,
-        actor=result.actor,
-        epoch=run.epoch,
-        **delta,
-    )
+        task_status=result.status, actor=result.actor, epoch=run.epoch, **delta,
+    )  # fmt: skip
 
 
 def status_after(

@@ -76,6 +76,8 @@ class Usage:
     cost: float = 0.0
 
     def plus(self, other: Usage) -> Usage:
+        if other is NO_USAGE or self is NO_USAGE:
+            return self if other is NO_USAGE else other
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
@@ -247,7 +249,8 @@ class Commit:
     `frames` on the one that begins a subgraph and on forks of it. `reused` marks an answer from another line; forks and
     replays say by `reuse` which line that may be. `limits` are those that a retry raised. `versions` are the workflow
     versions before and after a commit that changes it, `dropped` the addresses of what had no place in the new one.
-    `goto` names what a fork or replay runs instead of what was in flight.
+    `goto` names what a fork or replay runs instead of what was in flight. `spent` is what the task had used by earlier
+    commits: its questions, and failures that a retry followed.
     """
 
     ref: Ref
@@ -273,6 +276,7 @@ class Commit:
     answer: Json = None
     error: ErrorInfo | None = None
     usage: Usage = NO_USAGE
+    spent: Usage = NO_USAGE
     attempt: int = 1
     worker: str | None = None
     created_at: int | None = None

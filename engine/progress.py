@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.model import ErrorInfo, InterruptId, TaskStatus
+from engine.model import NO_USAGE, ErrorInfo, InterruptId, TaskStatus, Usage
 
 TIMER = "timer"
 """Why a task waits that waits for nothing but its time."""
@@ -48,6 +48,10 @@ class Progress:
     """The first attempt of the request that counts: what was answered to an earlier one is known."""
     turns: list[Any] = field(default_factory=list)
     """The answers of an agent to its earlier turns, as they came."""
+    spent: Usage = NO_USAGE
+    """What its commits so far have used."""
+    unpaid: Usage = NO_USAGE
+    """What attempts have used that failed since then: it is counted with the next commit."""
 
     @property
     def requests(self) -> int:
@@ -70,6 +74,12 @@ class Progress:
         self.turns.append(answer)
         self.resume = None
         self.ask_again()
+
+    def pay(self, usage: Usage) -> None:
+        """Note what a commit has counted."""
+        self.unpaid = NO_USAGE
+        if usage is not NO_USAGE:
+            self.spent = self.spent.plus(usage)
 
     @property
     def sleeps(self) -> bool:

@@ -12,7 +12,7 @@ from engine.graph import Graph
 from engine.lines import jumps_of
 from engine.migration import adopt
 from engine.missing import MISSING
-from engine.model import Commit, Folded, Kind, RunHead, TaskId, TaskStatus
+from engine.model import Commit, Folded, Kind, RunHead, TaskId, TaskStatus, Usage
 from engine.ports import CommitRow, EventRow
 from engine.progress import Injection, Progress
 from engine.record import decode
@@ -195,6 +195,8 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
         case "retry":
             progress.attempt, progress.due_at, progress.wait_until = body["attempt"], body["due_at"], None
             progress.accepted = False
+            if "usage" in body:
+                progress.unpaid = progress.unpaid.plus(Usage(**body["usage"]))
             run.set_status(task_id, TaskStatus.RETRYING)
 
 

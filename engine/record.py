@@ -95,8 +95,8 @@ def _outcome(commit: Commit) -> Iterator[tuple[str, Any]]:
         yield "created_at", commit.created_at
     if commit.error is not None:
         yield "error", commit.error.as_json()
-    if commit.usage is not NO_USAGE:
-        yield "usage", commit.usage.as_json()
+    used = (("usage", commit.usage), ("spent", commit.spent))
+    yield from ((name, usage.as_json()) for name, usage in used if usage is not NO_USAGE)
     if commit.attempt != 1:
         yield "attempt", commit.attempt
     if commit.resolved:
@@ -328,6 +328,7 @@ _READ: Mapping[str, Callable[[Any, int], Any]] = {
     "chosen": lambda handles, key: tuple(handles),
     "error": lambda error, key: ErrorInfo(**error),
     "usage": lambda usage, key: Usage(**usage),
+    "spent": lambda usage, key: Usage(**usage),
     "resolved": lambda ids, key: tuple(ids),
     "task_status": lambda status, key: TaskStatus(status),
     "reused": lambda reused, key: True,

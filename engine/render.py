@@ -14,6 +14,7 @@ from engine.lines import branches_of
 from engine.missing import MISSING
 from engine.model import (
     END,
+    NO_USAGE,
     Cancelled,
     Commit,
     Hook,
@@ -149,7 +150,7 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
         "worker_id": progress.worker,
         "output": None,
         "error": None if progress.error is None else progress.error.as_json(),
-        "usage": None,
+        "usage": None if progress.spent is NO_USAGE else progress.spent.as_json(),
         "cached": False,
         "reused": False,
         "dispatch_id": f"{task.id}.{progress.attempt}" if held else None,
@@ -198,7 +199,7 @@ def _done_task_json(commit: Commit) -> dict[str, Any]:
         "answer": commit.answer,
         "chosen": commit.chosen,
         "error": None if commit.error is None else commit.error.as_json(),
-        "usage": commit.usage.as_json(),
+        "usage": commit.spent.plus(commit.usage).as_json(),
         "cached": False,
         "reused": commit.reused,
         "dispatch_id": None,

@@ -273,6 +273,8 @@ class Run:
             self._asked(commit)
         for interrupt in commit.resolved:
             self._answered(interrupt, commit)
+        if commit.task is not None and commit.task.id in self.progress:
+            self.progress[commit.task.id].pay(commit.usage)
         if not self.inherited:
             self._note_own(commit)
 

@@ -110,5 +110,5 @@ class Comparison:
             "output": output_of(commit.answer),
             "chosen": commit.chosen,
             "error": None if commit.error is None else commit.error.as_json(),
-            "usage": commit.usage.as_json(),
+            "usage": commit.spent.plus(commit.usage).as_json(),
         }

@@ -19,7 +19,7 @@ from engine.driver.waits import Waits
 from engine.errors import Invalid, NodeFailure
 from engine.frame import names_of
 from engine.graph import BROKEN
-from engine.model import TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
+from engine.model import NO_USAGE, TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
 from engine.planner import Begun, Dispatch, Timed, ask_of
 from engine.progress import Injection
@@ -308,6 +308,9 @@ class Delivery:
             "error": retry.error.as_json(),
             "node": retry.error.node,
         }
+        if retry.usage is not NO_USAGE:
+            progress.unpaid = progress.unpaid.plus(retry.usage)
+            body["usage"] = retry.usage.as_json()
         turn.note(live, "retry", retry.task_id, body)
         turn.set_timer(live, retry.task_id, "retry", retry.due_at)
         self._fail_if_idle(turn, live)

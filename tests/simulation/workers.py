@@ -130,7 +130,8 @@ def failure(fault: Fault) -> Any:
     """The body with which an attempt fails."""
     if fault is Fault.BROKEN:
         return {"updates": 5}
-    return {"error": {"code": "worker.failed", "message": "no", "retryable": False if fault is Fault.FINAL else None}}
+    error = {"code": "worker.failed", "message": "no", "retryable": False if fault is Fault.FINAL else None}
+    return {"error": error, "usage": {"input_tokens": 1, "cost": 0.5}}
 
 
 def _answer(graph: Graph, chance: Random, wild: float) -> Any:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from engine.errors import Invalid
-from engine.model import InterruptId, RunStatus, TaskStatus
+from engine.model import InterruptId, Kind, RunStatus, TaskStatus
 from engine.outbox import Accepted, Answered, Work
+from engine.render import done_tasks_json, open_task_json
 from tests.builders import chain, document, graph_of, task, writes
+from tests.fakes import ready
 from tests.simulation.world import World
 
 QUESTION = {"interrupt": {"message": "Which one?", "schema": {"type": "string"}, "actions": ["this", "that"]}}
@@ -203,3 +205,54 @@ def test_what_a_question_has_cost_is_counted() -> None:
     world.answer("a", {"output": "done", "usage": {"cost": 0.5}})
 
     assert world.head.usage.cost == 2.0
+
+
+def test_what_a_task_has_used_is_the_sum_of_its_questions_and_its_answer() -> None:
+    world = begun()
+    for cost in (1.0, 2.0):
+        world.resume(asked(world, {**QUESTION, "usage": {"cost": cost, "input_tokens": 1}}), "this")
+    open_task = open_task_json(world.run, world.run.open_tasks()[0])
+    world.crash()
+    world.turn()
+
+    world.answer("a", {"output": "done", "usage": {"cost": 0.5}})
+
+    assert open_task["usage"] == {"input_tokens": 2, "output_tokens": 0, "cost": 3.0}
+    done = next(commit for commit in world.commits() if commit.kind is Kind.NODE)
+    assert done_tasks_json(done)[0]["usage"] == {"input_tokens": 2, "output_tokens": 0, "cost": 3.5}
+    assert done.usage.cost == 0.5
+
+
+def test_what_failed_attempts_have_used_is_counted_with_the_one_that_succeeds() -> None:
+    world = begun({"a": {**LOG, "retry": {"max_attempts": 3}}})
+    for _ in range(2):
+        world.answer("a", {"error": {"code": "boom", "message": "no"}, "usage": {"cost": 1.0}})
+        world.crash()
+        world.fire(*next(iter(world.timers.held)))
+
+    world.answer("a", {"output": "done", "usage": {"cost": 0.5}})
+
+    assert (world.status, world.head.usage.cost) == (RunStatus.COMPLETED, 2.5)
+
+
+def test_what_a_failed_attempt_has_used_is_counted_once_where_a_question_follows() -> None:
+    world = begun({"a": {**LOG, "retry": {"max_attempts": 3}}})
+    world.answer("a", {"error": {"code": "boom", "message": "no"}, "usage": {"cost": 1.0}})
+    world.fire(*next(iter(world.timers.held)))
+    world.resume(asked(world, {**QUESTION, "usage": {"cost": 0.25}}), "this")
+
+    world.answer("a", {"output": "done", "usage": {"cost": 0.5}})
+
+    assert world.head.usage.cost == 1.75
+
+
+def test_what_a_failure_has_used_counts_for_its_task_after_a_retry_of_the_run() -> None:
+    world = begun()
+    broken = {"error": {"code": "boom", "message": "no", "retryable": False}, "usage": {"cost": 2.0}}
+    world.answer("a", broken)
+    ready(world.travel.retry(world.head.id, {}, "test"))
+
+    world.answer("a", {"output": "done", "usage": {"cost": 0.5}})
+
+    done = next(commit for commit in world.commits() if commit.kind is Kind.NODE)
+    assert (done_tasks_json(done)[0]["usage"]["cost"], world.head.usage.cost) == (2.5, 2.5)

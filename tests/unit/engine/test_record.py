@@ -64,8 +64,9 @@ COMMITS = {
     "route": replace(PLAIN, chosen=("x", "y")),
     "outcome": replace(
         PLAIN, handle="error", error=ErrorInfo(code="c", message="m", details=[1], retryable=False), attempt=3,
-        usage=Usage(input_tokens=1, output_tokens=2, cost=0.5), worker="w", created_at=90, started_at=95,
-        input_hash="00", status=RunStatus.FAILED, task_status=TaskStatus.FAILED, actor="someone", epoch=4,
+        usage=Usage(input_tokens=1, output_tokens=2, cost=0.5), spent=Usage(cost=0.25),
+        worker="w", created_at=90, started_at=95, input_hash="00", status=RunStatus.FAILED,
+        task_status=TaskStatus.FAILED, actor="someone", epoch=4,
     ),
     "answer": replace(PLAIN, answer={"output": {"a": [1, None, "x"]}}, writes=(("log", [1]), ("n", None))),
     "interrupt": replace(
