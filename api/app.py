@@ -10,6 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from api import describe, errors
 from api.auth import BASE, BearerAuth
 from api.methods import Methods
+from api.origins import OwnPages
 from api.routes import (
     branches,
     checkpoints,
@@ -40,6 +41,7 @@ def create_app(wired: Wired) -> FastAPI:
     app.state.settings = wired.settings
     token = wired.settings.token
     app.add_middleware(Methods)
+    app.add_middleware(OwnPages, allowed=wired.settings.cors_origins, own=wired.base_url)
     app.add_middleware(BearerAuth, token=token.get_secret_value() if token else None)
     if origins := wired.settings.cors_origins:  # the outermost: a browser asks first, without the token
         app.add_middleware(

@@ -27,7 +27,7 @@ TAGS = [
 _SAID = {
     400: "The body is not JSON.",
     401: "The server's token is missing or wrong.",
-    403: "The token does not allow this.",
+    403: "The token does not allow this, or a web page of another origin asks.",
     404: "An id names nothing.",
     409: "The status does not allow this, or the id is taken, or the Idempotency-Key came with another body.",
     412: "If-Match names another version.",
@@ -50,7 +50,7 @@ def problems(*statuses: int) -> Responses:
 
 def body_problems(*statuses: int) -> Responses:
     """The errors of an operation with a body."""
-    return problems(400, 413, 415, *statuses)
+    return problems(400, 403, 413, 415, *statuses)
 
 
 def events(status: int = 200) -> Responses:
