@@ -136,6 +136,11 @@ class Interrupt(Shape):
     assignee: str | None = Field(default=None, description="Who looks after it.")
     claimed_at: datetime | None = None
     resolved_at: datetime | None = None
+    age_ms: int | None = Field(default=None, description="How long it has waited, or had by its end.")
+    state: dict[str, Any] | None = Field(
+        default=None, description="What its task sees, as much as fits into 2 KiB; of open ones in the inbox only."
+    )
+    state_cut: list[str] | None = Field(default=None, description="Keys that were shortened or left out, 20 at most.")
 
 
 class Task(Shape):

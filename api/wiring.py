@@ -31,6 +31,7 @@ from engine.driver import Engine
 from engine.driver.blame import Blame
 from engine.driver.comparison import Comparison
 from engine.driver.everything import Everything
+from engine.driver.inbox import Inbox
 from engine.driver.lines import Lines
 from engine.driver.reader import Reader
 from engine.driver.stream import Streams
@@ -60,6 +61,7 @@ class Wired:
     outbox: Outbox
     engine: Engine
     reader: Reader
+    inbox: Inbox
     comparison: Comparison
     blame: Blame
     streams: Streams
@@ -140,6 +142,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         outbox=outbox,
         engine=engine,
         reader=reader,
+        inbox=Inbox(reader),
         comparison=Comparison(lines),
         blame=Blame(lines),
         streams=Streams(reader),

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.answer import AnswerInvalid, parse_answer
 from engine.errors import NotFound
+from engine.excerpt import Excerpt
 from engine.frame import names_of
 from engine.lines import branches_of
 from engine.missing import MISSING
@@ -237,8 +238,8 @@ def finishes_task(commit: Commit) -> bool:
 # ---- interrupts
 
 
-def interrupt_json(row: InterruptRow) -> dict[str, Any]:
-    """An interrupt as the inbox shows it."""
+def interrupt_json(row: InterruptRow, now: int, excerpt: Excerpt | None) -> dict[str, Any]:
+    """An interrupt as the inbox shows it. Its age is the time that it has waited, or had by its end."""
     return {
         "id": row.id,
         "run_id": row.run_id,
@@ -252,6 +253,9 @@ def interrupt_json(row: InterruptRow) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "expires_at": rfc3339(row.expires_at),
         "resolved_at": rfc3339(row.resolved_at),
+        "age_ms": max((now if row.resolved_at is None else row.resolved_at) - row.created_at, 0),
+        "state": None if excerpt is None else excerpt.values,
+        "state_cut": [] if excerpt is None else excerpt.cut,
         "assignee": row.assignee,
         "claimed_at": rfc3339(row.claimed_at),
     }

@@ -16,7 +16,7 @@ from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, r
 from engine.notices import Notice, NoticeFilter
 from engine.output import output_of
 from engine.planner import ask_of
-from engine.ports import CommitRow, InterruptFilter, Page, RunFilter, Store
+from engine.ports import CommitRow, Page, RunFilter, Store
 from engine.record import decode
 from engine.render import parse_checkpoint_id
 from engine.run import RECENT_TASKS, Run
@@ -47,6 +47,13 @@ class Reader:
         if live is not None and _is_durable(live, head):
             return live.run
         return await self.loader.at_head(head)
+
+    async def as_seen(self, head: RunHead) -> Run:
+        """The states of a run as it durably stands, and its open tasks without what happened to them."""
+        live = self.loop.live(head.id)
+        if live is not None and _is_durable(live, head):
+            return live.run
+        return await self.loader.at(head, seq_of(head.head))
 
     # ---- runs
 
@@ -244,23 +251,6 @@ class Reader:
         if named != head.id or not 1 <= seq <= seq_of(head.head):
             raise NotFound(f"run '{run_id}' has no checkpoint '{checkpoint_id[:80]}'")
         return head, seq
-
-    # ---- interrupts
-
-    async def interrupts(
-        self, status: str | None, run_id: str | None, where: InterruptFilter, limit: int, cursor: str | None
-    ) -> Page[dict[str, Any]]:
-        """Interrupts over all runs, newest first. Raises NotFound where the run that they shall be of is none."""
-        key = None if run_id is None else (await self.head(run_id)).key
-        page = await self.store.interrupts(status, key, limit, cursor, where)
-        return Page(items=tuple(render.interrupt_json(row) for row in page.items), next_cursor=page.next_cursor)
-
-    async def interrupt(self, interrupt_id: str) -> dict[str, Any]:
-        """One interrupt. Raises NotFound."""
-        row = await self.store.interrupt(interrupt_id)
-        if row is None:
-            raise NotFound(f"there is no interrupt '{interrupt_id[:80]}'")
-        return render.interrupt_json(row)
 
 
 def _is_durable(live: Live, head: RunHead) -> bool:
