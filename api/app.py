@@ -18,6 +18,7 @@ from api.routes import (
     interrupts,
     notices,
     operations,
+    porting,
     runs,
     streams,
     tasks,
@@ -28,7 +29,8 @@ from api.routes import (
 from api.wiring import Wired
 
 AREAS = (
-    runs, branches, tasks, checkpoints, streams, interrupts, travel, workflows, workers, dead_letters, notices,
+    runs, branches, tasks, checkpoints, streams, interrupts, travel, porting, workflows, workers, dead_letters,
+    notices,
     operations,
 )  # fmt: skip
 """The first routes are found fastest: what is asked most often comes first."""
@@ -68,6 +70,7 @@ def describe_app() -> FastAPI:
     errors.register(app)
     for area in AREAS:
         app.include_router(area.router, prefix=BASE)
+    app.include_router(porting.spooled, prefix=BASE)
     app.include_router(operations.root)
     describe.install(app)
     return app

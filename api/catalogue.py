@@ -32,7 +32,7 @@ def server_json(server: Wired) -> dict[str, Any]:
         "node_types": list(node_types()),
         "reducers": list(reducer_names()),
         "workflows": _folder_json(server),
-        "limits": {"max_body": settings.max_body, "max_depth": settings.max_depth, "max_nodes": settings.max_nodes},
+        "limits": {name: getattr(settings, name) for name in ("max_body", "max_import", "max_depth", "max_nodes")},
     }
 
 

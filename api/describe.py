@@ -58,6 +58,11 @@ def events(status: int = 200) -> Responses:
     return {status: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
 
+def lines(kind: str) -> Responses:
+    """An answer that is a file of lines."""
+    return {200: {"description": "The file.", "content": {kind: {"schema": {"type": "string"}}}}}
+
+
 def operation_id(route: APIRoute) -> str:
     """`get_run` as `getRun`."""
     first, *rest = route.name.split("_")

@@ -66,6 +66,23 @@ async def _chunks(first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]) ->
     yield b"".join((*parts, b'],"next_cursor":', write(item["next_cursor"]), b"}"))
 
 
+async def streamed_lines(lines: AsyncIterator[bytes], kind: str) -> Response:
+    """Lines that are sent as they come, many at a time. Errors from before the first one are raised here."""
+    first = await anext(lines)
+    return StreamingResponse(_gathered(first, lines), media_type=kind)
+
+
+async def _gathered(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    parts, size = [first], len(first)
+    async for line in rest:
+        if size > CHUNK:
+            yield b"".join(parts)
+            parts, size = [], 0
+        parts.append(line)
+        size += len(line)
+    yield b"".join(parts)
+
+
 def workflow_json(row: WorkflowRow) -> dict[str, Any]:
     """A version of a workflow."""
     return {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Request
@@ -67,15 +68,22 @@ class StrictRoute(APIRoute):
             if request.scope["query_string"]:
                 _refuse_unknown(request, known)
                 _refuse_repeated(request)
-            if has_body:
-                request = await _with_json(request, request.app.state.settings)
-            if keyed and HEADER in request.headers:
-                body = await request.json() if isinstance(request, JsonRequest) else None
-                answered: Response = await request.app.state.wired.keys.answer(request, body, handle)
-                return answered
-            return await handle(request)
+            async with self.received(request, has_body) as (given, body):
+                if keyed and HEADER in request.headers:
+                    answered: Response = await request.app.state.wired.keys.answer(given, body, handle)
+                    return answered
+                return await handle(given)
 
         return strict
+
+    @asynccontextmanager
+    async def received(self, request: Request, has_body: bool) -> AsyncIterator[tuple[Request, Any]]:
+        """The request with its body as the handler wants it, and what stands for the body where it comes again."""
+        if not has_body:
+            yield request, None
+            return
+        found = await _with_json(request, request.app.state.settings)
+        yield found, await found.json()
 
 
 def summary_of(endpoint: Callable[..., Any]) -> str | None:
@@ -117,7 +125,7 @@ def _refuse_repeated(request: Request) -> None:
         )
 
 
-async def _with_json(request: Request, settings: Settings) -> Request:
+async def _with_json(request: Request, settings: Settings) -> JsonRequest:
     text = await read_body(request, settings.max_body)
     if text:
         _refuse_type(request.headers.get("content-type", UNSAID[0]))
@@ -133,16 +141,20 @@ def _refuse_type(given: str) -> None:
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The body of a request. Raises Refused (413) as soon as it is known to be longer than `limit` bytes."""
+    return b"".join([part async for part in read_parts(request, limit)])
+
+
+async def read_parts(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The body of a request as it comes. Raises Refused (413) as soon as it is known to be longer than `limit`."""
     said = request.headers.get("content-length", "")
     if said.isascii() and said.isdigit() and int(said[:20]) > limit:
         raise too_large(limit)
-    parts, size = [], 0
+    size = 0
     async for part in request.stream():
         size += len(part)
         if size > limit:
             raise too_large(limit)
-        parts.append(part)
-    return b"".join(parts)
+        yield part
 
 
 def too_large(limit: int) -> Refused:

@@ -21,6 +21,18 @@ class CompareQuery(BaseModel):
     b: str = Field(description="The id of a run or of a checkpoint.")
 
 
+class TraceQuery(Paged):
+    """A page of a run's tasks."""
+
+    branch: str | None = Field(default=None, description="A branch of the run; the current one where it is left out.")
+
+
+class ImportQuery(BaseModel):
+    """What is to be done with the run that comes in."""
+
+    start: bool = Field(default=False, description="Releases it at once, where it has not ended.")
+
+
 class BlameQuery(Paged):
     """A place in the state of a run."""
 

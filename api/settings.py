@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
     cors_origins: Origins = ()
     max_body: int = Field(default=8 * MIB, ge=1024)
+    max_import: int = Field(default=256 * MIB, ge=1024)
     max_depth: int = Field(default=64, ge=8, le=256)
     max_nodes: int = Field(default=2000, ge=1)
     ping_s: float = Field(default=15.0, gt=0, allow_inf_nan=False)

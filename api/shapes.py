@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.holds import Hold
 from engine.model import Kind, RunStatus, TaskStatus
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Fault(Shape):
     message: str
     code: str | None = None
     severity: Literal["error", "warning"] | None = None
+    line: int | None = Field(default=None, description="In a file that was sent, from 1.")
     node: str | None = None
     hint: str | None = None
 
@@ -200,6 +202,10 @@ class RunSummary(Shape):
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
+    hold: Hold | None = Field(
+        description="`imported`: it came in from a file and does nothing before it is released. `ancestor`: no more "
+        "than the beginning of a run is here, which its forks read; no list holds it."
+    )
 
 
 class RunWebhook(Shape):
@@ -351,46 +357,3 @@ class Accepted(Shape):
     """The answer to a worker whose result counts."""
 
     accepted: Literal[True]
-
-
-class Health(Shape):
-    """That the server lives."""
-
-    status: Literal["ok"]
-
-
-class Ready(Shape):
-    """That the server can do its work."""
-
-    status: Literal["ready"]
-
-
-class Drained(Shape):
-    """How far a server is emptied."""
-
-    draining: bool
-    deliveries: int = Field(description="Tasks that workers are being asked right now.")
-
-
-class BackedUp(Shape):
-    """A copy of the database."""
-
-    file: str
-    bytes: int
-
-
-class Info(Shape):
-    """What this server is."""
-
-    name: str
-    version: str
-    started_at: datetime
-    uptime_s: float
-    database: str
-    public_url: str
-    auth: bool
-    protocols: list[str]
-    node_types: list[str]
-    reducers: list[str]
-    workflows: Folder | None = Field(description="null where no folder is followed.")
-    limits: dict[str, int]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
 
 from api.shapes import ErrorObject, Shape, Usage
-from engine.model import Kind, TaskStatus
+from engine.model import Kind, RunStatus, TaskStatus
 
 
 class Operation(Shape):
@@ -139,6 +140,127 @@ class Blame(Shape):
     exists: bool = Field(description="Whether there is anything at the place.")
     value: Any = Field(description="What stands there at the checkpoint.")
     items: list[Blamed] = Field(description="The last one first.")
+    next_cursor: str | None = Field(description="Of the next page; null after the last one.")
+
+
+class TracedEdge(Shape):
+    """An edge of the workflow."""
+
+    index: int = Field(description="Its place in the document, from 0.")
+    from_: str = Field(alias="from", description="A node, with a handle behind a colon where it has one.")
+    to: str
+
+
+class ArrivedEdge(TracedEdge):
+    """An edge over which something came to a join."""
+
+    checkpoint_id: str | None
+    at: datetime | None
+
+
+class Join(Shape):
+    """What came to a node that several edges lead to."""
+
+    mode: str = Field(description="The node's `join`.")
+    needed: int | None = Field(description="How many edges are enough; null where it waits for all that can come.")
+    arrived: list[ArrivedEdge]
+    missing: list[TracedEdge] = Field(description="The edges over which nothing came.")
+
+
+class TracedJoin(Join):
+    """A join that has activated its node."""
+
+    waited_ms: int = Field(description="From the first arrival to the activation.")
+
+
+class OpenJoin(Join):
+    """A join that still waits."""
+
+    node: str
+    ns: list[str] = Field(description="The subgraph nodes around it, outermost first.")
+    rounds: list[int]
+
+
+class TracedCause(Shape):
+    """A commit that activated a task."""
+
+    checkpoint_id: str
+    kind: Kind
+    task_id: str | None
+    address: str | None
+    at: datetime
+
+
+class TracedWait(Shape):
+    """A time in which a task waited."""
+
+    reason: str = Field(description="`no_worker`, `capacity`, `unreachable`, `timer`, `imported`.")
+    from_: datetime = Field(alias="from")
+    until: datetime | None = Field(description="null where it still waits.")
+
+
+class TracedAttempt(Shape):
+    """A request to a worker."""
+
+    attempt: int
+    worker_id: str
+    started_at: datetime
+    accepted_at: datetime | None
+    finished_at: datetime | None
+    outcome: str | None = Field(description="`failed` before another attempt, else the status of the task.")
+    error: ErrorObject | None
+
+
+class TracedInterrupt(Shape):
+    """A question that a task has asked, or a breakpoint that held it."""
+
+    id: str
+    kind: Literal["node", "worker", "breakpoint"]
+    status: str
+    asked_at: datetime
+    ended_at: datetime | None
+    assignee: str | None
+
+
+class TracedTask(Shape):
+    """A task in time."""
+
+    id: str
+    node: str
+    ns: list[str] = Field(description="The subgraph nodes around it, outermost first.")
+    index: int | None
+    address: str
+    rounds: list[int]
+    level: int = Field(description="One more than the highest level of its causes.")
+    send_id: str | None = Field(description="The task of the send whose item it is.")
+    status: TaskStatus
+    attempt: int
+    worker_id: str | None
+    reused: bool
+    error: ErrorObject | None
+    created_at: datetime = Field(description="When it was activated.")
+    started_at: datetime | None
+    finished_at: datetime | None
+    checkpoint_id: str | None = Field(description="The commit that ended it; null while it is open.")
+    causes: list[TracedCause]
+    edges: list[TracedEdge] = Field(description="The edges over which it was activated.")
+    join: TracedJoin | None = Field(description="null where one edge alone leads to the node.")
+    waits: list[TracedWait]
+    attempts: list[TracedAttempt]
+    interrupts: list[TracedInterrupt]
+
+
+class Trace(Shape):
+    """How a run went."""
+
+    run_id: str
+    workflow_id: str
+    status: RunStatus
+    branch: str
+    created_at: datetime
+    finished_at: datetime | None
+    items: list[TracedTask] = Field(description="By their ends, then those that are open.")
+    joins: list[OpenJoin] = Field(description="Those that still wait; with the last page only.")
     next_cursor: str | None = Field(description="Of the next page; null after the last one.")
 
 

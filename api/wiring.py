@@ -33,10 +33,13 @@ from engine.driver.comparison import Comparison
 from engine.driver.everything import Everything
 from engine.driver.inbox import Inbox
 from engine.driver.lines import Lines
+from engine.driver.porting import Porting
 from engine.driver.reader import Reader
 from engine.driver.stream import Streams
+from engine.driver.trace import Traces
 from engine.notices import Patience
 from engine.outbox import Outbox
+from engine.parse import load
 from engine.ports import Store
 from engine.retry import RetryPolicy
 from engine.validate import Limits
@@ -64,12 +67,14 @@ class Wired:
     inbox: Inbox
     comparison: Comparison
     blame: Blame
+    traces: Traces
     streams: Streams
     everything: Everything
     workflows: Workflows
     definitions: Definitions | None
     workers: Workers
     runs: Runs
+    porting: Porting
     answers: Answers
     keys: Keys
     backups: Backups
@@ -123,15 +128,7 @@ async def looking(settings: Settings, outbox: Outbox) -> AsyncIterator[Wired]:
 def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key: bytes, http: Http) -> Wired:
     closing, limits = asyncio.Event(), Limits(max_nodes=settings.max_nodes)
     workflows = Workflows(store, limits, clock)
-    engine = Engine(
-        store,
-        outbox,
-        workflows.graph,
-        clock=clock,
-        new_id=lambda: str(uuid7()),
-        chance=random.random,
-        secret_of=partial(task_token, key),
-    )
+    engine = _engine(store, outbox, workflows, key)
     notifier = _notifier(settings, store, http)
     engine.announcer.deliver = notifier.take
     reader, lines = Reader(store, engine.loader, engine.loop), Lines(store, engine.loader)
@@ -145,12 +142,14 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         inbox=Inbox(reader),
         comparison=Comparison(lines),
         blame=Blame(lines),
+        traces=Traces(reader, lines),
         streams=Streams(reader),
         everything=Everything(reader),
         workflows=workflows,
         definitions=_definitions(settings, workflows),
         workers=Workers(store, outbox, clock, in_process=settings.local_workers),
         runs=Runs(engine, reader, workflows, closing),
+        porting=Porting(engine.loop, engine.loader, partial(load, limits=limits), engine.take_key),
         answers=Answers(engine, key),
         keys=Keys(store, clock),
         backups=Backups(store, settings.backups, clock),
@@ -158,6 +157,18 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         notices=Notices(store, notifier, clock),
         closing=closing,
         started_at=clock(),
+    )
+
+
+def _engine(store: Store, outbox: Outbox, workflows: Workflows, key: bytes) -> Engine:
+    return Engine(
+        store,
+        outbox,
+        workflows.graph,
+        clock=clock,
+        new_id=lambda: str(uuid7()),
+        chance=random.random,
+        secret_of=partial(task_token, key),
     )
 
 

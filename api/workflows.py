@@ -205,7 +205,7 @@ class Workflows:
     ) -> WorkflowRow:
         """Add a version, unless the newest one says the same already; the workflows that it runs are copied into it.
         Raises Invalid."""
-        version = 1 if newest is None else newest.version + 1
+        version = await self.store.last_version(workflow_id) + 1  # runs may have brought some that are not the newest
         archived = newest is not None and newest.status == "archived"
         if newest is not None and not archived and newest.source == source and says_same(newest.document, document):
             return newest

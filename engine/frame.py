@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -77,6 +78,21 @@ def names_of(frame: str) -> list[str]:
 
 def _shown(part: str) -> str:
     return part.partition("~")[0]
+
+
+_NODE = re.compile(r"[^#\[~]+")
+
+
+def graph_in(root: Graph, frame: str) -> Graph:
+    """The graph of a frame of a run, whose own graph is `root`. Raises KeyError where there is none."""
+    graph = root
+    for part in frame.split("/") if frame else ():
+        found = _NODE.match(part)
+        child = None if found is None else getattr(graph.nodes[found[0]].spec, "child", None)
+        if child is None:
+            raise KeyError(frame)
+        graph = child
+    return graph
 
 
 def begin_frame(frames: Frames, commit: Commit) -> None:

@@ -57,6 +57,11 @@ def gate_after(
     return _gate(done, Gate(handles=handles, goto=goto))
 
 
+def gates_of(task: Task) -> tuple[Task, Task]:
+    """The gates that breakpoints before and after a task's node put in its place."""
+    return _gate(task, Gate()), _gate(task, Gate(handles=()))
+
+
 def _gate(task: Task, gate: Gate) -> Task:
     return replace(task, id=_gate_id(task.id, gate), gate=gate)
 

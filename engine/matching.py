@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.holds import Hold
 from engine.model import RunHead
 from engine.ports import RunFilter, WorkflowRow
 
@@ -14,9 +15,10 @@ def lowered(text: str) -> str:
 
 
 def run_matches(head: RunHead, where: RunFilter) -> bool:
-    """Whether a list by this filter holds the run."""
+    """Whether a list by this filter holds the run. None holds one of which no more than the beginning is there."""
     return (
-        (not where.status or head.status in where.status)
+        head.hold is not Hold.ANCESTOR
+        and (not where.status or head.status in where.status)
         and where.workflow_id in (None, head.workflow_id)
         and (where.parent_id is None or where.parent_id == head.parent_id)
         and (where.created_after is None or head.created_at > where.created_after)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NewType
 
+from engine.holds import Hold
 from engine.kinds import CAUSAL, EDITS, JUMPS, TERMINAL, TURNS, Kind, RunStatus, TaskStatus
 
 __all__ = ["CAUSAL", "EDITS", "JUMPS", "TERMINAL", "TURNS", "Kind", "RunStatus", "TaskStatus"]  # and all that is below
@@ -56,15 +57,7 @@ class ErrorInfo:
     details: Json = None
 
     def as_json(self) -> dict[str, Json]:
-        return {
-            "code": self.code,
-            "message": self.message,
-            "node": self.node,
-            "task_id": self.task_id,
-            "attempt": self.attempt,
-            "retryable": self.retryable,
-            "details": self.details,
-        }
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,3 +349,4 @@ class RunHead:
     tags: tuple[str, ...] = ()
     name: str | None = None
     finished_at: int | None = None
+    hold: Hold | None = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from engine.claims import Claim, ClaimRow, Claims
 from engine.dead_letters import DeadLetter, DeadLetters
+from engine.holds import Hold
 from engine.model import Ref, RunHead, RunId, RunStatus, TaskId
 from engine.notices import Notice, Notices
 
@@ -154,6 +155,38 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptFate:
+    """What became of an interrupt; what was asked stands in its commit."""
+
+    id: str
+    status: str
+    resolved_at: int | None
+    assignee: str | None
+    claimed_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterFate:
+    """What became of a dead letter, by the number of its commit, and whose failure it was."""
+
+    seq: int
+    worker: str | None
+    status: str
+    redriven_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """All of a run that changes while it goes on, as it was at one moment; interrupts and letters in their order."""
+
+    head: RunHead
+    last_event: int
+    timers: tuple[TimerRow, ...]
+    interrupts: tuple[InterruptFate, ...]
+    dead_letters: tuple[LetterFate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """What a run's row must still say for a batch to be written: its version (number of commits) and lease epoch."""
 
@@ -183,13 +216,19 @@ class Batch:
     notices: list[Notice] = field(default_factory=list)
     notices_withdrawn: list[tuple[int, int]] = field(default_factory=list)
     """(run, time): its notices that have not arrived do not hold any more; before `notices` are added"""
+    needed: list[int] = field(default_factory=list)
+    """Keys of runs that have to be there, because those that are created read their history."""
+    holds: dict[int, Hold | None] = field(default_factory=dict)
+    workflows: list[WorkflowRow] = field(default_factory=list)
+    """Versions that runs bring along, added where they are not there. None becomes the newest of a workflow that is
+    there; of one that is not, the highest number does."""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write."""
         rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
         more = (self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven)
-        return not any((*rows, *more, self.notices, self.notices_withdrawn))
+        return not any((*rows, *more, self.notices, self.notices_withdrawn, self.holds, self.workflows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,15 +278,23 @@ class Store(Claims, DeadLetters, Notices, Protocol):
 
     async def commit(self, batch: Batch) -> None:
         """Write a batch durably, in one transaction. Raises StaleCommit (nothing written) when a run's version or
-        epoch is not the expected one, StoreUnavailable (nothing written) when the store cannot take it."""
+        epoch is not the expected one, StoreUnavailable (nothing written) when the store cannot take it, Conflict
+        `workflow.differs` (nothing written) when a version that is brought along is there and says something else."""
+
+    async def commit_all(self, batches: Iterable[Batch]) -> None:
+        """Write batches one after another, in one transaction: all of them, or nothing. Raises as `commit`."""
 
     async def run(self, run_id: RunId) -> RunHead | None: ...
     async def run_by_key(self, run_key: int) -> RunHead | None: ...
     async def runs(self, where: RunFilter, limit: int, cursor: str | None) -> Page[RunHead]:
-        """Newest first. Raises Invalid for a cursor that is none of ours."""
+        """Newest first, without those of which no more than the beginning is there. Raises Invalid for a cursor that is
+        none of ours."""
+
+    async def moment(self, run_key: int) -> Moment | None:
+        """Where a run stands, all of it read at one moment."""
 
     async def active_runs(self) -> list[int]:
-        """Keys of the runs that are queued or running."""
+        """Keys of the runs that are queued or running, and not held."""
 
     async def delete_run(self, run_key: int) -> None:
         """Delete a run with all it owns, in one transaction. Raises Conflict `run.has_forks` while forks of it live."""
@@ -312,7 +359,7 @@ class Store(Claims, DeadLetters, Notices, Protocol):
 
     async def timers(self, run_key: int) -> list[TimerRow]: ...
     async def resting_timers(self) -> list[TimerRow]:
-        """The timers of all runs that are interrupted: nothing else tells when these go on."""
+        """The timers of all runs that are interrupted and not held: nothing else tells when these go on."""
 
     # workflows
 
@@ -324,6 +371,9 @@ class Store(Claims, DeadLetters, Notices, Protocol):
 
     async def workflow_versions(self, workflow_id: str) -> list[WorkflowRow]:
         """All versions, newest first."""
+
+    async def last_version(self, workflow_id: str) -> int:
+        """The highest number of its versions, also where that is not the newest; 0 for none."""
 
     async def workflows(
         self, q: str | None, tag: str | None, status: str | None, limit: int, cursor: str | None

@@ -136,12 +136,17 @@ TIMED = (TaskStatus.RETRYING, TaskStatus.WAITING)
 """Statuses of tasks that may go on by themselves at a time."""
 
 
+def open_status(run: Run, task: Task) -> TaskStatus:
+    """The status of a task that is not finished, as people see it."""
+    status = run.progress[task.id].status
+    if run.status is RunStatus.CANCELLED:
+        return TaskStatus.CANCELLED
+    return TaskStatus.RUNNING if run.is_busy(task.id) and status in BUSY else status
+
+
 def open_task_json(run: Run, task: Task) -> dict[str, Any]:
     """A task that is not finished."""
-    progress = run.progress[task.id]
-    status = TaskStatus.RUNNING if run.is_busy(task.id) and progress.status in BUSY else progress.status
-    if run.status is RunStatus.CANCELLED:
-        status = TaskStatus.CANCELLED
+    progress, status = run.progress[task.id], open_status(run, task)
     held = progress.status is TaskStatus.RUNNING
     return {
         **_place(task),
@@ -359,6 +364,7 @@ def run_summary(head: RunHead, parent_checkpoint: str | None) -> dict[str, Any]:
         "created_at": rfc3339(head.created_at),
         "updated_at": rfc3339(head.updated_at),
         "finished_at": rfc3339(head.finished_at),
+        "hold": head.hold,
     }
 
 

@@ -123,7 +123,9 @@ def _named(run: Run, names: Sequence[str]) -> tuple[Task, ...]:
     """The tasks of nodes that are named, caused by every commit that nothing followed from, and the one to come."""
     ref, ends, shape = next_ref(run), run.history.ends(None), run.graph.topology
     level = run.history.max_level + 1
-    generation = generation_of(f"goto|{run.head}")  # the same in every fork from there, as are addresses in it
+    # the same in every fork from there, as are addresses in it, and in every store that has this history
+    ended = sorted(end.task_id for end in ends if end.task_id not in ("", run.id))
+    generation = generation_of("|".join(("goto", run.origin_id, str(seq_of(run.head or ref)), *ended)))
     if level > run.max_steps or len(names) > run.max_tasks:
         which, most = ("max_steps", run.max_steps) if level > run.max_steps else ("max_tasks", run.max_tasks)
         raise Conflict(f"'goto' would go beyond config.{which}, which is {most}", "goto.limit")

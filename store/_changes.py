@@ -52,8 +52,7 @@ def assign(interrupt_id: str, assignee: str, at: int) -> Change:
         found = connection.execute(sql.INTERRUPT, {"id": interrupt_id}).fetchone()
         row = None if found is None else rows.interrupt_row(found)
         if free_to_assign(row, interrupt_id, assignee):
-            given = {"interrupt_id": interrupt_id, "run_key": row.run_key, "assignee": assignee, "claimed_at": at}
-            connection.execute(sql.ASSIGN, given)
+            connection.execute(sql.ASSIGN, (interrupt_id, row.run_key, assignee, at))
 
     return change
 

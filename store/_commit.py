@@ -11,6 +11,7 @@ from engine.ports import Batch
 from store import _claims as claims
 from store import _dead_letters as dead_letters
 from store import _notices as notices
+from store import _porting as porting
 from store import _rows as rows
 from store import _statements as sql
 from store._fresh import moved, touched, versions_after
@@ -28,6 +29,8 @@ def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int])
     the transaction has to be rolled back."""
     statuses, versions = _check(connection, batch)
     try:
+        if batch.workflows:
+            porting.bring(connection, batch.workflows)
         _create(connection, batch, versions)
         if batch.commits:
             _append(connection, sql.INSERT_COMMIT, sql.INSERT_COMMIT_AT, gaps.get("commits"), iter(batch.commits))
@@ -40,6 +43,8 @@ def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int])
         claims.add(connection, batch.claims)
         dead_letters.write(connection, batch)
         notices.write(connection, batch)
+        if batch.holds:
+            porting.hold(connection, batch.holds)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode not in _STALE:
             raise
@@ -92,5 +97,7 @@ def _timers_and_interrupts(connection: sqlite3.Connection, batch: Batch) -> None
         many(sql.SET_TIMER, map(rows.timer_values, batch.timers))
     if batch.interrupts:
         many(sql.INSERT_INTERRUPT, map(rows.interrupt_values, batch.interrupts))
+        claimed = [row for row in batch.interrupts if row.assignee is not None]
+        many(sql.ASSIGN, [(row.id, row.run_key, row.assignee, row.claimed_at) for row in claimed])
     if batch.interrupts_ended:
         many(sql.END_INTERRUPT, [(status, at, name) for name, status, at in batch.interrupts_ended])

@@ -26,6 +26,12 @@ def version_exists(row: WorkflowRow) -> Conflict:
     return Conflict(f"workflow '{row.id}' has a version {row.version} already", "workflow.exists", version=row.version)
 
 
+def version_differs(row: WorkflowRow) -> Conflict:
+    """A version that a run brings along is there already, and says something else."""
+    message = f"workflow '{row.id}' has a version {row.version} here that says something else than the run's"
+    return Conflict(message, "workflow.differs", version=row.version)
+
+
 def no_workflow(workflow_id: str) -> NotFound:
     """An id names no workflow."""
     return NotFound(f"there is no workflow '{workflow_id}'")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from operator import attrgetter
 
 from engine.model import RunHead
@@ -14,8 +14,10 @@ Standing = tuple[int, int]
 """A run's version (its number of commits) and lease epoch."""
 
 _MOVES = (
-    "status", "head", "branch", "epoch", "error", "usage", "task_count", "updated_at", "finished_at",
+    "workflow_version", "status", "head", "branch", "epoch", "error", "usage", "task_count", "updated_at",
+    "finished_at",
 )  # fmt: skip
+_LISTS = tuple(found.name for found in fields(Batch) if found.default_factory is list)
 _fixed = attrgetter(*(name for name in RunHead.__dataclass_fields__ if name not in _MOVES))
 _moving = attrgetter(*_MOVES)
 
@@ -23,7 +25,7 @@ _moving = attrgetter(*_MOVES)
 def touched(batch: Batch) -> set[int]:
     """The keys of the runs that have to be there already."""
     keys = {row.run_key for row in batch.commits}
-    keys.update(batch.expected, batch.heads)
+    keys.update(batch.expected, batch.heads, batch.needed, batch.holds)
     return keys.difference(head.key for head in batch.created)
 
 
@@ -37,15 +39,27 @@ def versions_after(batch: Batch, standing: Mapping[int, Standing]) -> dict[int, 
     for key, expected in batch.expected.items():
         if known.get(key) != (expected.version, expected.epoch):
             raise stale(key, known.get(key), f"version {expected.version} and epoch {expected.epoch} are expected")
-    for key in batch.heads:
+    for key in (*batch.heads, *batch.needed, *batch.holds):
         if key not in known:
-            raise stale(key, None, "its head was to move")
+            raise stale(key, None, "its head was to move, or its history is needed")
     versions = {key: version for key, (version, _) in known.items()}
     for row in batch.commits:
         if versions.get(row.run_key) != row.seq - 1:
             raise stale(row.run_key, known.get(row.run_key), f"commit {row.seq} is not its next")
         versions[row.run_key] = row.seq
     return versions
+
+
+def joined(batches: Iterable[Batch]) -> Batch:
+    """One batch that does what several do one after another."""
+    whole = Batch()
+    for batch in batches:
+        whole.expected = {**batch.expected, **whole.expected}
+        for name in _LISTS:
+            getattr(whole, name).extend(getattr(batch, name))
+        whole.heads.update(batch.heads)
+        whole.holds.update(batch.holds)
+    return whole
 
 
 def moved(was: RunHead, head: RunHead) -> RunHead:

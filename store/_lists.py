@@ -27,11 +27,12 @@ from sqlalchemy import (
 )
 from sqlalchemy import literal_column as number
 
+from engine.holds import Hold
 from engine.matching import lowered
 from engine.ports import InterruptFilter, RunFilter
 from store._cursor import Place
 from store._statements import INTERRUPT_COLUMNS, RUNS, WITH_ASSIGNEE, WORKFLOW_COLUMNS, first_rows, named
-from store._tables import assignments, interrupts, run_inputs, runs, workflow_heads, workflows
+from store._tables import assignments, holds, interrupts, run_inputs, runs, workflow_heads, workflows
 
 Query = tuple[str, Mapping[str, Any]]
 Condition = ColumnElement[bool]
@@ -76,6 +77,10 @@ _RUN_FILTERS: dict[str, Condition] = {
     "tag": _one_is(run_inputs.c.tags, "tag"),
     "q": _contains(runs.c.id, runs.c.workflow_id),
 }
+
+
+_WHOLE = runs.c.key.not_in(select(holds.c.run_key).where(holds.c.why == number(f"'{Hold.ANCESTOR}'")))
+"""Runs of which more than the beginning is there."""
 
 
 def needs_scan(where: RunFilter) -> bool:
@@ -125,7 +130,7 @@ def _merged(*parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _runs(used: tuple[str, ...], statuses: int, described: int) -> str:
-    wanted = [_RUN_FILTERS[name] for name in used]
+    wanted = [_WHOLE, *(_RUN_FILTERS[name] for name in used)]
     wanted += [_holds(run_inputs.c.metadata, f"meta_key_{i}", f"meta_value_{i}") for i in range(described)]
     by_status = [runs.c.status == bindparam(f"status_{i}") for i in range(statuses)]
     if statuses < 2 or "until" in used:

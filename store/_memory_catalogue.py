@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from engine.claims import KEPT_MS, Claim, ClaimRow
+from engine.codec import write
 from engine.matching import workflow_matches
 from engine.ports import Page, WorkerRow, WorkflowRow
 from store import _cursor as cursors
 from store._cursor import Place
-from store._errors import no_worker, no_workflow, version_exists, worker_exists
+from store._errors import no_worker, no_workflow, version_differs, version_exists, worker_exists
 
 T = TypeVar("T")
 
@@ -20,11 +21,12 @@ T = TypeVar("T")
 class _Workflow:
     status: str
     changed_at: int
+    newest: int = 0
     versions: dict[int, WorkflowRow] = field(default_factory=dict)
 
     def row(self, version: int) -> WorkflowRow:
         row = self.versions[version]
-        changed_at = self.changed_at if version == max(self.versions) else row.updated_at
+        changed_at = self.changed_at if version == self.newest else row.updated_at
         return replace(row, status=self.status, updated_at=changed_at)
 
 
@@ -44,25 +46,42 @@ class MemoryCatalogue:
         if row.version in found.versions:
             raise version_exists(row)
         found.versions[row.version] = row
-        if row.version == max(found.versions):
-            found.status, found.changed_at = row.status, row.updated_at
+        if row.version > found.newest:
+            found.newest, found.status, found.changed_at = row.version, row.status, row.updated_at
         self._add_claims([claim.on(row.id, row.created_at)] if claim is not None else [])
 
     async def workflow(self, workflow_id: str, version: int | None = None) -> WorkflowRow | None:
         found = self._workflows.get(workflow_id)
         if found is None or (version is not None and version not in found.versions):
             return None
-        return found.row(max(found.versions) if version is None else version)
+        return found.row(found.newest if version is None else version)
 
     async def workflow_versions(self, workflow_id: str) -> list[WorkflowRow]:
         found = self._workflows.get(workflow_id)
         return [found.row(version) for version in sorted(found.versions, reverse=True)] if found else []
 
+    async def last_version(self, workflow_id: str) -> int:
+        found = self._workflows.get(workflow_id)
+        return max(found.versions) if found else 0
+
+    def _require_the_same(self, versions: Iterable[WorkflowRow]) -> None:
+        """Raise Conflict where a version is there already that says something else."""
+        for row in versions:
+            found = self._workflows.get(row.id)
+            there = found.versions.get(row.version) if found else None
+            if there is not None and write(there.document) != write(row.document):
+                raise version_differs(row)
+
+    def _bring(self, versions: Iterable[WorkflowRow]) -> None:
+        for row in sorted(versions, key=lambda row: -row.version):
+            found = self._workflows.setdefault(row.id, _Workflow(row.status, row.updated_at, row.version))
+            found.versions.setdefault(row.version, row)
+
     async def workflows(
         self, q: str | None, tag: str | None, status: str | None, limit: int, cursor: str | None
     ) -> Page[WorkflowRow]:
         after = cursors.read("workflows", cursor, int, str)
-        newest = (found.row(max(found.versions)) for found in self._workflows.values())
+        newest = (found.row(found.newest) for found in self._workflows.values())
         wanted = (row for row in newest if workflow_matches(row, q, tag, status))
         return page_of("workflows", wanted, lambda row: (row.updated_at, row.id), limit, after)
 

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from engine.claims import ClaimRow
+from engine.holds import Hold
 from engine.model import NO_USAGE, ErrorInfo, Hook, Ref, RunHead, RunId, RunStatus, TaskId, Usage
 from engine.ports import CommitRow, EventRow, InterruptRow, TimerRow, WorkerRow, WorkflowRow
 from store._json import from_text, to_text
@@ -85,11 +86,11 @@ def moved_values(head: RunHead, version: int) -> Row:
 
 
 def run_head(row: Row) -> RunHead:
-    """A run of the columns RUN, then those of INPUT and HOOK without the key."""
+    """A run of the columns RUN, then those of INPUT without the key, why it is held, then those of HOOK without it."""
     (
         key, run_id, workflow_id, workflow_version, status, head, _, branch, epoch, origin_id, parent, parent_id,
         name, error, input_tokens, output_tokens, cost, task_count, created_at, updated_at, finished_at, tags,
-        metadata, config, given, stops, *hook,
+        metadata, config, given, stops, hold, *hook,
     ) = row  # fmt: skip
     before, after = (None, None) if stops is None else from_text(stops)
     used = input_tokens or output_tokens or cost
@@ -119,6 +120,7 @@ def run_head(row: Row) -> RunHead:
         tags=tuple(from_text(tags)),
         name=name,
         finished_at=finished_at,
+        hold=None if hold is None else Hold(hold),
     )
 
 

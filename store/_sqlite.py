@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -100,6 +100,15 @@ class Reader:
         """The rows of a statement with these parameters."""
         with told(self._path):
             return self._connection.execute(statement, given).fetchall()
+
+    def at_once(self, statements: Iterable[str], given: Mapping[str, Any]) -> list[list[Any]]:
+        """The rows of several statements, all read at one moment."""
+        with told(self._path):
+            self._connection.execute("BEGIN")
+            try:
+                return [self._connection.execute(statement, given).fetchall() for statement in statements]
+            finally:
+                self._connection.rollback()
 
     def close(self) -> None:
         """Idempotent."""

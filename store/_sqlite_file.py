@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -101,9 +101,15 @@ class SqliteFile:
         return self._writer
 
     def _read(self, statement: str, **given: Any) -> list[Any]:
+        return self._opened().rows(statement, given)
+
+    def _read_at_once(self, statements: Iterable[str], **given: Any) -> list[list[Any]]:
+        return self._opened().at_once(statements, given)
+
+    def _opened(self) -> Reader:
         if self._reader is None:
             raise StoreUnavailable(f"{self.path} is not open", path=str(self.path))
-        return self._reader.rows(statement, given)
+        return self._reader
 
     def _one(self, convert: Callable[[rows.Row], T], statement: str, **given: Any) -> T | None:
         found = self._read(statement, **given)

@@ -38,6 +38,7 @@ from store._tables import (
     commits,
     dead_letters,
     events,
+    holds,
     hooks,
     interrupts,
     notices,
@@ -132,18 +133,23 @@ STANDING = named(
 
 # ---- runs
 
-RUN_COLUMNS = [*picked(runs, rows.RUN), *picked(run_inputs, rows.INPUT[1:]), *picked(hooks, rows.HOOK[1:])]
-RUNS = select(*RUN_COLUMNS).select_from(runs.join(run_inputs).outerjoin(hooks, hooks.c.run_key == runs.c.key))
+RUN_COLUMNS = [
+    *picked(runs, rows.RUN), *picked(run_inputs, rows.INPUT[1:]), holds.c.why, *picked(hooks, rows.HOOK[1:]),
+]  # fmt: skip
+_beside = runs.join(run_inputs).outerjoin(holds, holds.c.run_key == runs.c.key)
+RUNS = select(*RUN_COLUMNS).select_from(_beside.outerjoin(hooks, hooks.c.run_key == runs.c.key))
 RUN_BY_ID = named(RUNS.where(runs.c.id == bindparam("id")))
 RUN_BY_KEY = named(RUNS.where(runs.c.key == bindparam("run_key")))
 _forked = RUNS.where(runs.c.parent.between(bindparam("first"), bindparam("last")))
 FORKS = named(first_rows(_forked.where(runs.c.key > bindparam("after")).order_by(runs.c.key)))
 ACTIVE_RUNS = named(
-    select(runs.c.key).where(runs.c.status.in_([number("'queued'"), number("'running'")])).order_by(runs.c.key)
+    select(runs.c.key)
+    .where(runs.c.status.in_([number("'queued'"), number("'running'")]), runs.c.key.not_in(select(holds.c.run_key)))
+    .order_by(runs.c.key)
 )
 OWNED = {
     table.name: named(delete(table).where(table.c.run_key == bindparam("run_key")))
-    for table in (commits, events, timers, assignments, interrupts, dead_letters, notices, hooks, run_inputs)
+    for table in (commits, events, timers, assignments, interrupts, dead_letters, notices, hooks, holds, run_inputs)
 }
 """What deletes the rows that a run owns, by table."""
 DELETE_RUN = named(delete(runs).where(runs.c.key == bindparam("run_key")))
@@ -184,11 +190,8 @@ LAST_EVENT = named(select(func.max(events.c.n)).where(events.c.run_key == bindpa
 INTERRUPT_COLUMNS = [*picked(interrupts, rows.INTERRUPT), *picked(assignments, rows.ASSIGNED)]
 WITH_ASSIGNEE = interrupts.outerjoin(assignments, assignments.c.interrupt_id == interrupts.c.id)
 INTERRUPT = named(select(*INTERRUPT_COLUMNS).select_from(WITH_ASSIGNEE).where(interrupts.c.id == bindparam("id")))
-ASSIGN = named(
-    insert(assignments).values(
-        {name: bindparam(name) for name in ("interrupt_id", "run_key", "assignee", "claimed_at")}
-    )
-)
+ASSIGNMENT = ("interrupt_id", "run_key", "assignee", "claimed_at")
+ASSIGN = _insert(assignments, ASSIGNMENT)
 UNASSIGN = named(delete(assignments).where(assignments.c.interrupt_id == bindparam("id")))
 TIMERS = named(
     select(*picked(timers, rows.TIMER))
@@ -202,6 +205,7 @@ RESTING_TIMERS = named(
         select(*picked(timers, rows.TIMER))
         .join_from(timers, runs, timers.c.run_key == runs.c.key)
         .where(_place > tuple_(*(bindparam(f"after_{i}") for i in range(3))), runs.c.status == number("'interrupted'"))
+        .where(runs.c.key.not_in(select(holds.c.run_key)))
         .order_by(timers.c.run_key, timers.c.task_id, timers.c.kind)
     )
 )

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -84,6 +84,14 @@ run_inputs = Table(
     Column("config", Text, nullable=False),
     Column("input", Text, nullable=False),
     Column("stops", Text),  # breakpoints of its own: [before, after]
+)
+
+# Runs that do nothing by themselves, whatever their status; all others have no row here.
+holds = Table(
+    "holds",
+    metadata,
+    Column("run_key", _Int, ForeignKey("runs.key"), primary_key=True, autoincrement=False),
+    Column("why", Text, nullable=False),
 )
 
 commits = Table(

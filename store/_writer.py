@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -44,6 +44,15 @@ class Writer:
             if self._gaps:
                 self._gaps = None
         await asyncio.sleep(0)  # a caller that commits again and again leaves room for others
+
+    async def commit_all(self, batches: Iterable[Batch]) -> None:
+        """Write batches durably, all of them or nothing. Others go on meanwhile, but for those who write."""
+        async with self._transaction():
+            self._gaps = None
+            for batch in batches:
+                write(self.connection, batch, gaps(self.connection))
+                await asyncio.sleep(0)
+            await self._thread.run(self.connection.commit)
 
     async def change(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Do what is rare, or may take long, with its COMMIT in the thread."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
-from typing import ClassVar
+from operator import attrgetter, itemgetter
+from typing import ClassVar, TypeVar
 
 from engine.dead_letters import REDRIVEN, DeadLetter
 from engine.errors import Invalid, StaleCommit
@@ -17,20 +17,25 @@ from engine.ports import (
     Batch,
     CommitRow,
     EventRow,
+    InterruptFate,
     InterruptFilter,
     InterruptRow,
+    LetterFate,
     LoggedCommit,
     LoggedEvent,
+    Moment,
     Page,
     RunFilter,
     TimerRow,
 )
 from store import _cursor as cursors
 from store._errors import free_to_assign, has_forks
-from store._fresh import moved, touched, versions_after
+from store._fresh import joined, moved, touched, versions_after
 from store._memory_catalogue import MemoryCatalogue, page_of
 from store._memory_log import MemoryLog
 from store._memory_notices import MemoryNotices
+
+T = TypeVar("T")
 
 _ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 _number = attrgetter("n")
@@ -97,16 +102,19 @@ class MemoryStore(MemoryCatalogue, MemoryNotices):
             insort(self._runs[event.run_key].events, event, key=_number)
             self._log.add_event(event)
         self._timers_and_interrupts(batch)
+        self._dead_letters(batch)
         self._add_claims(batch.claims)
-        for letter in batch.dead_letters:
-            self._letters[letter.id] = (max((n for n, _ in self._letters.values()), default=0) + 1, letter)
-        for name, at in batch.redriven:
-            n, letter = self._letters[name]
-            self._letters[name] = (n, replace(letter, status=REDRIVEN, redriven_at=at))
         self._add_notices(batch)
+        self._bring(batch.workflows)
+        for key, why in batch.holds.items():
+            self._runs[key].head = replace(self._runs[key].head, hold=why)
+
+    async def commit_all(self, batches: Iterable[Batch]) -> None:
+        await self.commit(joined(batches))
 
     def _check(self, batch: Batch) -> None:
         """Nothing is there already, nothing belongs to a run that is gone."""
+        self._require_the_same(batch.workflows)
         keys = {head.key for head in batch.created}
         ids = {head.id for head in batch.created}
         taken = len(keys) < len(batch.created) or not self._runs.keys().isdisjoint(keys)
@@ -142,6 +150,13 @@ class MemoryStore(MemoryCatalogue, MemoryNotices):
                 n, row = self._interrupts[name]
                 self._interrupts[name] = (n, replace(row, status=status, resolved_at=at))
 
+    def _dead_letters(self, batch: Batch) -> None:
+        for letter in batch.dead_letters:
+            self._letters[letter.id] = (max((n for n, _ in self._letters.values()), default=0) + 1, letter)
+        for name, at in batch.redriven:
+            n, letter = self._letters[name]
+            self._letters[name] = (n, replace(letter, status=REDRIVEN, redriven_at=at))
+
     # ---- runs
 
     async def next_run_key(self) -> int:
@@ -160,8 +175,22 @@ class MemoryStore(MemoryCatalogue, MemoryNotices):
         found = (run.head for run in self._runs.values() if run_matches(run.head, where))
         return page_of("runs", found, lambda head: (head.created_at, head.key), limit, after)
 
+    async def moment(self, run_key: int) -> Moment | None:
+        if (run := self._runs.get(run_key)) is None:
+            return None
+        asked = (item for item in self._interrupts.values() if item[1].run_key == run_key)
+        letters = (item for item in self._letters.values() if item[1].run_key == run_key)
+        return Moment(
+            head=run.head,
+            last_event=await self.last_event(run_key),
+            timers=tuple(await self.timers(run_key)),
+            interrupts=tuple(_fate(InterruptFate, row) for _, row in sorted(asked, key=itemgetter(0))),
+            dead_letters=tuple(_fate(LetterFate, letter) for _, letter in sorted(letters, key=itemgetter(0))),
+        )
+
     async def active_runs(self) -> list[int]:
-        return sorted(key for key, run in self._runs.items() if run.head.status in _ACTIVE)
+        heads = {key: run.head for key, run in self._runs.items()}
+        return sorted(key for key, head in heads.items() if head.status in _ACTIVE and head.hold is None)
 
     async def delete_run(self, run_key: int) -> None:
         if forks := await self.forks_of(run_key):
@@ -283,8 +312,14 @@ class MemoryStore(MemoryCatalogue, MemoryNotices):
         return sorted((timer for of in kinds for timer in of.values()), key=attrgetter("task_id", "kind"))
 
     async def resting_timers(self) -> list[TimerRow]:
-        resting = (key for key in sorted(self._runs) if self._runs[key].head.status is RunStatus.INTERRUPTED)
+        heads = ((key, self._runs[key].head) for key in sorted(self._runs))
+        resting = (key for key, head in heads if head.status is RunStatus.INTERRUPTED and head.hold is None)
         return [timer for key in resting for timer in await self.timers(key)]
+
+
+def _fate(kind: Callable[..., T], of: object) -> T:
+    """What became of something: the fields of it that such a value has."""
+    return kind(**{name: getattr(of, name) for name in kind.__dataclass_fields__})  # type: ignore[attr-defined]
 
 
 def _wanted(row: InterruptRow, where: InterruptFilter) -> bool:

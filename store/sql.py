@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from engine.claims import Claim, ClaimRow
@@ -20,6 +20,7 @@ from engine.ports import (
     InterruptRow,
     LoggedCommit,
     LoggedEvent,
+    Moment,
     Page,
     RunFilter,
     TimerRow,
@@ -33,6 +34,7 @@ from store import _dead_letters as letters
 from store import _lists as lists
 from store import _log as log
 from store import _notices as told
+from store import _porting as porting
 from store import _rows as rows
 from store import _statements as sql
 from store._cursor import Place
@@ -58,6 +60,12 @@ class SqliteStore(SqliteFile):
 
     async def commit(self, batch: Batch) -> None:
         await self._write().commit(batch)
+
+    async def commit_all(self, batches: Iterable[Batch]) -> None:
+        await self._write().commit_all(batches)
+
+    async def moment(self, run_key: int) -> Moment | None:
+        return porting.moment_of(self._read_at_once(porting.READS, run_key=run_key))
 
     async def run(self, run_id: RunId) -> RunHead | None:
         return self._one(rows.run_head, sql.RUN_BY_ID, id=run_id)
@@ -260,6 +268,9 @@ class SqliteStore(SqliteFile):
 
     async def workflow_versions(self, workflow_id: str) -> list[WorkflowRow]:
         return [rows.workflow_row(row) for row in self._read(sql.WORKFLOW_VERSIONS, id=workflow_id)]
+
+    async def last_version(self, workflow_id: str) -> int:
+        return int(self._read(porting.LAST_VERSION, id=workflow_id)[0][0])
 
     async def workflows(
         self, q: str | None, tag: str | None, status: str | None, limit: int, cursor: str | None

@@ -76,6 +76,8 @@ class Reach:
 
     http: httpx.AsyncClient
     offline: bool
+    wired: Wired | None = None
+    """The server, where it is in this process."""
 
     async def get(self, path: str, /, **params: Any) -> Any:
         """The JSON at a path; parameters that are None are left out."""
@@ -94,6 +96,22 @@ class Reach:
         response = await self.http.get(path)
         _check(response)
         return response.text
+
+    async def upload(self, path: str, parts: AsyncIterator[bytes], /, **params: Any) -> Any:
+        """The JSON that is answered to a file, which is sent as it is read; the answer may take its time."""
+        import httpx
+
+        patience = httpx.Timeout(PATIENCE_S, read=None)
+        return await self._call("POST", path, content=parts, params=params, timeout=patience)
+
+    async def download(self, path: str) -> AsyncIterator[bytes]:
+        """The file at a path, as it comes."""
+        async with self.http.stream("GET", path) as response:
+            if response.is_error:
+                await response.aread()
+                _check(response)
+            async for part in response.aiter_bytes():
+                yield part
 
     async def events(self, path: str, /, **params: Any) -> AsyncIterator[tuple[str, str, Any]]:
         """The id, name and data of each event of a stream."""
@@ -214,7 +232,7 @@ async def within(wired: Wired) -> AsyncIterator[Reach]:
     from api.app import create_app
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(wired)), base_url=f"{LOCAL}/v1") as http:
-        yield Reach(http, offline=True)
+        yield Reach(http, offline=True, wired=wired)
 
 
 async def _is_there(store: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from api import catalogue, metrics, reference, shapes
+from api import catalogue, metrics, reference, shapes, shapes_server
 from api.deps import Serving
 from api.describe import body_problems, problems
 from api.errors import Refused
@@ -18,7 +18,7 @@ router = APIRouter(tags=["operations"], route_class=StrictRoute)
 root = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 
-@root.get("/health", response_model=shapes.Health)
+@root.get("/health", response_model=shapes_server.Health)
 async def get_health() -> Response:
     """Tell that the server lives."""
     return answer({"status": "ok"})
@@ -30,13 +30,13 @@ async def get_docs(request: Request) -> Response:
     return HTMLResponse(reference.page(request.app.openapi()), headers=reference.HEADERS)
 
 
-@router.get("/health", response_model=shapes.Health)
+@router.get("/health", response_model=shapes_server.Health)
 async def get_base_health() -> Response:
     """Tell that the server lives."""
     return answer({"status": "ok"})
 
 
-@router.get("/ready", response_model=shapes.Ready, responses=problems())
+@router.get("/ready", response_model=shapes_server.Ready, responses=problems())
 async def get_ready(server: Serving) -> Response:
     """Tell whether the server can do its work: its store gives and takes, and it is not about to end."""
     if server.closing.is_set():
@@ -54,20 +54,20 @@ async def get_metrics(server: Serving) -> Response:
     return Response(metrics.exposition(server), media_type=metrics.MEDIA_TYPE)
 
 
-@router.post("/admin/drain", response_model=shapes.Drained, responses=body_problems())
+@router.post("/admin/drain", response_model=shapes_server.Drained, responses=body_problems())
 async def drain_server(server: Serving, body: Drain | None = None) -> Response:
     """Begin no runs and send no tasks from now on, before the server is ended; or take work again."""
     server.engine.drain((body or Drain()).draining)
     return answer({"draining": server.engine.draining, "deliveries": server.outbox.under_way})
 
 
-@router.post("/admin/backup", response_model=shapes.BackedUp, responses=body_problems(409))
+@router.post("/admin/backup", response_model=shapes_server.BackedUp, responses=body_problems(409))
 async def back_up(server: Serving, body: Backup | None = None) -> Response:
     """Copy the database into the server's folder of backups, while it works."""
     return answer(await server.backups.write((body or Backup()).name))
 
 
-@router.get("/admin/info", response_model=shapes.Info, responses=problems())
+@router.get("/admin/info", response_model=shapes_server.Info, responses=problems())
 async def get_info(server: Serving) -> Response:
     """Tell what this server is, and what it allows."""
     return answer(catalogue.server_json(server))

@@ -12,7 +12,7 @@ from api.deps import Serving
 from api.describe import problems
 from api.render import answer
 from api.requests import StrictRoute
-from api.schemas_travel import BlameQuery, CompareQuery, DiffQuery
+from api.schemas_travel import BlameQuery, CompareQuery, DiffQuery, TraceQuery
 
 router = APIRouter(tags=["runs"], route_class=StrictRoute)
 
@@ -33,3 +33,9 @@ async def compare_runs(server: Serving, query: Annotated[CompareQuery, Query()])
 async def blame_state(server: Serving, run_id: str, query: Annotated[BlameQuery, Query()]) -> Response:
     """Tell every commit that wrote a place in the state, over branches and the runs that this one comes from."""
     return answer(await server.blame.of(run_id, **dict(query)))
+
+
+@router.get("/runs/{run_id}/trace", response_model=shapes.Trace, responses=problems(404))
+async def trace_run(server: Serving, run_id: str, query: Annotated[TraceQuery, Query()]) -> Response:
+    """Tell how a run went: its tasks in time, what caused them, what they waited for, and what came of joins."""
+    return answer(await server.traces.of(run_id, **dict(query)))

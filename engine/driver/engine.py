@@ -19,7 +19,8 @@ from engine.driver.travel import Travel
 from engine.driver.turn import RESTING, Live, Turn, is_resting
 from engine.errors import Conflict, Draining, EngineError, NotFound
 from engine.graph import Graph, deep_merge
-from engine.model import TERMINAL, Hook, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
+from engine.holds import Hold
+from engine.model import TERMINAL, Hook, InterruptId, Ref, RunHead, RunId, RunStatus, TaskId, make_ref, run_key_of
 from engine.outbox import Outbox
 from engine.ports import Store
 from engine.travel import Wish
@@ -87,6 +88,11 @@ class Engine:
         self.draining = draining
         self.delivery.hold(draining, "drain")
 
+    def require_beginning(self) -> None:
+        """Raises Draining where no run is to begin."""
+        if self.draining:
+            raise Draining("the server is being drained and begins no runs; ask the next one")
+
     # ---- starting and forking
 
     async def start_run(self, request: StartRequest, actor: str = "api", claim: Claim | None = None) -> RunId:
@@ -94,7 +100,7 @@ class Engine:
         check_config(request.config)
         graph = await self.graph(request.workflow_id, request.version)
         gates.check_stops(graph, (*(request.interrupt_before or ()), *(request.interrupt_after or ())))
-        now, key, run_id = self.clock(), self._take_key(), RunId(self.new_id())
+        now, key, run_id = self.clock(), self.take_key(), RunId(self.new_id())
         head = RunHead(
             key=key,
             id=run_id,
@@ -133,7 +139,7 @@ class Engine:
         if parent is None:
             raise NotFound(f"there is no run '{run_id}'")
         now, run_id = self.clock(), RunId(self.new_id())
-        head = _forked(parent, seq, self._take_key(), run_id, now, config=config, hook=hook)
+        head = _forked(parent, seq, self.take_key(), run_id, now, config=config, hook=hook)
         live = Live(run=await self.loader.forked(head, parent, seq), head=head)
         if wish.reuse is not None:
             live.run.recall = await self.loader.recalled(parent, seq, wish.reuse)
@@ -148,8 +154,7 @@ class Engine:
             return found.run.id
 
         self.loop.recovery.require_store()
-        if self.draining:
-            raise Draining("the server is being drained and begins no runs; ask the next one")
+        self.require_beginning()
         self.loop.adopt(live)
         try:
             return await self.loop.do(live, begin)
@@ -157,7 +162,8 @@ class Engine:
             self.loop.drop(live.run.key)
             raise
 
-    def _take_key(self) -> int:
+    def take_key(self) -> int:
+        """A key for a run that is to be made."""
         key, self._next_key = self._next_key, self._next_key + 1
         return key
 
@@ -194,14 +200,27 @@ class Engine:
         await self.loop.on_run(run_id, act)
 
     async def delete(self, run_id: RunId) -> None:
-        """Delete a finished run with all it owns. Raises NotFound or Conflict."""
+        """Delete a run that has ended, or is held, with all it owns. Raises NotFound or Conflict."""
         head = await self.store.run(run_id)
         if head is None:
             raise NotFound(f"there is no run '{run_id}'")
-        if head.status not in TERMINAL:
+        if head.status not in TERMINAL and head.hold is None:
             raise Conflict(f"the run is {head.status}; cancel it before you delete it", "run.active")
         self.loop.drop(head.key)
         await self.store.delete_run(head.key)
+        await self._delete_unread(head.parent)
+
+    async def _delete_unread(self, parent: Ref | None) -> None:
+        """Delete the beginnings of runs that were here for the sake of a fork, which is gone, and of no other."""
+        while parent is not None:
+            above = await self.store.run_by_key(run_key_of(parent))
+            if above is None or above.hold is not Hold.ANCESTOR or await self.store.forks_of(above.key):
+                return
+            try:
+                await self.store.delete_run(above.key)
+            except Conflict:  # another fork of it came in just now
+                return
+            parent = above.parent
 
     async def result(self, run_id: RunId, task_id: TaskId, body: Any, requests: int | None = None) -> bool:
         """Apply an answer that a worker posted, to the request that came after so many others (None: to the one that
@@ -220,7 +239,7 @@ class Engine:
         """Return when the run is terminal or interrupted, durably, or the time is up."""
         live = self.loop.live(run_id)
         head = await self.store.run(run_id) if live is None else live.head
-        if head is None or (live is None and head.status in RESTING):
+        if head is None or (live is None and (head.status in RESTING or head.hold is not None)):
             return
 
         def rests() -> bool:

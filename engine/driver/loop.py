@@ -7,18 +7,20 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from engine.commits import Step
+from engine.driver.carrier import Carrier
 from engine.driver.loading import Loader
 from engine.driver.recovery import Recovery
 from engine.driver.tally import Tally
 from engine.driver.turn import Live, Turn, is_asleep, is_resting
 from engine.errors import EngineError, NotFound, StoreUnavailable
+from engine.holds import require_free
 from engine.model import RunHead, RunId
-from engine.planner import Begun, step
+from engine.planner import step
 from engine.ports import Store
 
 log = structlog.get_logger(__name__)
@@ -39,25 +41,6 @@ class EngineOptions:
     note_ms: float = 10.0
     keep_idle: int = 256
     retry_store_ms: int = 1000
-
-
-class Carrier(Protocol):
-    """Who carries out what was planned, once it is durable."""
-
-    def take(self, turn: Turn, live: Live, planned: Step) -> None:
-        """Take up a planned commit and arrange for what follows from it."""
-
-    def begin(self, turn: Turn, live: Live, found: Begun) -> None:
-        """Send a task to a worker, or have it wait for its time, once the turn is durable."""
-
-    def go_on(self, turn: Turn, live: Live) -> None:
-        """Take up the open work of a run that was read from the store."""
-
-    def let_go(self, live: Live) -> None:
-        """Forget the open work of a run that is dropped from memory."""
-
-    def hold(self, held: bool) -> None:
-        """Send nothing more, or go on sending."""
 
 
 class Loop:
@@ -229,8 +212,7 @@ class Loop:
         for live in turn.touched.values():
             live.undurable -= 1
             self._notify(live.run.key)
-        if ALL in self.watchers:
-            self._notify(ALL)
+        self.tell_all()
         self._forget_idle()
 
     def _undo(self, turn: Turn, error: EngineError) -> None:
@@ -285,6 +267,11 @@ class Loop:
         self.carrier.let_go(live)
         self._notify(key)
 
+    def tell_all(self) -> None:
+        """Tell who watches all runs that something has become durable."""
+        if ALL in self.watchers:
+            self._notify(ALL)
+
     def changes(self, key: int) -> int:
         """A number that grows whenever something of a run becomes durable while somebody watches it."""
         return self._notified if key == ALL else self._changes.get(key, 0)
@@ -334,7 +321,8 @@ class Loop:
         return not (live.undurable or live.inbox or live.queued) and (is_resting(live.run) or is_asleep(live.run))
 
     async def load(self, head: RunHead) -> Live | None:
-        """The run in memory, read from the store if need be; then its open work is taken up again."""
+        """The run in memory, read from the store if need be; then its open work is taken up again. Raises Conflict
+        where it is held."""
         lock = self._loading.setdefault(head.id, asyncio.Lock())
         async with lock:
             if (known := self.live(head.id)) is not None:
@@ -342,6 +330,7 @@ class Loop:
             newest = await self.store.run(head.id)
             if newest is None:
                 return None
+            require_free(newest)
             live = Live(run=await self.loader.at_head(newest), head=newest)
             await self.loader.recall(live.run, newest)
             self.adopt(live)

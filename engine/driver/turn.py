@@ -20,6 +20,7 @@ from engine.model import (
     RunStatus,
     TaskId,
     TaskStatus,
+    run_key_of,
     seq_of,
 )
 from engine.ports import Batch, CommitRow, EventRow, Expected, InterruptRow, TimerRow
@@ -85,6 +86,8 @@ class Turn:
     def create(self, live: Live) -> None:
         """Note that the run itself is new."""
         self.fresh.add(live.run.key)
+        if live.head.parent is not None:
+            self.batch.needed.append(run_key_of(live.head.parent))
         self.touch(live)
 
     def take(self, live: Live, step: Step) -> Commit:

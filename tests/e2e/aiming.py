@@ -32,26 +32,33 @@ def aimed(draw: DrawFn, operation: APIOperation, ids: Ids) -> Case:
     """A case that fits the description or does not, most times with names of what is there."""
     case = draw(st.one_of([operation.as_strategy(generation_mode=mode) for mode in _modes(operation)]))
     if draw(st.integers(0, 4)):
-        meant = [run for run in ids.runs if len(run.branches) > 1] if "{branch}" in operation.path else ids.runs
-        known = names(ids, draw(st.sampled_from(meant)))
-        if "{version" in operation.path or "/versions/" in operation.path:
-            known = {
-                **known,
-                **dict.fromkeys(("a", "b", "version"), st.integers(1, 2)),
-                "workflow_id": st.just(ids.twice),
-            }
+        known = _known(draw, operation, ids)
         _aim(draw, case.path_parameters, known)
         for name in draw(st.lists(st.sampled_from(CONDITIONS))):
             case.headers.pop(name, None)
         _aim(draw, case.query, known)
         if operation.label in TAKE_DOCUMENTS:
             case.body = draw(documents())
+        elif operation.label == "POST /v1/runs/import":
+            case.body = draw(files(ids.file))
         elif operation.label == "POST /v1/workers" and draw(st.booleans()):
             case.body = {"id": draw(TEXTS), "protocol": "webhook", "url": NOBODY, "tags": ["none"]}
         elif isinstance(case.body, dict):
             case.body = _fewer(draw, case.body)
             _aim(draw, case.body, known)
     return _harmless(case)
+
+
+def _known(draw: DrawFn, operation: APIOperation, ids: Ids) -> Mapping[str, SearchStrategy[Any]]:
+    """What may stand where names are, so that the operation can do what it is for."""
+    meant = [run for run in ids.runs if len(run.branches) > 1] if "{branch}" in operation.path else ids.runs
+    known = names(ids, draw(st.sampled_from(meant)))
+    if operation.path.endswith("/release"):
+        return {**known, "run_id": st.just(ids.imported)}
+    if "{version" in operation.path or "/versions/" in operation.path:
+        versions = dict.fromkeys(("a", "b", "version"), st.integers(1, 2))
+        return {**known, **versions, "workflow_id": st.just(ids.twice)}
+    return known
 
 
 def _modes(operation: APIOperation) -> list[GenerationMode]:
@@ -100,6 +107,15 @@ def _aim(draw: DrawFn, container: Any, known: Mapping[str, SearchStrategy[Any]])
         for name in container:
             if name in known and draw(st.integers(0, 3)):
                 container[name] = draw(known[name])
+
+
+@st.composite
+def files(draw: DrawFn, text: bytes) -> bytes:
+    """The file of a run, or lines of it in another order, or some of them."""
+    lines = text.splitlines(keepends=True)
+    if not draw(st.integers(0, 2)):
+        return text
+    return b"".join(draw(st.permutations(lines) | st.lists(st.sampled_from(lines)) | st.just(lines[:-1])))
 
 
 @st.composite

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from uuid_utils import uuid7
+
 from tests.e2e.processes import LOOK_EVERY_S, Client, Server, client_of, serving, working
 from tests.e2e.shapes import edges, line, task, transform
+from tests.files import renamed
 
 WAIT_S = 30
 NOBODY = "http://127.0.0.1:9/"
@@ -91,6 +94,10 @@ class Ids:
     letters: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     cursors: list[str] = field(default_factory=list)
+    file: bytes = b""
+    """A run that is there, as a file."""
+    imported: str = ""
+    """A run that came in from a file, and is held."""
 
 
 @dataclass
@@ -145,6 +152,9 @@ class Furnished:
         found.letters = [row["id"] for row in (await self.client.ask("GET", "/dead-letters", limit=100))["items"]]
         rows = (await self.client.ask("GET", "/runs", limit=2 * len(DOCUMENTS)))["items"]
         found.runs = [await self._found(row["id"]) for row in rows]
+        names = {run.workflow_id.rpartition("-")[0]: run.run_id for run in found.runs}
+        found.file, found.imported = await self._file(names["idle"]), str(uuid7())
+        await self._take(renamed(await self._file(names["held"]), names["held"], found.imported))
         return found
 
     async def _given_up(self) -> list[str]:
@@ -153,6 +163,14 @@ class Furnished:
             while (await self.client.ask("GET", "/notices", status="pending", limit=1))["items"]:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_EVERY_S)  # it is seen from outside only
         return [row["id"] for row in (await self.client.ask("GET", "/notices", status="failed", limit=10))["items"]]
+
+    async def _file(self, run_id: str) -> bytes:
+        async with self.client.session.get(f"{self.server.url}/v1/runs/{run_id}/export") as response:
+            return await response.read()
+
+    async def _take(self, text: bytes) -> None:
+        async with self.client.session.post(f"{self.server.url}/v1/runs/import", data=text) as response:
+            assert response.status == 201, await response.text()
 
     async def _found(self, run_id: str) -> Found:
         run = await self.client.run(run_id)

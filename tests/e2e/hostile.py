@@ -44,6 +44,7 @@ KINDS = (
     "*/*",
 )
 
+FILE = "application/x-ndjson"
 TYPED: Mapping[str, Any] = {
     "null": None, "boolean": True, "integer": 7, "number": 1.5, "string": "x", "array": [], "object": {},
 }  # fmt: skip
@@ -72,11 +73,17 @@ class Operation:
         return {one["name"]: one["schema"] for one in self.about.get("parameters", ()) if one["in"] == "query"}
 
     @property
+    def takes_file(self) -> bool:
+        """Whether its body is the file of a run."""
+        return FILE in self.about.get("requestBody", {}).get("content", {})
+
+    @property
     def body(self) -> Mapping[str, Any] | None:
         """The schema of the body; None where there is none."""
-        if "requestBody" not in self.about:
+        content = self.about.get("requestBody", {}).get("content", {})
+        if "application/json" not in content:
             return None
-        schema = self.about["requestBody"]["content"]["application/json"]["schema"]
+        schema = content["application/json"]["schema"]
         schema = next((one for one in schema.get("anyOf", ()) if "$ref" in one), schema)
         return SHAPES[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
 
@@ -126,6 +133,7 @@ def places(ids: Ids) -> Mapping[str, Mapping[str, str]]:
         "POST /v1/runs/{run_id}/fork": of_done,
         "POST /v1/runs/{run_id}/replay": of_done,
         "POST /v1/runs/{run_id}/branches/{branch}/checkout": of_done,
+        "POST /v1/runs/{run_id}/release": {**common, "run_id": ids.imported},
         "POST /v1/runs/{run_id}/retry": {**common, "run_id": runs["fails"].run_id},
         **{f"POST /v1/tasks/{{task_id}}/{what}": {**common, "task_id": held.tasks[0]} for what in REPORTS},
     }

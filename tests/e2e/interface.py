@@ -54,6 +54,12 @@ def described() -> dict[str, Any]:
     return document
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(context: schemathesis.SerializationContext, value: Any) -> bytes:
+    """A file of lines as it is sent; what is none is sent as text."""
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
 SCHEMA = schemathesis.openapi.from_dict(described())
 
 

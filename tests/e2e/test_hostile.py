@@ -44,11 +44,13 @@ class Place:
         async with self.found.client.session.request(operation.method, url, **given) as response:
             kind = response.headers.get("content-type", "")
             read = b"" if "event-stream" in kind else await response.read()
-            return response.status, kind, orjson.loads(read) if read and "json" in kind else None
+            is_json = kind.partition(";")[0] in (PROBLEM, "application/json")
+            return response.status, kind, orjson.loads(read) if read and is_json else None
 
     async def ask_well(self, operation: Operation, **given: Any) -> tuple[int, str, Any]:
         """The same with a body that the operation takes."""
         body = {"json": self.body(operation)} if operation.body is not None else {}
+        body = {"data": self.ids.file} if operation.takes_file else body
         return await self.ask(operation, **body, **given)
 
     def path(self, operation: Operation, **other: str) -> str:
