@@ -39,6 +39,7 @@ ALSO = (
     "breakpoints",
     "questions",
     "expiry",
+    "moves",
 )
 TRAVELS = ("goto of forks", "replays", "checkouts", "reuse", "versions", "run retries", "raised limits")
 FLOOR = 0.10

@@ -25,6 +25,7 @@ from tests.fakes import ready
 from tests.simulation import journeys
 from tests.simulation.documents import generate
 from tests.simulation.ends import End, check_message_names, facts, nameless, same, timeless
+from tests.simulation.moves import check_move
 from tests.simulation.schedule import CALM, IN_ORDER, RESTING, ROUGH, Faults, Schedule, Visitor
 from tests.simulation.travels import Traveller, check_all_lines
 from tests.simulation.variants import other_version
@@ -32,6 +33,8 @@ from tests.simulation.workers import Script
 from tests.simulation.world import Violation, World
 
 NONE: Mapping[str, Any] = MappingProxyType({})
+MOVED = 0.15
+"""How many of the runs are moved to another store where they have come to rest."""
 STEADY = Faults()
 CRASHING = Faults(crash=0.5, spare_failing=True)
 EDITED = Faults(edit=0.7)
@@ -201,6 +204,9 @@ class Trial:
             raise Violation(f"the state shown is {shown}, folded anew it is {report.state}")
         self.features |= {"snapshots"} if any(row.snapshot is not None for row in rows) else set()
         self._features(commits := world.commits())
+        if Random(f"move {self.case.seed} {self.runs}").random() < MOVED:
+            check_move(world)
+            self.features.add("moves")
         if not any(commit.versions for commit in commits):  # a send that begins anew has its items asked again
             check_message_names(commits)
         own = [commit for commit in commits if run_key_of(commit.ref) == world.head.key]
