@@ -95,6 +95,14 @@ def _end_turns(run: Run, task: Task, last: Answer, earlier: list[Any], worker: s
     return _apply(run, task, replace(last, raw=recorded(last.raw, earlier)), worker, now)
 
 
+def take_kept(run: Run, task: Task, input_hash: str | None, answer: Any, worker: str | None, now: int) -> Step | None:
+    """Apply an answer that is kept from another run; None where it does not count, since the node wants another output.
+    Raises NodeFailure where the state does not take it."""
+    assert input_hash is not None
+    found = take_over(run, task, input_hash, Recorded(input_hash, answer, worker), now)
+    return found and replace(found, commit=replace(found.commit, reused=False, cached=True))
+
+
 def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: int) -> Step | None:
     """Apply an answer that was given on another line to the same input; None where it does not count any more, since
     the node wants another output by now. Raises NodeFailure where the state does not take it."""

@@ -13,6 +13,7 @@ from engine.retry import RetryPolicy
 from engine.schema import Schema
 
 if TYPE_CHECKING:
+    from engine.cache import CacheRule
     from engine.topology import Topology
 
 ERROR_HANDLE = "error"
@@ -52,6 +53,7 @@ class Node:
     quorum: int | None = None
     """How many edges a join of that name needs something from."""
     defer: bool = False
+    cache: CacheRule | None = None
     goto: tuple[str, ...] | None = None
     """The nodes that answers may name, None where they may name any."""
 

@@ -41,6 +41,8 @@ class Work:
     """What somebody answered to the question that the worker had asked."""
     resumes: int = 0
     """How often the task was resumed."""
+    input_hash: str = ""
+    """The hash of what the worker is asked first."""
     turn: int = 1
     """Which turn of an agent it is."""
     prefers: str | None = None

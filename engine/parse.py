@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from engine._state_check import check_of
+from engine.cache import CacheRule
 from engine.checks.reading import DEFAULT_TYPE, ends_of, fields_of, input_keys, names_of
+from engine.codec import digest
 from engine.errors import Invalid
 from engine.graph import DEFAULT_TIMEOUT_MS, Edge, Graph, Node, StateKey
 from engine.missing import MISSING
@@ -15,6 +17,7 @@ from engine.output import parse_output_spec
 from engine.plugins import node_types, reducer
 from engine.retry import RetryPolicy
 from engine.schema import compile_schema
+from engine.template import compile_template
 from engine.validate import DEFAULT_LIMITS, Limits, validate
 
 MAKE: Mapping[str, Callable[[Any], Any]] = {
@@ -91,6 +94,7 @@ def _node(name: str, place: int, kind: str, fields: Mapping[str, Any]) -> Node:
         parameters=fields.get("parameters", {}),
         defer=fields.get("defer", False),
         **_join(fields.get("join", "all")),
+        cache=_cache(fields),
         goto=None if (targets := fields.get("goto")) is None else tuple(names_of(targets)),
     )
 
@@ -109,6 +113,14 @@ def _with_child(
     number = int(pinned) if pinned.isdigit() else version
     child = parse(document, origin or f"{workflow_id}/{node.name}", number, named)
     return replace(node, spec=replace(node.spec, child=child))
+
+
+def _cache(fields: Mapping[str, Any]) -> CacheRule | None:
+    """How a node's answers are kept; they are those of the node as it is written."""
+    if (rule := fields.get("cache")) is None:
+        return None
+    key = compile_template(rule["key"]) if "key" in rule else None
+    return CacheRule(ttl_ms=int(rule["ttl_ms"]), key=key, node=digest(fields))
 
 
 def _join(join: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from engine import subgraphs
 from engine.address import interrupt_id_of
 from engine.answers import Retry, take_over
 from engine.breakpoints import stop
+from engine.cache import check_key
 from engine.commits import Result, Step, finish, next_ref, status_after
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail, fail_run
@@ -81,6 +82,7 @@ def enter(run: Run, task: Task, now: int) -> Step | Dispatch | Timed:
             case Chosen():
                 return finish(run, task, Result(handles=outcome.handles, chosen=outcome.handles), now)
             case Ask():
+                check_key(run, task)
                 return _known_answer(run, task, outcome, now) or Dispatch(task, outcome)
             case _:
                 return _begin(run, task, outcome, now)

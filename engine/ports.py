@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from engine.cache import Cache, Kept
 from engine.claims import Claim, ClaimRow, Claims
 from engine.dead_letters import DeadLetter, DeadLetters
 from engine.holds import Hold
@@ -210,6 +211,7 @@ class Batch:
     interrupts_ended: list[tuple[str, str, int | None]] = field(default_factory=list)
     """(interrupt id, status, time); without a time, one that is open again"""
     claims: list[ClaimRow] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     redriven: list[tuple[str, int]] = field(default_factory=list)
     """(id of a dead letter, time)"""
@@ -228,7 +230,7 @@ class Batch:
         """Whether there is nothing to write."""
         rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
         more = (self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven)
-        return not any((*rows, *more, self.notices, self.notices_withdrawn, self.holds, self.workflows))
+        return not any((*rows, *more, self.kept, self.notices, self.notices_withdrawn, self.holds, self.workflows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +254,7 @@ class RunFilter:
     q: str | None = None
 
 
-class Store(Claims, DeadLetters, Notices, Protocol):
+class Store(Cache, Claims, DeadLetters, Notices, Protocol):
     """Where everything durable lives. Writes are all or nothing; a read never sees part of a batch."""
 
     async def open(self) -> None:

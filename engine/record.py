@@ -103,7 +103,7 @@ def _outcome(commit: Commit) -> Iterator[tuple[str, Any]]:
         yield "resolved", commit.resolved
     if commit.interrupt is not None:
         yield "interrupt", _interrupt(commit.interrupt)
-    if commit.reused or commit.kind in TURNING:
+    if commit.reused or commit.cached or commit.kind in TURNING:
         yield from _turn(commit)
 
 
@@ -114,6 +114,8 @@ def _turn(commit: Commit) -> Iterator[tuple[str, Any]]:
     """What only forks, replays, checkouts and retries have, and the tasks that they spare."""
     if commit.reused:
         yield "reused", 1
+    if commit.cached:
+        yield "cached", 1
     if commit.reuse is not None:
         yield "reuse", [commit.reuse.until, commit.reuse.interrupts]
     if commit.limits:
@@ -332,6 +334,7 @@ _READ: Mapping[str, Callable[[Any, int], Any]] = {
     "resolved": lambda ids, key: tuple(ids),
     "task_status": lambda status, key: TaskStatus(status),
     "reused": lambda reused, key: True,
+    "cached": lambda cached, key: True,
     "reuse": lambda reuse, key: Reuse(until=Ref(reuse[0]), interrupts=reuse[1]),
     "versions": lambda versions, key: (versions[0], versions[1]),
     "dropped": lambda addresses, key: tuple(addresses),

@@ -206,7 +206,7 @@ def _done_task_json(commit: Commit) -> dict[str, Any]:
         "chosen": commit.chosen,
         "error": None if commit.error is None else commit.error.as_json(),
         "usage": commit.spent.plus(commit.usage).as_json(),
-        "cached": False,
+        "cached": commit.cached,
         "reused": commit.reused,
         "dispatch_id": None,
         "pending_ack": False,

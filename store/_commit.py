@@ -10,6 +10,7 @@ from engine.model import RunHead
 from engine.ports import Batch
 from store import _claims as claims
 from store import _dead_letters as dead_letters
+from store import _kept as kept
 from store import _notices as notices
 from store import _porting as porting
 from store import _rows as rows
@@ -42,6 +43,7 @@ def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int])
         _timers_and_interrupts(connection, batch)
         claims.add(connection, batch.claims)
         dead_letters.write(connection, batch)
+        kept.write(connection, batch.kept, max((row.at for row in batch.commits), default=0))
         notices.write(connection, batch)
         if batch.holds:
             porting.hold(connection, batch.holds)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from engine.cache import Kept
 from engine.claims import KEPT_MS, Claim, ClaimRow
 from engine.codec import write
 from engine.matching import workflow_matches
@@ -38,6 +39,7 @@ class MemoryCatalogue:
         self._workers: dict[str, WorkerRow] = {}
         self._server_secret = b""
         self._claims: dict[tuple[str, str], ClaimRow] = {}
+        self._kept: dict[str, Kept] = {}
 
     # ---- workflows
 
@@ -103,6 +105,10 @@ class MemoryCatalogue:
     async def keep_answer(self, row: ClaimRow) -> None:
         if (row.scope, row.key) in self._claims:
             self._claims[row.scope, row.key] = row
+
+    async def kept_answer(self, key: str, now: int) -> Kept | None:
+        found = self._kept.get(key)
+        return found if found is not None and found.expires_at > now else None
 
     # ---- workers
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0009"
+REVISION = "0010"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -270,6 +270,17 @@ claims = Table(
     PrimaryKeyConstraint("scope", "key"),
 )
 Index("claims_by_time", claims.c.at)
+
+# Answers that count for other tasks too, by what was asked.
+kept_answers = Table(
+    "kept_answers",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("answer", Text, nullable=False),
+    Column("worker", Text),
+    Column("expires_at", _Int, nullable=False),
+)
+Index("kept_answers_by_time", kept_answers.c.expires_at)
 
 # What is written to see whether there is room again on a disk that was full: one row.
 probes = Table("probes", metadata, Column("n", _Int, primary_key=True), Column("room", LargeBinary, nullable=False))

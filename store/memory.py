@@ -104,6 +104,7 @@ class MemoryStore(MemoryCatalogue, MemoryNotices):
         self._timers_and_interrupts(batch)
         self._dead_letters(batch)
         self._add_claims(batch.claims)
+        self._kept.update((one.key, one) for one in batch.kept)
         self._add_notices(batch)
         self._bring(batch.workflows)
         for key, why in batch.holds.items():

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from engine.cache import Kept
 from engine.claims import Claim, ClaimRow
 from engine.dead_letters import DeadLetter
 from engine.model import Ref, RunHead, RunId, TaskId
@@ -31,6 +32,7 @@ from store import _changes as changes
 from store import _claims as claims
 from store import _cursor as cursors
 from store import _dead_letters as letters
+from store import _kept as kept
 from store import _lists as lists
 from store import _log as log
 from store import _notices as told
@@ -298,6 +300,9 @@ class SqliteStore(SqliteFile):
 
     async def keep_answer(self, row: ClaimRow) -> None:
         await self._write().change(claims.keep_answer(row))
+
+    async def kept_answer(self, key: str, now: int) -> Kept | None:
+        return self._one(kept.kept, kept.ONE, of_key=key, now=now)
 
     # ---- workers
 

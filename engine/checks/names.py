@@ -66,7 +66,7 @@ class Names:
         """Every text of every node, and those of the run's output."""
         for node in self.draft.nodes.values():
             scope = self._scope(EVERYWHERE | {META} | self._extra(node))
-            for text in node.ask("texts"):
+            for text in (*node.ask("texts"), *_shared_texts(node)):
                 place = Place(path=node.at(text.path), node=node.name if self._is_own(node, text) else None)
                 if node.whole or place.path != node.path:
                     self._check_text(text, place, scope)
@@ -174,6 +174,12 @@ class Names:
 
     def _error(self, code: str, place: Place, message: str, hint: str | None = None) -> None:
         self.findings.error(code, place.path, message, node=place.node, hint=hint)
+
+
+def _shared_texts(node: DraftNode) -> Iterator[Text]:
+    """The texts in fields that nodes of every type have."""
+    if isinstance(key := node.fields.get("cache", {}).get("key"), str):
+        yield Text("template", "/cache/key", key)
 
 
 def check_names(draft: Draft, findings: Findings) -> None:

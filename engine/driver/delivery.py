@@ -8,9 +8,11 @@ from typing import Any
 
 from engine import answers, injection
 from engine.answer import rate_limit_of
+from engine.cache import key_of
 from engine.commits import Step
 from engine.driver import unserved
 from engine.driver.announcer import Announcer
+from engine.driver.cache import Lookup
 from engine.driver.loop import Loop
 from engine.driver.reports import note
 from engine.driver.timers import Timers
@@ -42,6 +44,7 @@ class Delivery:
         self.timers = Timers(loop.clock, self._timer_due)
         self._holds: set[str] = set()
         self.waits = Waits(self)
+        self.lookup = Lookup(loop, self.take)
         self.announcer = Announcer()
         loop.carrier = self
         outbox.listen(self)
@@ -83,7 +86,11 @@ class Delivery:
         if isinstance(found, answers.Retry):
             return self._retry(turn, live, found)
         work = self._work(live, found)
-        turn.effects.append(lambda: self._submit(live, work))
+        key = None if work.turn > 1 or work.resumes else key_of(live.run, found.task, work.input_hash)
+        if key is None:
+            turn.effects.append(lambda: self._submit(live, work))
+        else:
+            turn.effects.append(lambda: self.lookup.begin(live, work, key, lambda: self._submit(live, work)))
 
     def go_on(self, turn: Turn, live: Live) -> None:
         """Take up again what a worker had accepted and what waits for a timer; what else was sent is sent again."""
@@ -177,6 +184,7 @@ class Delivery:
             deadline=deadline,
             resume=progress.resume,
             resumes=progress.resumes,
+            input_hash=progress.input_hash,
             turn=1 + len(progress.turns),
             served_by=progress.worker if progress.turns else None,
         )

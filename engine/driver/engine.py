@@ -81,6 +81,7 @@ class Engine:
     async def close(self) -> None:
         """Stop; what is planned already is committed. Close the outbox first, so that nothing new comes in."""
         self.delivery.timers.close()
+        await self.delivery.lookup.close()
         await self.loop.close()
 
     def drain(self, draining: bool = True) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from engine.activation import limit_error
+from engine.cache import kept_by
 from engine.commits import Step
 from engine.dead_letters import letter_of
 from engine.model import (
@@ -96,6 +97,8 @@ class Turn:
         run, commit = live.run, step.commit
         if commit.error is not None and (letter := letter_of(run, commit)) is not None:
             self.batch.dead_letters.append(letter)
+        if (kept := kept_by(run, commit)) is not None:
+            self.batch.kept.append(kept)
         gone = _left_open(run, commit)
         run.take(commit, step.fresh, step.blockers)
         if run.limit is None:

@@ -9,6 +9,13 @@ INTERVAL: JsonSchema = {"type": "integer", "minimum": 0, "maximum": MILLISECONDS
 
 NAMES: JsonSchema = {"type": ["string", "array"], "items": {"type": "string"}}
 
+CACHE: JsonSchema = {
+    "type": "object",
+    "properties": {"ttl_ms": MILLISECONDS, "key": STRING},
+    "required": ["ttl_ms"],
+    "additionalProperties": False,
+}
+
 JOIN: JsonSchema = {
     "anyOf": [
         {"enum": ["all", "any", "first", "each"]},
@@ -38,6 +45,7 @@ NODE_FIELDS: dict[str, Field] = {
     "timeout_ms": Field(MILLISECONDS, "most milliseconds that an attempt may take (default 900,000)"),
     "wait_timeout_ms": Field(MILLISECONDS, "most milliseconds to wait for a worker (default: no limit)"),
     "on_error": Field({"enum": ["fail", "skip", "continue"]}, "what a failure does that has no edge (default `fail`)"),
+    "cache": Field(CACHE, "how long, and under which `key` (a template), its answers count for other tasks too"),
     "parameters": Field(ANY, "handed to the worker exactly as written"),
     "metadata": Field(ANY, "kept, and not read"),
     "label": Field({"type": ["string", "null"]}, "name to show in diagrams"),

@@ -68,7 +68,7 @@ BODY = optional(
     chosen=TEXTS, handle=TEXT, answer=ANY, worker=TEXT, started_at=TIME, input_hash=TEXT, created_at=TIME,
     task_status=one_of(TaskStatus), error=OBJECT, usage=OBJECT, spent=OBJECT, attempt=COUNT, resolved=TEXTS,
     interrupt=OBJECT, reused=ANY, reuse=LIST, limits=OBJECT, versions=LIST, dropped=TEXTS, goto=TEXTS, absorbed=LIST,
-    cancelled=LIST, frames=LIST,
+    cancelled=LIST, frames=LIST, cached=ANY,
 )  # fmt: skip
 INTERRUPT = needed(
     id=TEXT, kind=one_of(("node", "worker", "breakpoint")), message=TEXT, schema=ANY, actions=ANY,
@@ -82,6 +82,7 @@ ATTEMPT = needed(attempt=COUNT)
 EVENTS: Mapping[str, Fields] = {
     "dispatch": ATTEMPT | needed(worker=TEXT, deadline=TIME),
     "waiting": needed(reason=TEXT) | optional(until=TIME, due_at=TIME),
+    "turn": needed(turn=COUNT, answer=ANY),
     "retry": ATTEMPT | needed(due_at=TIME) | optional(usage=OBJECT),
     "run": needed(status=one_of(RunStatus)),
     "injection": needed(id=TEXT, node=TEXT, updates=OBJECT, actor=TEXT, branch=PLACE, jumps=COUNT),

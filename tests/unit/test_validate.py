@@ -138,7 +138,7 @@ def test_limits_of_the_config_are_checked():
 # ---- what this version does not support yet
 
 
-@pytest.mark.parametrize("name", ["cache", "max_concurrency", "concurrency_key"])
+@pytest.mark.parametrize("name", ["max_concurrency", "concurrency_key"])
 def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
     problem = only(node(task(**{name: 1})))
 
