@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.__main__ import FLOOR, NEEDED, Tally, play
 
-CHUNK, CHUNKS = 40, 8
+CHUNK, CHUNKS = 10, 32
 TALLIES: dict[int, Tally] = {}
 
 
