@@ -342,7 +342,10 @@ async def shown(server: Server, run_id: str) -> dict[str, Any]:
     for task in found["tasks"]["items"]:
         found[task["id"]] = await server.get(f"/runs/{run_id}/tasks/{task['id']}")
     found["trace"] = await server.get(f"/runs/{run_id}/trace?limit=1000")
-    found["interrupts"] = await server.get(f"/interrupts?run_id={run_id}")
+    found["interrupts"] = (await server.get(f"/interrupts?run_id={run_id}"))["items"]
+    for interrupt in found["interrupts"]:
+        if interrupt["status"] == "open":
+            assert interrupt.pop("age_ms") >= 0  # it grows
     letters = (await server.get("/dead-letters?limit=1000"))["items"]
     found["letters"] = [letter for letter in letters if letter["run_id"] == run_id]
     for key in run["state"]:
