@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 
 import structlog
@@ -11,7 +10,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from api.closing import before
+from api.closing import Closing
 from api.settings import Settings
 from engine.codec import write
 from engine.driver.stream import StreamEvent
@@ -40,7 +39,7 @@ class Stream(EventSourceResponse):
 
 def stream(
     events: Events,
-    closing: asyncio.Event,
+    closing: Closing,
     settings: Settings,
     *,
     status: int = 200,
@@ -79,10 +78,10 @@ def chunks(told: list[StreamEvent]) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-async def _frames(events: Events, closing: asyncio.Event) -> AsyncGenerator[bytes, None]:
+async def _frames(events: Events, closing: Closing) -> AsyncGenerator[bytes, None]:
     yield b"retry: %d\n\n" % RETRY_MS
     try:
-        while not closing.is_set() and (told := await before(closing, _next(events))) is not _END:
+        while not closing.is_set() and (told := await closing.cut(anext(events, _END))) is not _END:
             for chunk in chunks(told or []):
                 yield chunk
         if closing.is_set():
@@ -97,7 +96,3 @@ async def _frames(events: Events, closing: asyncio.Event) -> AsyncGenerator[byte
 
 
 _END: list[StreamEvent] = []
-
-
-async def _next(events: Events) -> list[StreamEvent]:
-    return await anext(events, _END)

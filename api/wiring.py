@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import secrets
 import time
@@ -15,6 +14,7 @@ from uuid_utils import uuid7
 
 from api.answers import Answers, task_token
 from api.backups import Backups
+from api.closing import Closing
 from api.keys import Keys
 from api.notices import Notices
 from api.runs import Runs
@@ -80,7 +80,7 @@ class Wired:
     backups: Backups
     notifier: Notifier
     notices: Notices
-    closing: asyncio.Event
+    closing: Closing
     started_at: int
 
 
@@ -126,7 +126,7 @@ async def looking(settings: Settings, outbox: Outbox) -> AsyncIterator[Wired]:
 
 
 def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key: bytes, http: Http) -> Wired:
-    closing, limits = asyncio.Event(), Limits(max_nodes=settings.max_nodes)
+    closing, limits = Closing(), Limits(max_nodes=settings.max_nodes)
     workflows = Workflows(store, limits, clock)
     engine = _engine(store, outbox, workflows, key)
     notifier = _notifier(settings, store, http)

@@ -47,6 +47,18 @@ def waiting() -> Document:
     }
 
 
+def listened(length: int) -> Document:
+    """A chain of tasks that begins when somebody says so."""
+    made = asking(length)
+    edges = [["__start__", "go"], ["go", "n0"], *made["edges"][1:]]
+    return {
+        **made,
+        "id": "listened",
+        "nodes": {"go": {"type": "interrupt", "message": "go?"}, **made["nodes"]},
+        "edges": edges,
+    }
+
+
 def fan_out() -> Document:
     """A send whose items a worker does, one task each."""
     return {

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from bench.documents import asking, waiting
+from bench.documents import listened, waiting
 from bench.report import Figure, Section
 from bench.rest import AT_ONCE, Place, place
 from tests.e2e.processes import Server
@@ -30,6 +30,7 @@ class Listener(asyncio.Protocol):
         self.request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\n\r\n".encode()
         self.ids: list[bytes] = []
         self.lags_ms: list[float] = []
+        self.listening: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._rest = b""
 
@@ -50,6 +51,8 @@ class Listener(asyncio.Protocol):
                 self._transport.close()
                 return
             self.ids.append(name)
+            if not self.listening.done():
+                self.listening.set_result(None)
             if more.startswith(b"event: updates"):
                 at = orjson.loads(more.partition(b"data: ")[2])["at"]
                 self.lags_ms.append(1000 * (now - datetime.fromisoformat(at).timestamp()))
@@ -65,13 +68,14 @@ async def load(quick: bool) -> list[Section]:
 
 
 async def _listeners(count: int) -> Section:
-    """One run whose worker takes its time, with so many listeners from its beginning on."""
-    async with place(asking(STEPS)) as found:
+    """One run whose worker takes its time, with so many listeners before it begins."""
+    async with place(listened(STEPS)) as found:
         await found.client.ask("PATCH", "/workers/bench", {"url": f"{found.worker}/slow"})
-        run = await found.client.start(f"asking-{STEPS}")
-        path, cpu = f"/v1/runs/{run['id']}/stream", found.server.cpu_s()
-        begun = time.perf_counter()
+        run = await found.client.start("listened", wait=PATIENCE_S)
+        path = f"/v1/runs/{run['id']}/stream"
         listeners = await _listen(found.server, path, count)
+        begun, cpu = time.perf_counter(), found.server.cpu_s()
+        await found.client.ask("POST", f"/runs/{run['id']}/resume", {"resume": True})
         async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(*(listener.over for listener in listeners))
         took, cpu = time.perf_counter() - begun, found.server.cpu_s() - cpu
@@ -96,7 +100,10 @@ async def _listeners(count: int) -> Section:
 async def _listen(server: Server, path: str, count: int) -> list[Listener]:
     loop, host = asyncio.get_running_loop(), urlsplit(server.url).netloc
     made = [loop.create_connection(lambda: Listener(path, host), "127.0.0.1", server.port) for _ in range(count)]
-    return [listener for _, listener in await asyncio.gather(*made)]
+    listeners = [listener for _, listener in await asyncio.gather(*made)]
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(listener.listening for listener in listeners))
+    return listeners
 
 
 async def _waiting(few: int, many: int) -> Section:

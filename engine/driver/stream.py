@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -36,10 +37,8 @@ class Streams:
     ) -> Told:
         """The events of a run in these modes: from the beginning, after an event id, or from now on."""
         head = await self.check(run_id, after)
-        at = Position.parse(after) if after is not None else Position()
-        if from_now and after is None:
-            at = Position(seq_of(head.head), await self.store.last_event(head.key))
-        states, said = States(self.reader, head), at
+        at = said = await self._begin(head, after, from_now)
+        states = States(self.reader, head)
         while True:
             changes = self.loop.changes(head.key)
             page = await self.logs.page(head, at)
@@ -47,9 +46,10 @@ class Streams:
                 return
             if page.entries:
                 told = await self._told(page, modes, states)
-                ends = next((place for place, event in enumerate(told, 1) if _is_last(event, until)), None)
-                yield told[:ends]
-                said = Position.parse(told[-1].id) if told else said
+                ends = _end_in(told, until)
+                if told:
+                    yield told[:ends]
+                    said = Position.parse(told[-1].id)
                 if ends is not None:
                     return
                 at = page.end
@@ -59,6 +59,11 @@ class Streams:
                 return
             else:
                 await self.loop.next_change(head.key, changes, IDLE_S)
+
+    async def _begin(self, head: RunHead, after: str | None, from_now: bool) -> Position:
+        if after is not None:
+            return Position.parse(after)
+        return Position(seq_of(head.head), await self.store.last_event(head.key)) if from_now else Position()
 
     async def _told(self, page: Page, modes: frozenset[str], states: States) -> list[StreamEvent]:
         """What of a page is told in these modes. States of a long page, which one reader reads, are not kept."""
@@ -74,11 +79,17 @@ class Streams:
                     data = {**event.data, "state": await states.after(entry.commit)}
                     event = replace(event, data=data, frame=None)
                 found.append(event)
+        if not found:
+            await asyncio.sleep(0)  # a long log that says nothing in these modes holds nobody up
         return found
 
 
-def _is_last(event: StreamEvent, until: str | None) -> bool:
-    return until is not None and event.event == "run" and event.data["status"] == until
+def _end_in(told: list[StreamEvent], until: str | None) -> int | None:
+    """How many of these events there are up to the one that a stream ends with; None where it goes on."""
+    if until is None:
+        return None
+    ends = (place for place, event in enumerate(told, 1) if event.event == "run" and event.data["status"] == until)
+    return next(ends, None)
 
 
 def _end(head: RunHead, at: Position, status: str) -> StreamEvent:

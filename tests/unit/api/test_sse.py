@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from api.closing import before
+import pytest
+
+from api.closing import Closing, before
 from api.sse import BROKEN, CHUNK, FAREWELL, _frames, chunks, frame
 from engine.driver.stream import StreamEvent
 from engine.errors import StoreUnavailable
@@ -48,11 +50,11 @@ def test_events_are_sent_together_and_long_ones_when_it_is_their_turn() -> None:
 
 
 async def test_a_stream_that_ends_says_no_farewell() -> None:
-    assert [part async for part in _frames(told(ONE), asyncio.Event())] == [b"retry: 1000\n\n", frame(ONE)]
+    assert [part async for part in _frames(told(ONE), Closing())] == [b"retry: 1000\n\n", frame(ONE)]
 
 
 async def test_a_stream_ends_with_the_server() -> None:
-    closing, ended = asyncio.Event(), asyncio.Event()
+    closing, ended = Closing(), asyncio.Event()
     parts = _frames(forever(ONE, ended), closing)
     found = [await anext(parts), await anext(parts)]
     asyncio.get_running_loop().call_soon(closing.set)
@@ -62,7 +64,7 @@ async def test_a_stream_ends_with_the_server() -> None:
 
 async def test_a_stream_that_is_closed_closes_what_it_reads() -> None:
     ended = asyncio.Event()
-    parts = _frames(forever(ONE, ended), asyncio.Event())
+    parts = _frames(forever(ONE, ended), Closing())
     await anext(parts)
     await anext(parts)
     await parts.aclose()
@@ -70,7 +72,7 @@ async def test_a_stream_that_is_closed_closes_what_it_reads() -> None:
 
 
 async def test_a_store_that_fails_ends_the_stream_with_a_word() -> None:
-    parts = _frames(told(ONE, error=StoreUnavailable("full")), asyncio.Event())
+    parts = _frames(told(ONE, error=StoreUnavailable("full")), Closing())
     assert [part async for part in parts][1:] == [frame(ONE), BROKEN]
 
 
@@ -83,3 +85,32 @@ async def test_work_is_done_before_the_end_or_ended_with_it() -> None:
     assert await before(closing, quick()) == 7
     asyncio.get_running_loop().call_soon(closing.set)
     assert await before(closing, asyncio.Event().wait()) is None
+
+
+async def test_who_waits_is_cut_short_by_the_end_and_goes_on() -> None:
+    closing, ended = Closing(), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def answer() -> int:
+        return 7
+
+    assert await closing.cut(answer()) == 7
+    asyncio.get_running_loop().call_soon(closing.set)
+    assert await closing.cut(work()) is None
+    assert ended.is_set()
+    await asyncio.sleep(0)  # nothing is left of the interruption
+
+
+async def test_who_is_cancelled_while_the_server_closes_stays_cancelled() -> None:
+    closing = Closing()
+    task = asyncio.ensure_future(closing.cut(asyncio.Event().wait()))
+    await asyncio.sleep(0)
+    closing.set()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
