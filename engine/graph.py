@@ -110,9 +110,10 @@ class Graph:
 
     @cached_property
     def _leads_only_to(self) -> Mapping[str, frozenset[str]]:
-        """By `first`: the nodes from which every forward path to the end leads through it."""
+        """By `first`: the nodes from which forward paths lead to the end, all of them through it."""
         names = [name for name, node in self.nodes.items() if node.join == "first"]
-        return {name: frozenset(self.nodes) - self.topology.to_the_end(without=name) for name in names}
+        led = frozenset(self.topology.to_the_end())
+        return {name: led - self.topology.to_the_end(without=name) - {name} for name in names}
 
     @cached_property
     def deferred(self) -> frozenset[str]:

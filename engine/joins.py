@@ -96,7 +96,9 @@ class _Case:
             self.apart = [one for one in self.apart if one not in doomed]
             self.new = {one: some for one, some in self.new.items() if one not in doomed}
         fired = {wave for wave, _ in self.fired}
-        self.absorbed = [wave for wave in self.absorbed if wave in fired]
+        if len(kept := [wave for wave in self.absorbed if wave in fired]) < len(self.absorbed):
+            self.absorbed = kept
+            self.reach = Reach(self.graph.topology, self.closed)
 
     def settled(self) -> Settled:
         """What fires because nothing can reach it any more, and what waits."""

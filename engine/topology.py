@@ -150,7 +150,7 @@ class Topology:
                     after[node], changed = found, True
         return after
 
-    def to_the_end(self, without: str) -> set[str]:
+    def to_the_end(self, without: str | None = None) -> set[str]:
         """The nodes from which a path of forward edges leads to the end, but for those through one of them."""
         found = {self.number[END]}
         for node in reversed(self.walk.order):

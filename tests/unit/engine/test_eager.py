@@ -175,3 +175,32 @@ def test_a_limit_of_the_run_chooses_nothing():
     assert world.run.error.code == "run.step_limit"
     assert world.run.frontier.absorbed == set()
     assert [*world.run.frontier.waves] == [Wave("j")]
+
+
+def test_first_lets_be_what_leads_to_no_end():
+    """A node whose way out is a back edge alone goes on in its loop."""
+    edges = [
+        ("__start__", "a"), ("a", "e"), ("e:again", "x"), ("e:done", "__end__"), ("x", "e"), ("x:error", "f"),
+        ("__start__", "x"), ("__start__", "f"),
+    ]  # fmt: skip
+    nodes = {"a": task(), "e": route("done", ("false", "again")), "x": task(join="any"), "f": task(join="first")}
+    world = World(graph_of(document(nodes, edges)))
+
+    world.start()
+
+    assert asked(world) == ["a", "f", "x"]
+
+
+def test_what_is_ended_in_the_moment_it_comes_absorbs_nothing():
+    edges = [
+        ("__start__", "b"), ("__start__", "j"), ("b", "j"), ("__start__", "c"), ("c", "b"), ("j", "z"),
+        ("c", "z"), ("z", "__end__"),
+    ]  # fmt: skip
+    nodes = {"b": task(join="any"), "c": task(), "j": task(join="first"), "z": task()}
+    world = World(graph_of(document(nodes, edges)))
+
+    world.start()
+
+    assert asked(world) == ["c", "j"]
+    assert world.run.frontier.absorbed == {Wave("j")}
+    assert world.run.frontier.blockers == {Wave("j"): 1}
