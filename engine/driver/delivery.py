@@ -60,7 +60,7 @@ class Delivery:
         self.announcer.follow(turn, live, status, commit)
         stays = (commit.kind is Kind.FAILURE and commit.handle != BROKEN) or commit.worker_asks
         over = (commit.task.id,) if stays and commit.task is not None else commit.closed
-        if over:
+        if over and commit.kind is not Kind.FORK:  # what a fork closes is its parent's, which goes on with it
             turn.effects.append(lambda: self.end(over, commit.task))
         self.waits.follow(turn, live, commit)
         if live.run.failing and not was_failing:
