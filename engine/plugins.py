@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from engine.missing import MISSING
 from reducers._effect import Effect, Path
 
 REDUCERS = ("reducers", "clew.reducers")
 NODES = ("engine.nodes", "clew.nodes")
+
+
+class Fold(Protocol):
+    """A value of its own that takes one update after the other; `value` is as it is now, and changes with the next."""
+
+    @property
+    def value(self) -> Any: ...
+
+    def add(self, update: Any) -> None:
+        """Raises UpdateError, and changes nothing, for what the reducer refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +35,8 @@ class Reducer:
     `reduce(current, update)` gets None for an absent value, changes neither of them, and raises an UpdateError for what
     does not fit. `empty` is MISSING where a key is absent until written, `types` are the JSON Schema types that fit
     (None: any), `collects` says that it adds items to a list, `replaces` that nothing is left of the value before, and
-    `normalise(update, origin)` is applied once, when the update is committed. `fold(current, updates)` is `reduce` for
-    one update after the other, where that can be done faster. `effect(current, update, path)` says
+    `normalise(update, origin)` is applied once, when the update is committed. `fold(current)` is a Fold, where many
+    updates are taken faster than one by one. `effect(current, update, path)` says
     what an update does to a place inside the value, `stable(value, path)` names a place by what does not move, and
     `located(value, path)` says where a place with such a name is.
     """
@@ -37,7 +47,7 @@ class Reducer:
     types: frozenset[str] | None = None
     collects: bool = False
     replaces: bool = False
-    fold: Callable[[Any, Iterable[Any]], Any] | None = None
+    fold: Callable[[Any], Fold] | None = None
     normalise: Callable[[Any, str], Any] | None = None
     effect: Callable[[Any, Any, Path], Effect] | None = None
     stable: Callable[[Any, Path], Path] | None = None
@@ -55,7 +65,7 @@ def reducer(name: str) -> Reducer:
         types=getattr(module, "TYPES", None),
         collects=getattr(module, "COLLECTS", False),
         replaces=getattr(module, "REPLACES", False),
-        fold=getattr(module, "fold", None),
+        fold=getattr(module, "Fold", None),
         normalise=getattr(module, "normalise", None),
         effect=getattr(module, "effect", None),
         stable=getattr(module, "stable", None),

@@ -9,6 +9,7 @@ from engine.errors import StateInvalid, UnknownKey
 from engine.graph import Graph, StateKey
 from engine.missing import MISSING
 from engine.model import Updates
+from engine.plugins import Fold
 from reducers._errors import UpdateError
 from reducers._overwrite import is_overwrite
 
@@ -25,29 +26,47 @@ def reduced(key: StateKey, current: Any, update: Any) -> Any:
 def folded(key: StateKey, current: Any, updates: Iterable[Any], *, strict: bool = False) -> Any:
     """The value of `key` after updates in their order, MISSING where it is absent, as before. One that the reducer
     refuses leaves it as it was; with `strict` it raises UpdateError."""
-    pending: list[Any] = []
+    running = Running(key, current)
     for update in updates:
-        if key.reducer.replaces or is_overwrite(update):
-            current, pending = reduced(key, None, update), []
+        try:
+            running.take(update)
+        except UpdateError:
+            if strict:
+                raise
+    return running.value
+
+
+class Running:
+    """The value of a key while updates are taken one after the other, MISSING where it is absent. The next update may
+    change it where `in_place` is set: who keeps it, copies it."""
+
+    __slots__ = ("_fold", "_folds", "_value", "key")
+
+    def __init__(self, key: StateKey, current: Any, *, in_place: bool = True) -> None:
+        self.key, self._value = key, current
+        self._folds = key.reducer.fold if in_place else None
+        self._fold: Fold | None = None
+
+    @property
+    def value(self) -> Any:
+        return self._value if self._fold is None else self._fold.value
+
+    def take(self, update: Any) -> None:
+        """Take an update. Raises UpdateError, and changes nothing, for one that the reducer refuses."""
+        reducer = self.key.reducer
+        if reducer.replaces or is_overwrite(update):
+            self._value, self._fold = reduced(self.key, None, update), None
+            return
+        current = None if self._value is MISSING else self._value
+        if self._folds is None:
+            self._value = reducer.reduce(current, update)
+            return
+        if self._fold is None:
+            made = self._folds(current)
+            made.add(update)
+            self._fold = made
         else:
-            pending.append(update)
-    if len(pending) > 1 and key.reducer.fold is not None:
-        try:
-            return key.reducer.fold(None if current is MISSING else current, pending)
-        except UpdateError:
-            if strict:
-                raise
-    return _one_by_one(key, current, pending, strict)
-
-
-def _one_by_one(key: StateKey, current: Any, updates: Iterable[Any], strict: bool) -> Any:
-    for update in updates:
-        try:
-            current = key.reducer.reduce(None if current is MISSING else current, update)
-        except UpdateError:
-            if strict:
-                raise
-    return current
+            self._fold.add(update)
 
 
 def applied(graph: Graph, state: State, writes: Iterable[tuple[str, Any]]) -> State:

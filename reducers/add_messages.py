@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
 from typing import Any
 
 from reducers._effect import Effect, Path
@@ -25,24 +24,9 @@ id that it has is there, and each place has to be looked at."""
 
 def reduce(current: Any, update: Any) -> Any:
     """A new list of messages. Raises UpdateError for an entry that is no object, and for a removal without id."""
-    return fold(current, (update,))
-
-
-def fold(current: Any, updates: Iterable[Any]) -> Any:
-    """All updates in their order, with one copy of the list. Raises UpdateError as `reduce`."""
-    if current is None:
-        current = EMPTY
-    if not isinstance(current, list):
-        raise misfit("current value", "an array of messages", current)
-    made = _Messages(list(current), _known_places(current))
-    for update in updates:
-        for entry in _entries(update):
-            made.apply(entry)
-        made.settle()
-    if made.removed:
-        return [message for message in made.messages if message is not _GONE]
-    _remember(made.messages, made.places)
-    return made.messages
+    made = Fold(current)
+    made.add(update)
+    return made.value
 
 
 def normalise(update: Any, origin: str) -> Any:
@@ -91,55 +75,78 @@ def _places(messages: list[Any]) -> dict[str, int]:
     return places
 
 
-class _Messages:
-    """A list that is changed entry by entry."""
+class Fold:
+    """A list of its own that is changed entry by entry. Raises UpdateError where the current value is no list."""
 
-    __slots__ = ("gone", "messages", "places", "removed")
+    __slots__ = ("_gone", "_messages", "_places", "_private")
 
-    def __init__(self, messages: list[Any], places: dict[str, int]) -> None:
-        self.messages, self.places, self.removed, self.gone = messages, places, False, list[str]()
+    def __init__(self, current: Any) -> None:
+        if current is None:
+            current = EMPTY
+        if not isinstance(current, list):
+            raise misfit("current value", "an array of messages", current)
+        self._messages, self._places = list(current), _known_places(current)
+        self._private, self._gone = False, list[str]()
 
-    def apply(self, entry: Any) -> None:
-        """Append, replace or remove a message. Raises UpdateError."""
-        if not isinstance(entry, dict):
-            raise misfit("message", "an object", entry)
-        name = entry.get("id")
-        if _is_removal(entry):
-            self._remove(name)
-        elif isinstance(name, str) and (place := self._place(name)) is not None:
-            self.messages[place] = entry
-        else:
-            if isinstance(name, str):
-                self.places[name] = len(self.messages)
-            self.messages.append(entry)
+    @property
+    def value(self) -> list[Any]:
+        """All messages."""
+        if self._private:
+            self._messages = [message for message in self._messages if message is not _GONE]
+            self._places, self._private = _places(self._messages), False
+        _remember(self._messages, self._places)
+        return self._messages
 
-    def _remove(self, name: Any) -> None:
-        if not isinstance(name, str):
-            raise misfit("id of the message to remove", "a string", name)
+    def add(self, update: Any) -> None:
+        """Append, replace or remove messages. Raises UpdateError, and changes nothing, for what is none."""
+        entries = _entries(update)
+        for entry in entries:
+            _check(entry)
+        for entry in entries:
+            name = entry.get("id")
+            if _is_removal(entry):
+                self._remove(name)
+            elif isinstance(name, str) and (place := self._place(name)) is not None:
+                self._messages[place] = entry
+            else:
+                if isinstance(name, str):
+                    self._places[name] = len(self._messages)
+                self._messages.append(entry)
+        if self._gone:
+            self._settle()
+
+    def _remove(self, name: str) -> None:
         if (place := self._place(name)) is not None:
-            self.messages[place] = _GONE
-            if not self.removed:
-                self.places, self.removed = dict(self.places), True  # others share what is known
-            del self.places[name]
-            self.gone.append(name)
+            self._messages[place] = _GONE
+            if not self._private:
+                self._places, self._private = dict(self._places), True  # others share what is known
+            del self._places[name]
+            self._gone.append(name)
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """An update is over: of the messages with an id that it removed one of, the first counts from now on. There
         may be another one after an overwrite."""
-        for name in self.gone:
+        for name in self._gone:
             if (place := self._find(name)) is not None:
-                self.places[name] = place
-        self.gone.clear()
+                self._places[name] = place
+        self._gone.clear()
 
     def _place(self, name: str) -> int | None:
         """Where a message stands. What another list knows of its id has to be looked at."""
-        place = self.places.get(name)
-        if place is None or (place < len(self.messages) and _id_of(self.messages[place]) == name):
+        place = self._places.get(name)
+        if place is None or (place < len(self._messages) and _id_of(self._messages[place]) == name):
             return place
         return self._find(name)
 
     def _find(self, name: str) -> int | None:
-        return next((at for at, message in enumerate(self.messages) if _id_of(message) == name), None)
+        return next((at for at, message in enumerate(self._messages) if _id_of(message) == name), None)
+
+
+def _check(entry: Any) -> None:
+    if not isinstance(entry, dict):
+        raise misfit("message", "an object", entry)
+    if _is_removal(entry) and not isinstance(name := entry.get("id"), str):
+        raise misfit("id of the message to remove", "a string", name)
 
 
 def _id_of(message: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from reducers._effect import Effect, Path
@@ -15,24 +14,26 @@ COLLECTS = True
 
 def reduce(current: Any, update: Any) -> Any:
     """A new list: the current one, then the update. Raises UpdateError where the current value is no list."""
-    if current is None:
-        current = EMPTY
-    if not isinstance(current, list):
-        raise misfit("current value", "an array", current)
-    if isinstance(update, list):
-        return [*current, *update]
-    return [*current, update]
+    made = Fold(current)
+    made.add(update)
+    return made.value
 
 
-def fold(current: Any, updates: Iterable[Any]) -> Any:
-    """All updates in their order, with one copy of the list. Raises UpdateError as `reduce`."""
-    found: list[Any] = []
-    for update in updates:
+class Fold:
+    """A list of its own that grows. Raises UpdateError where the current value is no list."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, current: Any) -> None:
+        if current is not None and not isinstance(current, list):
+            raise misfit("current value", "an array", current)
+        self.value: list[Any] = list(current or ())
+
+    def add(self, update: Any) -> None:
         if isinstance(update, list):
-            found += update
+            self.value += update
         else:
-            found.append(update)
-    return reduce(current, found)
+            self.value.append(update)
 
 
 def effect(current: Any, update: Any, path: Path) -> Effect:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from reducers._effect import Effect, Path
@@ -14,47 +13,39 @@ TYPES: frozenset[str] | None = frozenset({"object"})
 
 def reduce(current: Any, update: Any) -> Any:
     """A new object with the keys of both. Raises UpdateError where one of them is no object."""
-    if current is None:
-        current = EMPTY
-    if not isinstance(current, dict):
-        raise misfit("current value", "an object", current)
-    if not isinstance(update, dict):
-        raise misfit("update", "an object", update)
-    return _merged(current, update)
+    made = Fold(current)
+    made.add(update)
+    return made.value
 
 
-def fold(current: Any, updates: Iterable[Any]) -> Any:
-    """All updates in their order, with one copy of each object that changes. Raises UpdateError as `reduce`."""
-    merged: dict[str, Any] = dict(reduce(current, EMPTY))
-    own = {id(merged): merged}
-    for update in updates:
+class Fold:
+    """An object of its own that others are merged into; `_own` are the objects in it that are no others' either.
+    Raises UpdateError where the current value is no object."""
+
+    __slots__ = ("_own", "value")
+
+    def __init__(self, current: Any) -> None:
+        if current is not None and not isinstance(current, dict):
+            raise misfit("current value", "an object", current)
+        self.value: dict[str, Any] = dict(current or EMPTY)
+        self._own: dict[int, dict[str, Any]] = {}
+
+    def add(self, update: Any) -> None:
+        """Raises UpdateError, and changes nothing, where the update is no object."""
         if not isinstance(update, dict):
             raise misfit("update", "an object", update)
-        _merge_into(merged, update, own)
-    return merged
+        self._merge(self.value, update)
 
-
-def _merge_into(target: dict[str, Any], update: dict[str, Any], own: dict[int, dict[str, Any]]) -> None:
-    """Merge into an object that is ours; `own` are all that are."""
-    for key, value in update.items():
-        before = target.get(key)
-        if isinstance(before, dict) and isinstance(value, dict):
-            if id(before) not in own:
-                before = target[key] = dict(before)
-                own[id(before)] = before
-            _merge_into(before, value, own)
-        else:
-            target[key] = value
-
-
-def _merged(current: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(current)
-    for key, value in update.items():
-        before = merged.get(key)
-        if isinstance(before, dict) and isinstance(value, dict):
-            value = _merged(before, value)
-        merged[key] = value
-    return merged
+    def _merge(self, target: dict[str, Any], update: dict[str, Any]) -> None:
+        for key, value in update.items():
+            before = target.get(key)
+            if isinstance(before, dict) and isinstance(value, dict):
+                if id(before) not in self._own:
+                    before = target[key] = dict(before)
+                    self._own[id(before)] = before
+                self._merge(before, value)
+            else:
+                target[key] = value
 
 
 def effect(current: Any, update: Any, path: Path) -> Effect:

@@ -131,8 +131,10 @@ def test_a_list_is_what_its_own_updates_make_of_it_whatever_was_made_beside_it(s
 @given(st.booleans(), st.lists(ENTRIES, max_size=6))
 def test_a_fold_is_one_update_after_the_other(twice, updates):
     start = [{"id": "a"}, {"id": "b"}, {"id": "a"}] if twice else []
-    expected = start
-    for update in updates:
+    expected, made = start, add_messages.Fold(start)
+    for count, update in enumerate(updates):
         expected = add_messages.reduce(list(expected), update)
+        made.add(update)
+        assert count % 2 or made.value == expected
 
-    assert add_messages.fold(start, updates) == expected
+    assert made.value == expected

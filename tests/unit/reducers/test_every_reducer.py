@@ -97,7 +97,10 @@ def test_a_fold_is_one_update_after_the_other_and_changes_none_of_them(name, kin
         expected = one.reduce(expected, update)
 
     assert one.fold is not None
-    assert one.fold(current, updates) == expected
+    made = one.fold(current)
+    for update in updates:
+        made.add(update)
+    assert made.value == expected
     assert orjson.dumps([current, updates]) == before
 
 
@@ -107,4 +110,17 @@ def test_a_fold_refuses_what_the_reducer_refuses(name):
 
     assert one.fold is not None
     with pytest.raises(UpdateError):
-        one.fold("a value of another type", [SAMPLES[kind][1] for kind in one.types or SAMPLES])
+        one.fold("a value of another type")
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("merge", [1]), ("add_messages", [{"id": "9"}, 5])])
+def test_a_fold_is_not_changed_by_what_it_refuses(name, wrong):
+    one = reducer(name)
+    assert one.fold is not None
+    made = one.fold(None)
+    made.add({"id": "1"})
+
+    with pytest.raises(UpdateError):
+        made.add(wrong)
+
+    assert made.value == one.reduce(None, {"id": "1"})
