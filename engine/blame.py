@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,11 +13,11 @@ from engine.fold import Entry, Order
 from engine.graph import Graph, StateKey
 from engine.history import History
 from engine.missing import MISSING
-from engine.model import CAUSAL, EDITS, Ref
+from engine.model import CAUSAL, EDITS, Commit, Ref
 from engine.paths import Path, lookup
 from engine.ports import CommitRow
-from engine.record import Writing, decode, writing
-from engine.state import initial, reduced
+from engine.record import Writing, decode
+from engine.state import Running, initial
 from reducers._effect import Effect
 from reducers._errors import UpdateError
 from reducers._overwrite import is_overwrite
@@ -42,8 +43,18 @@ def is_write(writing: Writing, name: str) -> bool:
 
 def order_of(graph: Graph, writing: Writing) -> Order:
     """Where a commit stands in canonical order, but for ties; a node that is gone from the graph has no position."""
-    node = graph.nodes.get(writing.node) if writing.node is not None else None
-    return writing.level or 0, -1 if node is None else node.position, -1 if writing.item is None else writing.item
+    return _order(graph, writing.node, writing.level, writing.item)
+
+
+def _order(graph: Graph, name: str | None, level: int | None, item: int | None) -> Order:
+    node = graph.nodes.get(name) if name is not None else None
+    return level or 0, -1 if node is None else node.position, -1 if item is None else item
+
+
+def _order_of_commit(graph: Graph, commit: Commit) -> Order:
+    task = commit.task
+    node, item = (None, None) if task is None else (task.node, task.index)
+    return _order(graph, node, commit.level, item)
 
 
 def tied(graph: Graph, writers: Iterable[Writing]) -> bool:
@@ -70,10 +81,10 @@ def folded_order(graph: Graph, writers: Sequence[Writing], line: Sequence[Commit
 def _entries(graph: Graph, rows: Iterable[CommitRow]) -> dict[Ref, Entry]:
     return {
         commit.ref: Entry(
-            commit.ref, at, order_of(graph, writing(row)), {}, causes=commit.causes,
+            commit.ref, at, _order_of_commit(graph, commit), {}, causes=commit.causes,
             edges=commit.task.ways if commit.task is not None else (),
         )
-        for at, (row, commit) in enumerate((row, decode(row)) for row in rows)
+        for at, commit in enumerate(map(decode, rows))
         if commit.kind in CAUSAL and not commit.frame
     }  # fmt: skip
 
@@ -88,60 +99,65 @@ def _canonical(history: History, section: Sequence[Writing]) -> list[Writing]:
 # ---- what each did
 
 
-def changes(key: StateKey, path: Path, first: Any, writers: Iterable[Writing]) -> Iterator[tuple[Any, Change | None]]:
-    """After each update of a key, in order: its value, and what the update did to the place at `path` inside it."""
-    for writer, before, update, after in values(key, first, writers):
-        yield after, change(key, path, writer, before, update, after)
-
-
-def first_value(graph: Graph, key: StateKey) -> Any:
-    """What a key is before anything is written (None: absent)."""
-    return None if key.ephemeral else initial(graph).get(key.name)
-
-
-def values(key: StateKey, value: Any, writers: Iterable[Writing]) -> Iterator[tuple[Writing, Any, Any, Any]]:
-    """Each update of a key: its commit, the value before it, the update, the value after it. An update that the
-    reducer refuses is left out, as it leaves the key as it was."""
+def changes(
+    key: StateKey, path: Path, first: Any, writers: Iterable[Writing]
+) -> Iterator[tuple[Running, Change | None]]:
+    """After each update of a key, in order: its value, and what the update did to the place at `path` inside it. One
+    that the reducer refuses leaves the key as it was."""
+    running = Running(key, first, in_place=key.reducer.effect is not None)
     for writer in writers:
         for name, update in writer.writes:
             if name == key.name:
-                try:
-                    after = reduced(key, value, update)
-                except UpdateError:
-                    continue
-                yield writer, value, update, after
-                value = after
+                yield running, _change(running, path, writer, update)
 
 
-def change(key: StateKey, path: Path, writer: Writing, before: Any, update: Any, after: Any) -> Change | None:
-    """What an update did to the place at `path` inside the value of its key; None where it has nothing to do with it.
-    The path is as the reducer names places that move: see `fixed`."""
-    effect = _effect(key, path, before, update, after)
-    if effect is Effect.NONE:
+def updates_of(key: StateKey, writers: Iterable[Writing]) -> Iterator[Any]:
+    """The updates of a key, in order."""
+    return (update for writer in writers for name, update in writer.writes if name == key.name)
+
+
+def first_value(graph: Graph, key: StateKey) -> Any:
+    """What a key is before anything is written; MISSING where it is absent."""
+    return MISSING if key.ephemeral else initial(graph).get(key.name, MISSING)
+
+
+def _change(running: Running, path: Path, writer: Writing, update: Any) -> Change | None:
+    """Take an update: what it did to the place at `path` inside the value of its key, None where it has nothing to do
+    with it. The path is as the reducer names places that move: see `fixed`."""
+    key = running.key
+    try:
+        effect = _told(key, running.value, update, path)
+        was = MISSING if effect in (Effect.NONE, Effect.ADDS) else _found(key, running.value, path)
+        running.take(update)
+    except UpdateError:
         return None
     if effect is Effect.ADDS:
         return Change(writer, effect, lookup(update, path))
-    value = _found(key, after, path)
-    if value is MISSING and _found(key, before, path) is MISSING:
+    if effect is Effect.NONE:
         return None
-    return Change(writer, effect, value)
+    value = _found(key, running.value, path)
+    if value is MISSING and was is MISSING:
+        return None
+    if effect is None and value is not MISSING and was is not MISSING and same(was, value):
+        return None
+    return Change(writer, Effect.REPLACES, value if path else copy(value))
 
 
-def _effect(key: StateKey, path: Path, before: Any, update: Any, after: Any) -> Effect:
+def _told(key: StateKey, before: Any, update: Any, path: Path) -> Effect | None:
+    """The effect of an update as far as it can be told beforehand; None: by what is there after it."""
     if is_overwrite(update):
         return Effect.REPLACES
-    if key.reducer.effect is not None:
-        return key.reducer.effect(before, update, path)
-    one, other = _found(key, before, path), _found(key, after, path)
-    if one is MISSING or other is MISSING:
-        return Effect.NONE if one is other else Effect.REPLACES
-    return Effect.NONE if same(one, other) else Effect.REPLACES
+    if key.reducer.effect is None:
+        return None
+    return key.reducer.effect(None if before is MISSING else before, update, path)
 
 
 def fixed(key: StateKey, value: Any, path: Path) -> Path:
     """A path inside a value by names that stay when others are removed; itself where the reducer has none."""
-    return path if key.reducer.stable is None else key.reducer.stable(value, path)
+    return path if key.reducer.stable is None or value is MISSING else key.reducer.stable(value, path)
 
 
 def _found(key: StateKey, value: Any, path: Path) -> Any:
+    if value is MISSING:
+        return MISSING
     return lookup(value, path if key.reducer.located is None else key.reducer.located(value, path))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.codec import same
-from engine.model import Commit, Kind, Ref, Task, TaskId, TaskStatus, Usage, make_ref
+from engine.model import NO_USAGE, Ref, Usage, make_ref
+from engine.outline import Body, Outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,40 +45,15 @@ def _after(line: Line, last: int) -> list[Segment]:
 
 # ---- tasks
 
-ENDS = frozenset({Kind.NODE, Kind.ITEM})
-
-Address = tuple[object, ...]
+Key = tuple[object, ...]
 
 
-def address_key(task: Task) -> Address:
-    """What a task has in common with the same activation on another line."""
-    wave = task.wave
-    return wave.frame, wave.node, wave.rounds, wave.generation, task.index
-
-
-def ended(commits: Iterable[Commit]) -> list[Commit]:
-    """The commits that ended tasks, one for each task, by their levels."""
-    found: dict[TaskId, Commit] = {}
-    for commit in commits:
-        task = commit.task
-        if task is not None and (commit.kind is Kind.FAILURE or (commit.kind in ENDS and task.id in commit.closed)):
-            found[task.id] = commit
-    return sorted(found.values(), key=_level)
-
-
-def _level(commit: Commit) -> int:
-    if commit.level is not None:
-        return commit.level
-    return commit.task.level if commit.task is not None else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """A task on two lines; None where only the other one has it. `inputs` and `outputs` say whether they are the same
     (None: one of them is not known)."""
 
-    one: Commit | None
-    other: Commit | None
+    one: Outline | None
+    other: Outline | None
     inputs: bool | None = None
     outputs: bool | None = None
 
@@ -87,56 +65,62 @@ class Pair:
         return "same" if self.outputs and self.inputs is not False else "changed"
 
     @property
-    def task(self) -> Task:
+    def task(self) -> Outline:
+        """The task as the second line has it, or else the first."""
         found = self.other or self.one
-        assert found is not None and found.task is not None
-        return found.task
+        assert found is not None
+        return found
 
 
-def aligned(one: Sequence[Commit], other: Sequence[Commit]) -> list[Pair]:
+def aligned(one: Sequence[Outline], other: Sequence[Outline]) -> Iterator[Pair]:
     """The ended tasks of two lines by their addresses, in the order of the second; what only the first has comes
     after. Of several at one address the first goes with the first."""
-    waiting = _by_address(one)
-    found: list[Pair] = []
-    for commit in other:
-        assert commit.task is not None
-        partners = waiting.get(address_key(commit.task))
-        found.append(_pair(partners.pop(0), commit) if partners else Pair(None, commit))
-    return [*found, *(Pair(commit, None) for left in waiting.values() for commit in left)]
+    together = 0
+    for mine, theirs in zip(one, other, strict=False):  # lines of one workflow go the same way for a while
+        if not mine.goes_with(theirs):
+            break
+        together += 1
+        yield _pair(mine, theirs)
+    waiting: dict[Key, deque[Outline]] = {}
+    for ended in one[together:]:
+        waiting.setdefault(ended.key, deque()).append(ended)
+    for ended in other[together:]:
+        partners = waiting.get(ended.key) if waiting else None
+        yield _pair(partners.popleft(), ended) if partners else Pair(None, ended)
+    for left in waiting.values():
+        yield from (Pair(ended, None) for ended in left)
 
 
-def _by_address(commits: Sequence[Commit]) -> dict[Address, list[Commit]]:
-    found: dict[Address, list[Commit]] = {}
-    for commit in commits:
-        assert commit.task is not None
-        found.setdefault(address_key(commit.task), []).append(commit)
-    return found
+def _pair(one: Outline, other: Outline) -> Pair:
+    mine, theirs = one.body, other.body
+    first, second = mine.get("input_hash"), theirs.get("input_hash")
+    inputs = None if first is None or second is None else first == second
+    outputs = one.status == other.status and _same_outcome(mine, theirs) and _same_result(mine, theirs)
+    return Pair(one, other, inputs, outputs)
 
 
-def _pair(one: Commit, other: Commit) -> Pair:
-    hashes = one.input_hash, other.input_hash
-    inputs = None if None in hashes else hashes[0] == hashes[1]
-    return Pair(one, other, inputs, _outcome(one) == _outcome(other) and _same_result(one, other))
+def _same_outcome(one: Body, other: Body) -> bool:
+    """Whether they left by the same ways, or with the same error."""
+    if one.get("chosen") != other.get("chosen") or one.get("handle") != other.get("handle"):
+        return False
+    mine, theirs = one.get("error"), other.get("error")
+    return (mine and mine["code"]) == (theirs and theirs["code"])
 
 
-def _outcome(commit: Commit) -> tuple[object, ...]:
-    error = commit.error.code if commit.error is not None else None
-    status = commit.task_status or (TaskStatus.FAILED if commit.kind is Kind.FAILURE else TaskStatus.COMPLETED)
-    return status, commit.chosen, commit.handle, error
-
-
-def _same_result(one: Commit, other: Commit) -> bool:
+def _same_result(one: Body, other: Body) -> bool:
     """Whether the answers are the same, or, of nodes that ask nobody, the writes."""
-    if one.answer is not None or other.answer is not None:
-        return same(one.answer, other.answer)
-    return same([list(write) for write in one.writes], [list(write) for write in other.writes])
+    mine, theirs = one.get("answer"), other.get("answer")
+    if mine is not None or theirs is not None:
+        return same(mine, theirs)
+    return same(one.get("writes"), other.get("writes"))
 
 
-def usage_of(commits: Iterable[Commit]) -> Usage:
+def usage_of(outlines: Iterable[Outline]) -> Usage:
     """What commits used, summed."""
-    total = Usage()
-    for commit in commits:
-        total = total.plus(commit.usage)
+    total = NO_USAGE
+    for one in outlines:
+        if "usage" in one.body:
+            total = total.plus(one.usage)
     return total
 
 

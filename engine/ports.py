@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from engine.brief import Brief
 from engine.cache import Cache, Kept
 from engine.claims import Claim, ClaimRow, Claims
 from engine.dead_letters import DeadLetter, DeadLetters
@@ -315,8 +316,8 @@ class Store(Cache, Claims, DeadLetters, Notices, Protocol):
     async def commits_before(self, run_key: int, before: int, limit: int, node: str | None) -> list[CommitRow]:
         """At most `limit` commits with seq < before, newest first, of one node if given."""
 
-    async def commits_holding(self, run_key: int, first: int, last: int, text: bytes) -> list[CommitRow]:
-        """The commits with first <= seq <= last whose body holds this text, in order."""
+    async def briefs(self, run_key: int, first: int, last: int, text: bytes | None = None) -> list[Brief]:
+        """The commits with first <= seq <= last, in order; with a text, those whose body holds it."""
 
     async def turns(self, run_key: int) -> list[CommitRow]:
         """The commits of the kinds in TURNS (replay, checkout, retry), in order; few, and found without reading the

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from engine.brief import Brief
 from engine.codec import read, write
 from engine.model import (
     EDITS,
@@ -136,7 +137,6 @@ def _interrupt(asked: InterruptOpened) -> dict[str, Any]:
 class Writing(NamedTuple):
     """As much of a commit as says what it wrote, and in which order."""
 
-    row: CommitRow
     ref: Ref
     kind: Kind
     node: str | None
@@ -180,15 +180,15 @@ def writes_of(row: CommitRow) -> Updates:
     return _read_writes(read(row.body))
 
 
-def writing(row: CommitRow) -> Writing:
+def writing(row: Brief) -> Writing:
     """What a row wrote to the state of the run, and where that stands in canonical order."""
     body = read(row.body)
     index = task[5] if len(task := body.get("task", ())) > 5 else None
-    kind = Kind(row.kind)
+    kind = KINDS[row.kind]
     inside = "frames" in body if kind is Kind.START else bool(task) and len(task[1]) > 2 and bool(task[1][2])
     inside = inside and kind not in EDITS
     writes = () if inside else _read_writes(body)
-    return Writing(row, make_ref(row.run_key, row.seq), kind, row.node, row.level, index, writes)
+    return Writing(row.ref, kind, row.node, row.level, index, writes)
 
 
 # ---- refs, waves, tasks, calls

@@ -119,13 +119,18 @@ def output_of(answer: Any) -> Any:
 def address_of(task: Task) -> str:
     """A task's address as people see it: `draft`, `draft#2` in the second round, `draft[3]` for an item, `part/draft`
     in the graph that the node `part` runs."""
-    rounds = ".".join(str(number + 1) for number in task.wave.rounds) if any(task.wave.rounds) else ""
-    return (
-        "".join(f"{name}/" for name in names_of(task.wave.frame))
-        + task.node
-        + (f"#{rounds}" if rounds else "")
-        + (f"[{task.index}]" if task.index is not None else "")
-    )
+    return place_of(task.node, task.wave.rounds, task.index, task.wave.frame)
+
+
+def place_of(node: str, rounds: Sequence[int], index: int | None, frame: str = "") -> str:
+    """The address of a node in these rounds, of an item where it has an index, in a frame."""
+    if len(rounds) == 1 and rounds[0]:
+        node = f"{node}#{rounds[0] + 1}"
+    elif any(rounds):
+        node = f"{node}#{'.'.join([str(number + 1) for number in rounds])}"
+    if index is not None:
+        node = f"{node}[{index}]"
+    return node if not frame else "".join(f"{name}/" for name in names_of(frame)) + node
 
 
 # ---- tasks

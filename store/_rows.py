@@ -7,6 +7,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
+from engine.brief import Brief
 from engine.claims import ClaimRow
 from engine.holds import Hold
 from engine.model import NO_USAGE, ErrorInfo, Hook, Ref, RunHead, RunId, RunStatus, TaskId, Usage
@@ -16,6 +17,8 @@ from store._json import from_text, to_text
 Row = Sequence[Any]
 
 COMMIT = CommitRow._fields
+BRIEF = Brief._fields
+brief_values = attrgetter(*BRIEF)
 EVENT = tuple(field.name for field in fields(EventRow))
 TIMER = tuple(field.name for field in fields(TimerRow))
 ASSIGNED = ("assignee", "claimed_at")
@@ -127,6 +130,11 @@ def run_head(row: Row) -> RunHead:
 def commit_rows(found: Iterable[Row]) -> list[CommitRow]:
     """Commits of the columns COMMIT."""
     return list(map(CommitRow._make, found))
+
+
+def briefs(found: Iterable[Row]) -> list[Brief]:
+    """Briefs of the columns BRIEF."""
+    return list(map(Brief._make, found))
 
 
 def event_values(event: EventRow) -> Row:

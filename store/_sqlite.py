@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine.driver.pace import Pace
 from engine.errors import StoreFull, StoreUnavailable
 
 WRITER_CACHE_KIB = 64 * 1024
@@ -118,14 +118,14 @@ class Reader:
 async def in_slices(limit: int, read: Callable[[int, T | None], list[T]]) -> list[T]:
     """At most `limit` items, by several short reads: `read` gives the next items, so many at most, after this one.
 
-    Between two reads the event loop does other things.
+    Now and then, between two reads, the event loop does other things.
     """
-    found: list[T] = []
+    pace, found = Pace(), list[T]()
     while len(found) < limit:
         wanted = min(SLICE, limit - len(found))
         part = read(wanted, found[-1] if found else None)
         found += part
         if len(part) < wanted:
             break
-        await asyncio.sleep(0)
+        await pace.rest()
     return found

@@ -174,7 +174,8 @@ COMMITS_OF_NODE = named(
 )
 
 _holds = func.instr(commits.c.body, bindparam("text")) > number("0")
-COMMITS_HOLDING = named(_COMMITS.where(_of_run, _between, _holds).order_by(commits.c.seq))
+_briefs = select(*picked(commits, rows.BRIEF)).where(_of_run, _between).order_by(commits.c.seq)
+BRIEFS, BRIEFS_HOLDING = named(_briefs), named(_briefs.where(_holds))
 
 TURNS = named(first_rows(_COMMITS.where(_of_run, commits.c.seq > bindparam("after"), IS_TURN).order_by(commits.c.seq)))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter, itemgetter
 from typing import ClassVar, TypeVar
 
+from engine.brief import Brief
 from engine.dead_letters import REDRIVEN, DeadLetter
 from engine.errors import Invalid, StaleCommit
 from engine.matching import run_matches
@@ -34,6 +35,7 @@ from store._fresh import joined, moved, touched, versions_after
 from store._memory_catalogue import MemoryCatalogue, page_of
 from store._memory_log import MemoryLog
 from store._memory_notices import MemoryNotices
+from store._rows import brief_values
 
 T = TypeVar("T")
 
@@ -227,8 +229,9 @@ class MemoryStore(MemoryCatalogue, MemoryNotices):
                 found.append(commits[place])
         return found
 
-    async def commits_holding(self, run_key: int, first: int, last: int, text: bytes) -> list[CommitRow]:
-        return [row for row in await self.commits(run_key, first, last) if text in row.body]
+    async def briefs(self, run_key: int, first: int, last: int, text: bytes | None = None) -> list[Brief]:
+        rows = await self.commits(run_key, first, last)
+        return [Brief._make(brief_values(row)) for row in rows if text is None or text in row.body]
 
     async def turns(self, run_key: int) -> list[CommitRow]:
         return [row for row in self._commits(run_key) if row.kind in TURNS]

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from engine.brief import Brief
 from engine.cache import Kept
 from engine.claims import Claim, ClaimRow
 from engine.dead_letters import DeadLetter
+from engine.driver.pace import Pace
 from engine.model import Ref, RunHead, RunId, TaskId
 from engine.notices import Notice, NoticeFilter
 from engine.ports import (
@@ -125,11 +127,11 @@ class SqliteStore(SqliteFile):
         return await in_slices(last - first + 1, read)
 
     async def commits_at(self, refs: Sequence[Ref]) -> list[CommitRow]:
-        found: list[CommitRow] = []
+        pace, found = Pace(), list[CommitRow]()
         for start in range(0, len(refs), SLICE):
             some = to_text(refs[start : start + SLICE])
             found += rows.commit_rows(self._read(sql.COMMITS_AT, refs=some))
-            await asyncio.sleep(0)
+            await pace.rest()
         return found
 
     async def commits_before(self, run_key: int, before: int, limit: int, node: str | None) -> list[CommitRow]:
@@ -155,13 +157,12 @@ class SqliteStore(SqliteFile):
             await asyncio.sleep(0)
         return found
 
-    async def commits_holding(self, run_key: int, first: int, last: int, text: bytes) -> list[CommitRow]:
-        found: list[CommitRow] = []
+    async def briefs(self, run_key: int, first: int, last: int, text: bytes | None = None) -> list[Brief]:
+        pace, found = Pace(), list[Brief]()
         for start in range(first, last + 1, lists.WINDOW):
-            end = min(last, start + lists.WINDOW - 1)
-            given = {"run_key": run_key, "first": start, "last": end, "text": text}
-            found += rows.commit_rows(self._read(sql.COMMITS_HOLDING, **given))
-            await asyncio.sleep(0)
+            given = {"run_key": run_key, "first": start, "last": min(last, start + lists.WINDOW - 1), "text": text}
+            found += rows.briefs(self._read(sql.BRIEFS if text is None else sql.BRIEFS_HOLDING, **given))
+            await pace.rest()
         return found
 
     async def turns(self, run_key: int) -> list[CommitRow]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from typing import Any
 
-from engine.blame import Change, changes, first_value, fixed, folded_order, is_write, tied, values
+from engine.blame import Change, changes, first_value, fixed, folded_order, is_write, tied, updates_of
 from engine.codec import write
 from engine.driver.lines import Lines, Point
+from engine.driver.pace import Pace
 from engine.errors import Invalid, UnknownKey
 from engine.graph import Graph, StateKey
 from engine.missing import MISSING
+from engine.model import Commit
 from engine.paths import Path, PathError, lookup, state_path
 from engine.record import Writing, decode, writing
 from engine.render import address_of, rfc3339
-
-SLICE = 250
+from engine.state import folded
 
 
 class Blame:
@@ -43,7 +44,7 @@ class Blame:
             "path": path,
             "exists": value is not MISSING,
             "value": None if value is MISSING else value,
-            "items": [await self._shape(change) for change in reversed(some)],
+            "items": await self._shapes(some),
             "next_cursor": f"{point.seq}.{start + limit}" if end > limit else None,
         }
 
@@ -61,14 +62,11 @@ class Blame:
 
     async def _writers(self, graph: Graph, key: StateKey, point: Point) -> list[Writing]:
         """The commits that wrote a key, in the order in which they are folded."""
-        segments, store, found = await self.lines.segments(point), self.lines.store, list[Writing]()
-        name = write(key.name)
-        for part in segments:
-            for count, row in enumerate(await store.commits_holding(part.run_key, part.first, part.last, name)):
-                if is_write(one := writing(row), key.name):
-                    found.append(one)
-                if count % SLICE == SLICE - 1:
-                    await asyncio.sleep(0)
+        segments, pace, found = await self.lines.segments(point), Pace(), list[Writing]()
+        for row in await self.lines.briefs(segments, write(key.name)):
+            if is_write(one := writing(row), key.name):
+                found.append(one)
+                await pace.rest()
         if key.ephemeral:
             return [one for one in found[-1:] if one.ref == point.ref]
         return folded_order(graph, found, await self.lines.rows(segments) if tied(graph, found) else ())
@@ -77,19 +75,24 @@ class Blame:
         self, graph: Graph, key: StateKey, path: Path, writers: list[Writing]
     ) -> tuple[Any, list[Change]]:
         """What stands at a path inside the value of a key, and what each commit did to it."""
-        first = first_value(graph, key)
-        place = path if key.reducer.stable is None or not path else fixed(key, await _last(key, first, writers), path)
-        last, found = MISSING if first is None else first, list[Change]()
-        for count, (after, change) in enumerate(changes(key, place, first, writers)):
-            last = after
+        first, pace, found = first_value(graph, key), Pace(), list[Change]()
+        place, value = path, first
+        if path and key.reducer.stable is not None:
+            place = fixed(key, folded(key, first, updates_of(key, writers)), path)
+        for running, change in changes(key, place, first, writers):
+            value = running.value
             if change is not None:
                 found.append(change)
-            if count % SLICE == SLICE - 1:
-                await asyncio.sleep(0)
-        return lookup(last, path), found
+            await pace.rest()
+        return MISSING if value is MISSING else lookup(value, path), found
 
-    async def _shape(self, change: Change) -> dict[str, Any]:
-        commit = decode(change.writing.row)
+    async def _shapes(self, changes: Sequence[Change]) -> list[dict[str, Any]]:
+        """Changes as they are shown, the last one first."""
+        rows = await self.lines.store.commits_at([change.writing.ref for change in changes])
+        commits = {commit.ref: commit for commit in map(decode, rows)}
+        return [await self._shape(change, commits[change.writing.ref]) for change in reversed(changes)]
+
+    async def _shape(self, change: Change, commit: Commit) -> dict[str, Any]:
         name, task = await self.lines.name(commit.ref), commit.task
         return {
             "checkpoint_id": name,
@@ -105,16 +108,6 @@ class Blame:
             "removed": change.value is MISSING,
             "value": None if change.value is MISSING else change.value,
         }
-
-
-async def _last(key: StateKey, first: Any, writers: list[Writing]) -> Any:
-    """The value of a key after all updates."""
-    last = first
-    for count, (*_, after) in enumerate(values(key, first, writers)):
-        last = after
-        if count % SLICE == SLICE - 1:
-            await asyncio.sleep(0)
-    return last
 
 
 def _place(graph: Graph, text: str) -> tuple[StateKey, Path]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.brief import Brief
 from engine.compare import Segment
 from engine.driver.loading import Loader
 from engine.errors import NotFound
 from engine.lines import line_to
-from engine.model import Commit, Ref, RunHead, RunId, make_ref, run_key_of, seq_of
+from engine.model import Ref, RunHead, RunId, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
-from engine.record import decode
 from engine.render import checkpoint_id, parse_checkpoint_id
 from engine.run import Run
 
@@ -81,14 +81,17 @@ class Lines:
         """The rows of segments, oldest first."""
         return [row for one in segments for row in await self.store.commits(one.run_key, one.first, one.last)]
 
-    async def commits(self, segments: Sequence[Segment]) -> list[Commit]:
-        """The commits of segments, oldest first."""
-        return [decode(row) for row in await self.rows(segments)]
+    async def briefs(self, segments: Sequence[Segment], text: bytes | None = None) -> list[Brief]:
+        """What the rows of segments say in brief, oldest first; with a text, those whose bodies hold it."""
+        return [row for one in segments for row in await self.store.briefs(one.run_key, one.first, one.last, text)]
 
     async def name(self, ref: Ref) -> str:
         """The checkpoint id of a commit."""
-        key = run_key_of(ref)
+        return checkpoint_id(await self.run_name(run_key_of(ref)), seq_of(ref))
+
+    async def run_name(self, key: int) -> RunId:
+        """The id of a run."""
         if key not in self._names:
             head = await self.store.run_by_key(key)
             self._names[key] = head.id if head is not None else RunId(f"deleted-{key}")
-        return checkpoint_id(self._names[key], seq_of(ref))
+        return self._names[key]

@@ -132,7 +132,9 @@ async def test_closing_waits_for_the_batch_under_way(sqlite: SqliteStore, monkey
 # ---- beside others
 
 
-async def test_long_reads_let_other_tasks_go_on(sqlite: SqliteStore) -> None:
+async def test_long_reads_let_other_tasks_go_on(sqlite: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are made of short ones, between which others have their turn wherever it is time."""
+    monkeypatch.setattr("engine.driver.pace.SLICE_S", 0.0)
     await sqlite.commit(created(*(run(key) for key in range(1, 2501))))
     await sqlite.commit(Batch(commits=[commit(1, seq) for seq in range(1, 2501)], heads={1: run(1)}))
     await sqlite.commit(Batch(events=[event(1, n) for n in range(1, 2501)]))
@@ -143,6 +145,8 @@ async def test_long_reads_let_other_tasks_go_on(sqlite: SqliteStore) -> None:
         "commits backwards": (sqlite.commits_before(1, 9999, 2500, None), 20),
         "commits of a node": (sqlite.commits_before(1, 9999, 10, "none"), 2),
         "commits by ref": (sqlite.commits_at([make_ref(1, seq) for seq in range(1, 2501)]), 20),
+        "commits in brief": (sqlite.briefs(1, 1, 2500), 2),
+        "commits that hold a text": (sqlite.briefs(1, 1, 2500, b"none"), 2),
         "events": (sqlite.events(1, 0, 2500), 20),
         "events of a task": (sqlite.task_events(1, TaskId("task-1")), 20),
     }

@@ -304,11 +304,20 @@ async def test_commits_are_found_by_what_their_bodies_hold(store: Store) -> None
     rows = [commit(1, seq, body=body) for seq, body in bodies.items()]
     await store.commit(created(run(1), commits=rows, heads={1: run(1, head=make_ref(1, 2500))}))
     name = b'"r\xc3\xa9%"'
-    assert [row.seq for row in await store.commits_holding(1, 1, 2500, name)] == [3, 703, 1403, 2103]
-    assert await store.commits_holding(1, 703, 1403, name) == [rows[702], rows[1402]]
-    assert await store.commits_holding(1, 704, 1402, name) == []
-    assert await store.commits_holding(1, 1, 2500, b'"R\xc3\xa9%"') == []
-    assert await store.commits_holding(9, 1, 2500, name) == []
+    assert [row.seq for row in await store.briefs(1, 1, 2500, name)] == [3, 703, 1403, 2103]
+    assert [row.seq for row in await store.briefs(1, 703, 1403, name)] == [703, 1403]
+    assert await store.briefs(1, 704, 1402, name) == []
+    assert await store.briefs(1, 1, 2500, b'"R\xc3\xa9%"') == []
+    assert await store.briefs(9, 1, 2500, name) == []
+
+
+async def test_a_brief_says_what_the_commit_says(store: Store) -> None:
+    rows = [commit(1, seq) for seq in range(1, 2501)]
+    await store.commit(created(run(1), commits=rows, heads={1: run(1, head=make_ref(1, 2500))}))
+    found = await store.briefs(1, 3, 2400)
+    assert [row.ref for row in found] == [make_ref(1, seq) for seq in range(3, 2401)]
+    row = rows[2]
+    assert found[0][:] == (row.run_key, row.seq, row.kind, row.node, row.task_id, row.level, row.body)
 
 
 async def test_events_are_read_in_order(store: Store) -> None:

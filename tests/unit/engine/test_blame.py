@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from engine.blame import changes, folded_order, is_write, tied
-from engine.model import Commit, Kind, Task, TaskId, Wave, make_ref
+from engine.brief import Brief
+from engine.missing import MISSING
+from engine.model import Commit, Kind, Task, TaskId, Wave, make_ref, seq_of
 from engine.ports import CommitRow
 from engine.record import Writing, encode, writing
 from reducers._effect import Effect
@@ -45,11 +47,11 @@ def row(commit: Commit) -> CommitRow:
 
 
 def rows(*commits: Commit) -> list[Writing]:
-    return [writing(row(commit)) for commit in commits]
+    return [writing(Brief._make(getattr(row(commit), name) for name in Brief._fields)) for commit in commits]
 
 
 def folded(*writers: Commit, line: Sequence[Commit] = ()) -> list[int]:
-    return [one.row.seq for one in folded_order(GRAPH, rows(*writers), [row(commit) for commit in line])]
+    return [seq_of(one.ref) for one in folded_order(GRAPH, rows(*writers), [row(commit) for commit in line])]
 
 
 def test_writes_are_in_canonical_order_whenever_they_were_committed() -> None:
@@ -96,8 +98,8 @@ def test_what_is_read_of_a_row_is_what_the_commit_says() -> None:
 
 
 def told(name: str, path: tuple[str | int, ...], *commits: Commit) -> list[tuple[int, Effect, Any]]:
-    found = [change for _, change in changes(GRAPH.state[name], path, None, rows(*commits))]
-    return [(one.writing.row.seq, one.effect, one.value) for one in found if one is not None]
+    found = [change for _, change in changes(GRAPH.state[name], path, MISSING, rows(*commits))]
+    return [(seq_of(one.writing.ref), one.effect, one.value) for one in found if one is not None]
 
 
 def test_an_update_that_its_reducer_refuses_changed_nothing() -> None:

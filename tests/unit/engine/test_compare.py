@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from engine.compare import Segment, aligned, ended, parted
-from engine.model import Commit, Kind, Task, TaskId, Wave, make_ref
+from engine.brief import Brief
+from engine.compare import Segment, aligned, parted
+from engine.model import Commit, Kind, Task, TaskId, Wave, make_ref, seq_of
+from engine.outline import Outline, ended, outline
+from engine.record import encode
 
 S = Segment
 
@@ -34,14 +37,30 @@ def test_lines_part_after_their_last_common_commit(
     assert parted(other, one) == (None if common is None else make_ref(*common), others, rest)
 
 
-def done(run: int, seq: int, node: str, *, answer: object = None, hashed: str | None = None, **more: object) -> Commit:
-    task = Task(id=TaskId(f"{run}.{more.pop('name', seq)}"), wave=Wave(node), causes=(), level=1, index=None)
+def outlined(commit: Commit, run: int) -> Outline:
+    task = commit.task
+    assert task is not None
+    return outline(
+        Brief(
+            run_key=run, seq=seq_of(commit.ref), kind=commit.kind, node=task.node, task_id=task.id, level=commit.level,
+            body=encode(commit),
+        )
+    )  # fmt: skip
+
+
+def done(run: int, seq: int, node: str, *, answer: object = None, hashed: str | None = None, **more: object) -> Outline:
+    wave = more.pop("wave", Wave(node))
+    assert isinstance(wave, Wave)
+    task = Task(
+        id=TaskId(f"{run}.{more.pop('name', seq)}"), wave=wave, causes=(), level=1, index=more.pop("item", None)
+    )  # type: ignore[arg-type]
     kind = more.pop("kind", Kind.NODE)
     assert isinstance(kind, Kind)
     closed = () if kind is Kind.FAILURE else (task.id,)
-    return Commit(
+    commit = Commit(
         ref=make_ref(run, seq), kind=kind, at=0, task=task, closed=closed, level=1, answer=answer, input_hash=hashed
     )
+    return outlined(commit, run)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +74,7 @@ def done(run: int, seq: int, node: str, *, answer: object = None, hashed: str | 
         (done(1, 1, "a"), done(2, 1, "a", kind=Kind.FAILURE), "changed"),
     ],
 )
-def test_a_task_is_the_same_where_it_took_and_gave_the_same(one: Commit, other: Commit, change: str) -> None:
+def test_a_task_is_the_same_where_it_took_and_gave_the_same(one: Outline, other: Outline, change: str) -> None:
     assert [pair.change for pair in aligned([one], [other])] == [change]
 
 
@@ -70,3 +89,25 @@ def test_a_task_that_failed_and_was_done_later_has_ended_once() -> None:
     failed, later = done(1, 1, "a", kind=Kind.FAILURE, name="t"), done(1, 3, "a", name="t")
     assert ended([failed, later]) == [later]
     assert ended([failed]) == [failed]
+
+
+WAVES = [Wave("a"), Wave("a", (1,)), Wave("a", (1, 0)), Wave("a", (), "f"), Wave("a", (), "", "g"), Wave("b")]
+
+
+@pytest.mark.parametrize("one", WAVES)
+@pytest.mark.parametrize("other", WAVES)
+@pytest.mark.parametrize("item", [None, 0])
+def test_tasks_go_together_where_wave_and_item_are_the_same(one: Wave, other: Wave, item: int | None) -> None:
+    mine, theirs = done(1, 1, "a", wave=one), done(2, 7, "a", wave=other, item=item)
+
+    pairs = list(aligned([mine], [theirs]))
+
+    assert (len(pairs) == 1) is (one == other and item is None)
+
+
+def test_an_outline_says_what_the_commit_says() -> None:
+    wave = Wave("a", (0, 2), "f", "g")
+    found = done(1, 5, "a", wave=wave, item=3, answer={"output": "x"}, kind=Kind.FAILURE)
+
+    assert (found.node, found.rounds, found.item, found.level, found.status) == ("a", (0, 2), 3, 1, "failed")
+    assert (found.row.ref, found.error, found.usage.cost) == (make_ref(1, 5), None, 0)
