@@ -26,6 +26,7 @@ from api.routes import (
     workers,
     workflows,
 )
+from api.visits import Visits
 from api.wiring import Wired
 
 AREAS = (
@@ -53,6 +54,7 @@ def create_app(wired: Wired) -> FastAPI:
             allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID"),
             expose_headers=("ETag", "Location", "Retry-After", "Idempotency-Replayed"),
         )
+    app.add_middleware(Visits, guests=wired.engine.loop.guests)
     return app
 
 

@@ -88,7 +88,8 @@ class Runs:
     async def settle(self, run_id: RunId, seconds: float | None) -> None:
         """Wait until the run is terminal or interrupted, at most for that long, and not beyond the server's end."""
         if seconds:
-            await before(self.closing, self.engine.wait(run_id, seconds))
+            with self.engine.loop.guests.away():
+                await before(self.closing, self.engine.wait(run_id, seconds))
 
 
 def _names(given: list[str] | None) -> tuple[str, ...] | None:

@@ -35,31 +35,29 @@ def versions_in(rows: Sequence[CommitRow]) -> list[int]:
     return [versions[1] for versions in changing if versions is not None]
 
 
-def replay(
-    run: Run,
-    rows: Sequence[CommitRow],
-    snapshot: Snapshot | None = None,
-    referred: Referred | None = None,
-    graphs: Mapping[int, Graph] | None = None,
-) -> Run:
-    """Take up the rows of a line, oldest first. The first one starts the run or has the snapshot; `referred` is what
-    this refers to. Rows of runs that this one was forked from come before its own. `graphs` are the versions of the
-    workflow that the line changes to."""
+def begin(
+    run: Run, rows: Sequence[CommitRow], snapshot: Snapshot | None = None, referred: Referred | None = None
+) -> Sequence[CommitRow]:
+    """Begin with the rows of a line, oldest first; returns those that are to be taken up next. The first one starts
+    the run or has the snapshot; `referred` is what this refers to. Rows of runs that this one was forked from come
+    before its own."""
     run.inherited = bool(rows) and rows[0].run_key != run.key
-    rest: Sequence[CommitRow] = rows
-    if snapshot is not None:
-        begin_at(run, rows[0], snapshot, referred or Referred())
-        rest = rows[1:]
-    for row in rest:
-        if run.inherited and row.run_key == run.key:
-            run.detach()
-        commit = decode(row)
-        if graphs and commit.versions is not None:
-            adopt(run, graphs[commit.versions[1]])
-        run.take(commit)
-        run.weigh(commit, len(row.body))
-        run.base = row.base
-    return run
+    if snapshot is None:
+        return rows
+    begin_at(run, rows[0], snapshot, referred or Referred())
+    return rows[1:]
+
+
+def take_up(run: Run, row: CommitRow, graphs: Mapping[int, Graph]) -> None:
+    """Take up the next row of a line; `graphs` are the versions of the workflow that the line changes to."""
+    if run.inherited and row.run_key == run.key:
+        run.detach()
+    commit = decode(row)
+    if commit.versions is not None:
+        adopt(run, graphs[commit.versions[1]])
+    run.take(commit)
+    run.weigh(commit, len(row.body))
+    run.base = row.base
 
 
 def begin_at(run: Run, row: CommitRow, found: Snapshot, referred: Referred) -> None:

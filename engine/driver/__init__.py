@@ -1,6 +1,6 @@
 """The driver: loads runs, asks the core what to do, commits it, and only then carries it out."""
 
 from engine.driver.engine import Engine, StartRequest
-from engine.driver.loop import EngineOptions
+from engine.driver.options import EngineOptions
 
 __all__ = ["Engine", "EngineOptions", "StartRequest"]

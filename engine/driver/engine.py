@@ -12,7 +12,8 @@ from engine.claims import Claim
 from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
-from engine.driver.loop import EngineOptions, Loop
+from engine.driver.loop import Loop
+from engine.driver.options import EngineOptions
 from engine.driver.redrive import Redrive
 from engine.driver.reports import Reports
 from engine.driver.travel import Travel
@@ -144,9 +145,9 @@ class Engine:
         live = Live(run=await self.loader.forked(head, parent, seq), head=head)
         if wish.reuse is not None:
             live.run.recall = await self.loader.recalled(parent, seq, wish.reuse)
-        return await self._begin(live, travel.fork(live.run, wish, now, actor), claim)
+        return await self._begin(live, travel.fork(live.run, wish, now, actor), claim, answer_first=True)
 
-    async def _begin(self, live: Live, first: Step, claim: Claim | None) -> RunId:
+    async def _begin(self, live: Live, first: Step, claim: Claim | None, *, answer_first: bool = False) -> RunId:
         def begin(turn: Turn, found: Live) -> RunId:
             turn.create(found)
             if claim is not None:
@@ -158,7 +159,7 @@ class Engine:
         self.require_beginning()
         self.loop.adopt(live)
         try:
-            return await self.loop.do(live, begin)
+            return await self.loop.do(live, begin, answer_first=answer_first)
         except EngineError:
             self.loop.drop(live.run.key)
             raise
@@ -189,7 +190,7 @@ class Engine:
             for plan in resume.resume(run, chosen, updates, actor):
                 self.delivery.take(turn, live, plan(turn.now))
 
-        await self.loop.on_run(run_id, act)
+        await self.loop.on_run(run_id, act, answer_first=True)
 
     async def cancel(self, run_id: RunId, actor: str = "api") -> None:
         """Cancel a run: final and immediate. Raises NotFound or Conflict."""
@@ -198,7 +199,7 @@ class Engine:
             self.delivery.take(turn, live, control.cancel(live.run, turn.now, actor))
             turn.effects.append(lambda: self.delivery.cancel(tuple(live.run.progress)))
 
-        await self.loop.on_run(run_id, act)
+        await self.loop.on_run(run_id, act, answer_first=True)
 
     async def delete(self, run_id: RunId) -> None:
         """Delete a run that has ended, or is held, with all it owns. Raises NotFound or Conflict."""

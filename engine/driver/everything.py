@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.driver.log import FOLLOWED, Position, States, StreamEvent
-from engine.driver.loop import ALL
 from engine.driver.reader import Reader
+from engine.driver.watched import ALL
 from engine.errors import Invalid
 from engine.matching import run_matches
 from engine.model import Commit, RunHead, RunStatus

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine.driver.known import Known
+from engine.driver.pace import Pace
 from engine.errors import NotFound
 from engine.gates import stops_of
 from engine.graph import Graph, deep_merge
@@ -14,13 +14,12 @@ from engine.lines import Segment, branch_at, branches_of, jumps_of, line_to, ver
 from engine.migration import adopt
 from engine.model import Commit, Reuse, RunHead, TaskId, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, EventRow, Store
-from engine.rebuild import RUN_NOTES, replay, restore_notes, restore_progress, settle_totals, versions_in
+from engine.rebuild import RUN_NOTES, begin, restore_notes, restore_progress, settle_totals, take_up, versions_in
 from engine.recall import Recall
 from engine.record import decode
 from engine.run import Run
 
 MANY_TASKS = 50
-SLICE = 50
 PAGE = 2000
 
 
@@ -64,7 +63,11 @@ class Loader:
         referred = await self.known.referred(self.store, snapshot) if snapshot is not None else None
         run = new_run(head, await self.graph(head.workflow_id, version))
         graphs = {to: await self.graph(head.workflow_id, to) for to in versions_in(rows)}
-        return replay(run, rows, snapshot, referred, graphs)
+        pace = Pace()
+        for row in begin(run, rows, snapshot, referred):
+            take_up(run, row, graphs)
+            await pace.rest()
+        return run
 
     async def follow(self, run: Run, commit: Commit) -> None:
         """Have a run that is read commit by commit take up the next one of its line."""
@@ -91,14 +94,13 @@ class Loader:
 
     async def recalled(self, source: RunHead, seq: int, reuse: Reuse) -> Recall:
         """The answers on the line of a run that goes on after commit `seq`."""
-        run, found = await self.at(source, seq), Recall(interrupts=reuse.interrupts)
+        run, found, pace = await self.at(source, seq), Recall(interrupts=reuse.interrupts), Pace()
         line = line_to(await self.turns(source.key), seq_of(reuse.until))
-        for count, row in enumerate(await self.rows_of(source.key, line, seq + 1)):
+        for row in await self.rows_of(source.key, line, seq + 1):
             commit = decode(row)
             found.note(run, commit)
             await self.follow(run, commit)
-            if count % SLICE == 0:
-                await asyncio.sleep(0)
+            await pace.rest()
         return found
 
     async def reusable(self, head: RunHead, seq: int, *, interrupts: bool) -> Reuse:

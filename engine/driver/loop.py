@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Sized
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -13,10 +12,14 @@ import structlog
 
 from engine.commits import Step
 from engine.driver.carrier import Carrier
+from engine.driver.guests import Guests
 from engine.driver.loading import Loader
+from engine.driver.options import EngineOptions
+from engine.driver.queue import Queue
 from engine.driver.recovery import Recovery
 from engine.driver.tally import Tally
 from engine.driver.turn import Live, Turn, is_asleep, is_resting
+from engine.driver.watched import ALL, Watched
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.holds import require_free
 from engine.model import RunHead, RunId
@@ -26,36 +29,19 @@ from engine.ports import Store
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-ALL = 0
-"""Stands for all runs where who watches names the key of one."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
-    """How the engine works: `turn_ms` is how long it plans before it lets other calls through, `max_rows` bounds a
-    transaction, `note_ms` is how long a note that nobody waits for may wait for company, `keep_idle` is how many idle
-    runs stay in memory, `retry_store_ms` the pause after a failed commit."""
-
-    turn_ms: float = 5.0
-    max_rows: int = 2000
-    note_ms: float = 10.0
-    keep_idle: int = 256
-    retry_store_ms: int = 1000
-
-
-class Loop:
+class Loop(Watched):
     """Plans runs in turns of a few milliseconds and writes each turn as one transaction."""
 
     def __init__(self, store: Store, loader: Loader, clock: Callable[[], int], options: EngineOptions) -> None:
+        super().__init__()
         self.store, self.loader, self.clock, self.options = store, loader, clock, options
         self.carrier: Carrier
         self.lives: OrderedDict[int, Live] = OrderedDict()
         self.keys: dict[RunId, int] = {}
-        self.watchers: dict[int, set[Callable[[], None]]] = {}
-        self._changes: dict[int, int] = {}
-        self._notified = 0
         self._loading: dict[RunId, asyncio.Lock] = {}
-        self._queue: deque[Live] = deque()
+        self._queue = Queue()
+        self.guests = Guests()
         self._wake, self._rows = asyncio.Event(), asyncio.Event()
         self._turn: Turn | None = None
         self._flush: asyncio.TimerHandle | None = None
@@ -122,34 +108,45 @@ class Loop:
             await self._wake.wait()
             self._wake.clear()
             while self._queue and self.recovery.fault is None:
-                self._plan_some(perf_counter() + self.options.turn_ms / 1000)
+                turn_ms = self.options.guest_ms if self.guests else self.options.turn_ms
+                self._plan_some(perf_counter() + turn_ms / 1000)
                 self._flush_soon()
                 await asyncio.sleep(0)
 
     def _plan_some(self, until: float) -> None:
+        """Plan those first that somebody asked something, who then does not wait long for what others do. However much
+        is asked, the others go on too."""
         turn = self._current()
-        turn.now = self.clock()
-        while self._queue and perf_counter() < until and len(turn.batch.commits) <= self.options.max_rows:
-            live = self._queue.popleft()
-            live.queued = False
-            if not live.dropped and not self._try_to_advance(turn, live, until):
-                self.schedule(live)
+        turn.now, turn.until = self.clock(), until
+        if self._queue.asked:
+            self._plan_all(turn, self._queue.asked, self._queue.next_asked)
+            turn.until = perf_counter() + self.options.answer_ms / 1000
+        self._plan_all(turn, self._queue.others, self._queue.next_other)
 
-    def _try_to_advance(self, turn: Turn, live: Live, until: float) -> bool:
+    def _plan_all(self, turn: Turn, queue: Sized, take: Callable[[], Live]) -> None:
+        while queue:
+            self._try_to_advance(turn, take())
+            if not self._has_time(turn):
+                return
+
+    def _has_time(self, turn: Turn) -> bool:
+        return perf_counter() < turn.until and len(turn.batch.commits) <= self.options.max_rows
+
+    def _try_to_advance(self, turn: Turn, live: Live) -> None:
         try:
-            return self._advance(turn, live, until)
+            if not live.dropped and not self._advance(turn, live):
+                self.schedule(live)
         except Exception as error:  # the root of all planning: a mistake costs one run its place in memory, no more
             log.exception("run.planning_failed", run_id=live.run.id)
             self.drop(live.run.key, error)
-            return True
 
-    def _advance(self, turn: Turn, live: Live, until: float) -> bool:
+    def _advance(self, turn: Turn, live: Live) -> bool:
         """Plan a run as far as it goes; False when the time was up before."""
-        acts, live.inbox = live.inbox, []
+        acts, live.inbox, waits = live.inbox, [], live.answering
         for act in acts:
             act(turn)
         live.waiting.clear()
-        while True:
+        while not waits:
             found = step(live.run, turn.now)
             if found is None:
                 return True
@@ -157,8 +154,9 @@ class Loop:
                 self.carrier.take(turn, live, found)
             else:
                 self.carrier.begin(turn, live, found)
-            if perf_counter() > until or len(turn.batch.commits) > self.options.max_rows:
-                return False
+            if not self._has_time(turn):
+                return live.answering
+        return True
 
     def _flush_soon(self) -> None:
         """Have what was planned written: now, or, where nobody waits for it, with whatever comes in the meantime."""
@@ -179,9 +177,7 @@ class Loop:
 
     def schedule(self, live: Live) -> None:
         """Have a run looked at in the next turn."""
-        if not live.queued and not live.dropped:
-            live.queued = True
-            self._queue.append(live)
+        if not live.dropped and self._queue.add(live):
             self._wake.set()
 
     # ---- committing
@@ -270,40 +266,10 @@ class Loop:
     def tell_all(self) -> None:
         """Tell who watches all runs that something has become durable."""
         if ALL in self.watchers:
-            self._notify(ALL)
-
-    def changes(self, key: int) -> int:
-        """A number that grows whenever something of a run becomes durable while somebody watches it."""
-        return self._notified if key == ALL else self._changes.get(key, 0)
-
-    async def next_change(self, key: int, told: int, timeout_s: float) -> None:
-        """Wait until something has become durable since `changes` was `told`, or the time is up."""
-        await self.changed(key, lambda: self.changes(key) != told, timeout_s)
+            self.notify(ALL, kept=False)
 
     def _notify(self, key: int) -> None:
-        self._notified += 1
-        self._changes[key] = self._notified
-        if key not in self.lives and key not in self.watchers:
-            del self._changes[key]
-        for told in tuple(self.watchers.get(key, ())):
-            told()
-
-    async def changed(self, key: int, ready: Callable[[], bool], timeout_s: float) -> None:
-        """Wait until `ready` holds, which is asked whenever something of a run has become durable."""
-        event = asyncio.Event()
-        watching = self.watchers.setdefault(key, set())
-        watching.add(event.set)
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not ready():
-                    await event.wait()
-                    event.clear()
-        except TimeoutError:
-            return
-        finally:
-            watching.discard(event.set)
-            if not watching:
-                self.watchers.pop(key, None)
+        self.notify(key, kept=key in self.lives)
 
     def _forget_idle(self) -> None:
         """Give back the memory of runs that wait for nothing this process holds, the oldest first."""
@@ -312,13 +278,12 @@ class Loop:
         resting = [live for live in self.lives.values() if self._is_idle(live)]
         for live in resting[: -self.options.keep_idle or None]:
             self.lives.pop(live.run.key)
-            if live.run.key not in self.watchers:
-                self._changes.pop(live.run.key, None)
+            self.forget_changes(live.run.key)
             self.keys.pop(live.run.id, None)
 
     @staticmethod
     def _is_idle(live: Live) -> bool:
-        return not (live.undurable or live.inbox or live.queued) and (is_resting(live.run) or is_asleep(live.run))
+        return not live.busy and (is_resting(live.run) or is_asleep(live.run))
 
     async def load(self, head: RunHead) -> Live | None:
         """The run in memory, read from the store if need be; then its open work is taken up again. Raises Conflict
@@ -350,7 +315,9 @@ class Loop:
         live.inbox.append(lambda turn: act(turn, live))
         self.schedule(live)
 
-    async def on_run(self, run_id: RunId, act: Callable[[Turn, Live], T], *, patient: bool = False) -> T:
+    async def on_run(
+        self, run_id: RunId, act: Callable[[Turn, Live], T], *, patient: bool = False, answer_first: bool = False
+    ) -> T:
         """Have something done with a run; returns once it is durable. Raises NotFound, and what `act` raises."""
         self.recovery.require_store()
         live = self.live(run_id)
@@ -359,11 +326,23 @@ class Loop:
             live = await self.load(head) if head is not None else None
         if live is None:
             raise NotFound(f"there is no run '{run_id}'")
-        return await self.do(live, act, patient=patient)
+        return await self.do(live, act, patient=patient, answer_first=answer_first)
 
-    async def do(self, live: Live, act: Callable[[Turn, Live], T], *, patient: bool = False) -> T:
-        """Have something done in the next turn; returns once it is durable, raises what it raised. Who is `patient`
-        waits a little for company, so that many who note something share a transaction."""
+    async def do(
+        self,
+        live: Live,
+        act: Callable[[Turn, Live], T],
+        *,
+        patient: bool = False,
+        answer_first: bool = False,
+        soon: bool = False,
+    ) -> T:
+        """Have something done in the next turn; returns once it is durable, raises what it raised.
+
+        Who is `patient` waits a little for company, so that many who note something share a transaction. With `soon`
+        the turn ends soon, whatever there is to plan. With `answer_first` it does, and the run goes on only when
+        whoever asked has the answer, and may read the run as it was left.
+        """
         self.recovery.require_store()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
@@ -378,10 +357,24 @@ class Loop:
             effects = turn.patient if patient else turn.effects
             effects.append(lambda: None if done.done() else done.set_result(value))
             turn.failures.append(lambda error: _fail(done, error))
+            if answer_first and not found.answering:
+                found.answering = True
+                effects.append(lambda: self._let_go_on(found))
+            if soon or answer_first:
+                turn.end_within(self.options.answer_ms / 1000)
 
         live.waiting.append(lambda error: _fail(done, error))
         self.ask(live, attempt)
         return await done
+
+    def _let_go_on(self, live: Live) -> None:
+        """Plan a run again, after those who wait for it have had their turn."""
+
+        def go_on() -> None:
+            live.answering = False
+            self.schedule(live)
+
+        asyncio.get_running_loop().call_soon(go_on)
 
 
 def _fail(done: asyncio.Future[Any], error: BaseException) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
 
 from engine import render
 from engine.driver.loading import Loader
 from engine.driver.loop import Loop
+from engine.driver.pace import Pace
 from engine.driver.pages import Line
-from engine.driver.turn import Live
-from engine.errors import Invalid, NodeFailure, NotFound
+from engine.driver.turn import Live, head_of
+from engine.errors import Invalid, NodeFailure, NotFound, StoreUnavailable
 from engine.lines import branches_of, line_to
 from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.notices import Notice, NoticeFilter
@@ -23,6 +26,10 @@ from engine.run import RECENT_TASKS, Run
 from engine.telling import attempts_json, log_json
 
 CHUNK = 1000
+A_FEW_MORE = 8
+"""Rows that end no task: the start, sends, forks, edits."""
+FEW_ROWS = 50
+T = TypeVar("T")
 
 __all__ = ["Reader", "parse_checkpoint_id"]
 
@@ -41,12 +48,22 @@ class Reader:
             raise NotFound(f"there is no run '{run_id[:80]}'")
         return head
 
+    async def _look(self, head: RunHead, see: Callable[[RunHead, Run], T]) -> T:
+        """What is seen of a run as it durably stands, which may be later than `head`. One that goes on is read from its
+        rows where these are few; else it is looked at between two steps, and that is told once they are durable."""
+        live = self.loop.live(head.id)
+        if live is not None and _is_durable(live, head):
+            return see(head, live.run)
+        if live is not None and live.run.rows > FEW_ROWS:
+            with suppress(StoreUnavailable):  # it takes no commits now; what is durable can be read
+                return await self.loop.do(live, lambda turn, found: see(head_of(found, turn.now), found.run), soon=True)
+            head = await self.head(head.id)
+        return see(head, await self.loader.at_head(head))
+
     async def at_head(self, head: RunHead) -> Run:
         """A run as it durably stands; not to be changed."""
         live = self.loop.live(head.id)
-        if live is not None and _is_durable(live, head):
-            return live.run
-        return await self.loader.at_head(head)
+        return live.run if live is not None and _is_durable(live, head) else await self.loader.at_head(head)
 
     async def as_seen(self, head: RunHead) -> Run:
         """The states of a run as it durably stands, and its open tasks without what happened to them."""
@@ -64,23 +81,13 @@ class Reader:
 
     async def run(self, run_id: str) -> dict[str, Any]:
         """A run with its state, open and recent tasks, and open interrupts. Raises NotFound."""
-        head = await self.head(run_id)
-        run = await self.at_head(head)
-        state = run.history.shown()
-        summary = render.run_summary(head, render.forked_checkpoint(head))
-        open_tasks = [render.open_task_json(run, task) for task in run.open_tasks()]
-        recent = [shape for commit in await self._recent(head, run) for shape in render.done_tasks_json(commit)]
-        return {
-            **summary,
-            "input": head.input,
-            "config": run.config,
-            "state": state,
-            "output": self._output(head, run, state),
-            "interrupts": [render.opened_json(run, head.id, opened) for opened in run.interrupts.values()],
-            "tasks": [*open_tasks, *recent],
-            "branches": render.branches_json(head, await self.loader.turns(head.key)),
-            "webhook": render.webhook_json(head.hook, await self._last_notice(head)),
-        }
+        head, shape, recent = await self._look(await self.head(run_id), _seen)
+        for commit in recent if recent is not None else await self._recent(head):
+            shape["tasks"] += render.done_tasks_json(commit)
+        turns = [turn for turn in await self.loader.turns(head.key) if turn.ref <= head.head]
+        shape["branches"] = render.branches_json(head, turns)
+        shape["webhook"] = render.webhook_json(head.hook, await self._last_notice(head))
+        return shape
 
     async def _last_notice(self, head: RunHead) -> Notice | None:
         if head.hook is None:
@@ -88,15 +95,8 @@ class Reader:
         found, _ = await self.store.notices(NoticeFilter(run_key=head.key), 1, None)
         return found[0] if found else None
 
-    def _output(self, head: RunHead, run: Run, state: dict[str, Any]) -> Any:
-        if head.status is not RunStatus.COMPLETED:
-            return None
-        return output_of(run.graph, {"input": run.input, "config": run.config}, state)
-
-    async def _recent(self, head: RunHead, run: Run) -> list[Commit]:
+    async def _recent(self, head: RunHead) -> list[Commit]:
         """The commits that ended the run's last tasks, newest first."""
-        if run.recent is not None:
-            return [commit for commit in reversed(run.recent) if render.ends_tasks(commit)]
         rows = await (await self.line(head)).page(seq_of(head.head) + 1, RECENT_TASKS + 2)
         found = [commit for commit in map(decode, rows) if render.ends_tasks(commit)]
         return found[:RECENT_TASKS]
@@ -111,15 +111,12 @@ class Reader:
 
     async def tasks(self, run_id: str, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
         """Tasks, newest first: the open ones, then those that are done by the time of their end."""
-        head = await self.head(run_id)
-        items: list[dict[str, Any]] = []
-        before, line = _before(cursor, seq_of(head.head) + 1), await self.line(head)
+        head, items = await self.head(run_id), list[dict[str, Any]]()
         if cursor is None:
-            run = await self.at_head(head)
-            tasks = run.open_tasks()
-            items = [self._with_input(run, render.open_task_json(run, task), task.id) for task in tasks]
+            head, items = await self._look(head, _open_tasks)
+        before, line = _before(cursor, seq_of(head.head) + 1), await self.line(head)
         while len(items) < limit and before > 1:
-            rows = await line.page(before, min(CHUNK, limit))
+            rows = await line.page(before, min(CHUNK, limit - len(items) + A_FEW_MORE))
             if not rows:
                 break
             for done in reversed(await self._done(line, rows)):
@@ -133,43 +130,28 @@ class Reader:
 
     async def _done(self, line: Line, rows: list[CommitRow]) -> list[tuple[int, dict[str, Any]]]:
         """The tasks that these rows of a line (newest first) finished, oldest first, with inputs and numbers."""
-        oldest = rows[-1].seq
-        before = line.before(oldest)
-        run = await self.loader.at(line.head, before) if before is not None else None
-        found: list[tuple[int, dict[str, Any]]] = []
+        pace, commits, found = Pace(), list[Commit](), list[tuple[int, dict[str, Any]]]()
         for row in reversed(rows):
-            commit = decode(row)
-            if run is None:
-                run = await self.loader.at(line.head, oldest)
-                continue
+            commits.append(decode(row))
+            await pace.rest()
+        run, before = None, line.before(rows[-1].seq)
+        if any(map(_may_have_asked, commits)):
+            run = await self.loader.at(line.head, before or rows[-1].seq)
+        for commit in commits if before is not None else commits[1:]:  # the first of a run ends no task
             for shape in render.done_tasks_json(commit):
-                found.append((row.seq, self._with_input(run, shape, TaskId(shape["id"]))))
-            if commit.kind is Kind.FORK:
-                run.detach()
-            await self.loader.follow(run, commit)
+                found.append((commit.seq, _with_input(run, shape, TaskId(shape["id"]))))
+            if run is not None:
+                await self.loader.follow(run, commit)
+            await pace.rest()
         return found
-
-    def _with_input(self, run: Run, shape: dict[str, Any], task_id: TaskId) -> dict[str, Any]:
-        """A task with what it asks its worker, derived from its view; None for a node that asks nobody."""
-        task, shape["input"] = run.open_task(task_id), None
-        if task is None:
-            return shape
-        try:
-            asked = ask_of(run, task)
-        except NodeFailure:
-            return shape
-        if asked is not None:
-            shape["input"] = {key: found for key, found in asked.request.as_json().items() if key != "config"}
-        return shape
 
     async def task(self, run_id: str, task_id: str) -> dict[str, Any]:
         """One task with input, output, attempts and log lines. Raises NotFound."""
-        head = await self.head(run_id)
-        run = await self.at_head(head)
+        head, task = await self._look(await self.head(run_id), partial(_open_task, task_id=TaskId(task_id)))
         events = await self.store.task_events(head.key, TaskId(task_id))
         record = {"attempts": attempts_json(events), "log": log_json(events)}
-        if (task := run.open_task(TaskId(task_id))) is not None:
-            return {**self._with_input(run, render.open_task_json(run, task), task.id), **record}
+        if task is not None:
+            return {**task, **record}
         before = seq_of(head.head) + 1
         while rows := await self.store.commits_before(head.key, before, CHUNK, None):
             before = rows[-1].seq
@@ -268,3 +250,50 @@ def _before(cursor: str | None, newest: int) -> int:
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 12:
         raise Invalid("the cursor is none that this list gave out", "cursor.invalid")
     return int(cursor)
+
+
+def _seen(head: RunHead, run: Run) -> tuple[RunHead, dict[str, Any], list[Commit] | None]:
+    """What a run is shown with, without what has to be read for it; and its last tasks where they are known."""
+    state = run.history.shown()
+    given = {"input": run.input, "config": run.config}
+    shape = {
+        **render.run_summary(head, render.forked_checkpoint(head)),
+        "input": head.input,
+        "config": run.config,
+        "state": state,
+        "output": output_of(run.graph, given, state) if head.status is RunStatus.COMPLETED else None,
+        "interrupts": [render.opened_json(run, head.id, opened) for opened in run.interrupts.values()],
+        "tasks": [render.open_task_json(run, task) for task in run.open_tasks()],
+    }
+    if run.recent is None:
+        return head, shape, None
+    return head, shape, [commit for commit in reversed(run.recent) if render.ends_tasks(commit)]
+
+
+def _may_have_asked(commit: Commit) -> bool:
+    """Whether a task that ended with a commit may have had a request for a worker."""
+    said = (commit.input_hash, commit.answer, commit.worker, commit.error)
+    return bool(commit.cancelled or commit.resolved) or any(part is not None for part in said)
+
+
+def _open_tasks(head: RunHead, run: Run) -> tuple[RunHead, list[dict[str, Any]]]:
+    return head, [_with_input(run, render.open_task_json(run, task), task.id) for task in run.open_tasks()]
+
+
+def _open_task(head: RunHead, run: Run, task_id: TaskId) -> tuple[RunHead, dict[str, Any] | None]:
+    task = run.open_task(task_id)
+    return head, None if task is None else _with_input(run, render.open_task_json(run, task), task_id)
+
+
+def _with_input(run: Run | None, shape: dict[str, Any], task_id: TaskId) -> dict[str, Any]:
+    """A task with what it asks its worker, derived from its view; None for a node that asks nobody."""
+    task, shape["input"] = None if run is None else run.open_task(task_id), None
+    if run is None or task is None:
+        return shape
+    try:
+        asked = ask_of(run, task)
+    except NodeFailure:
+        return shape
+    if asked is not None:
+        shape["input"] = {key: found for key, found in asked.request.as_json().items() if key != "config"}
+    return shape

@@ -62,7 +62,7 @@ class Travel:
             to.recall = recall
             self.move(turn, live, to, travel.replay(to, wish, turn.now, actor))
 
-        await self.loop.on_run(run_id, act)
+        await self.loop.on_run(run_id, act, answer_first=True)
 
     async def checkout(self, run_id: RunId, branch: int, actor: str = "api") -> None:
         """Go on with another branch of a run. Raises NotFound or Conflict."""
@@ -74,7 +74,7 @@ class Travel:
                 raise NotFound(f"run '{run_id}' has no such branch")
             past = await self.loader.at(head, found[0].head)
             to = partial(self._check_out, past=past, branch=branch, jumps=len(jumps_of(turns)), actor=actor)
-            if await self.loop.on_run(run_id, to):
+            if await self.loop.on_run(run_id, to, answer_first=True):
                 return
 
     def _check_out(self, turn: Turn, live: Live, *, past: Run, branch: int, jumps: int, actor: str) -> bool:
@@ -107,7 +107,7 @@ class Travel:
             self.delivery.take(turn, live, step)
             return step.commit.seq
 
-        return await self.loop.on_run(run_id, act)
+        return await self.loop.on_run(run_id, act, answer_first=True)
 
     async def inject_after(self, run_id: RunId, node: str, updates: Mapping[str, Any], actor: str = "api") -> Injection:
         """Have state written right after the next commit of a node. Raises NotFound, Conflict or Invalid."""
@@ -121,7 +121,7 @@ class Travel:
             turn.note(live, "injection", RUN_NOTES, {**body, "branch": run.branch, "jumps": run.jumps})
             return found
 
-        return await self.loop.on_run(run_id, act)
+        return await self.loop.on_run(run_id, act, answer_first=True)
 
     # ---- a failed run
 
@@ -132,7 +132,7 @@ class Travel:
             self.delivery.take(turn, live, travel.retry(live.run, limits, turn.now, actor))
             self.delivery.go_on(turn, live)
 
-        await self.loop.on_run(run_id, act)
+        await self.loop.on_run(run_id, act, answer_first=True)
 
     async def _head(self, run_id: RunId) -> RunHead:
         head = await self.store.run(run_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Any
 
 import structlog
@@ -43,10 +44,19 @@ class Live:
     head: RunHead
     inbox: list[Callable[[Turn], None]] = field(default_factory=list)
     queued: bool = False
+    """Whether it is to be planned next; `asked`: first of all, for somebody waits for an answer."""
+    asked: bool = False
+    answering: bool = False
+    """Whether it is not planned until who asked has the answer."""
     undurable: int = 0
     dropped: bool = False
     waiting: list[Callable[[BaseException], None]] = field(default_factory=list)
     """Who is told when what is asked of the run, or being done with it right now, goes wrong."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being done with it."""
+        return bool(self.undurable or self.inbox or self.queued or self.answering)
 
     def refuse(self, why: BaseException) -> None:
         """Tell everybody who waits that nothing of what they asked will be done."""
@@ -69,6 +79,13 @@ class Turn:
     fresh: set[int] = field(default_factory=set)
     moved: list[RunStatus] = field(default_factory=list)
     """The statuses that runs came to, where they were others before."""
+
+    until: float = 0.0
+    """When planning has to end, by the monotonic clock."""
+
+    def end_within(self, seconds: float) -> None:
+        """Have it end soon: somebody waits for it."""
+        self.until = min(self.until, perf_counter() + seconds)
 
     @property
     def urgent(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.driver.log import StreamEvent
-from engine.driver.loop import ALL
+from engine.driver.watched import ALL
 from engine.ports import RunFilter
 from tests.integration.test_streams_shared import listened
 from tests.unit.api.serving import PATIENCE_S, Server, asking, straight

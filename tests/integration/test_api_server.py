@@ -216,8 +216,9 @@ async def test_a_worker_that_accepted_may_answer_the_next_server(tmp_path: Path)
             run = await run_of(http, working(), "")
             await worker.until(lambda: bool(worker.seen))
             async with asyncio.timeout(PATIENCE_S):
-                while (await http.get(f"/runs/{run['id']}")).json()["tasks"][0]["pending_ack"]:  # noqa: ASYNC110
-                    await asyncio.sleep(0)  # it is seen from outside only
+                task = run["tasks"][0]
+                while task["dispatch_id"] is None or task["pending_ack"]:
+                    task = (await http.get(f"/runs/{run['id']}")).json()["tasks"][0]  # it is seen from outside only
             await server.end(signal.SIGKILL)
         async with serving(tmp_path, "--port", port) as server, server.client() as http:
             response = await http.post(worker.seen[0].body["reply_to"], json={"output": "at last"})

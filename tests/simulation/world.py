@@ -100,7 +100,7 @@ class World:
     def ask(self, live: Live, act: Act) -> None:
         self.turn(act)
 
-    async def on_run(self, run_id: RunId, act: Callable[[Turn, Live], T]) -> T:
+    async def on_run(self, run_id: RunId, act: Callable[[Turn, Live], T], *, answer_first: bool = False) -> T:
         """Have something done with the run in memory, durably."""
         found: list[T] = []
         self.turn(lambda turn, live: found.append(act(turn, live)), kept=True)

@@ -1,0 +1,57 @@
+"""Who waits for runs: told whenever something of them has become durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+ALL = 0
+"""Stands for all runs where who watches names the key of one."""
+
+
+class Watched:
+    """Runs that are watched, by their keys."""
+
+    def __init__(self) -> None:
+        self.watchers: dict[int, set[Callable[[], None]]] = {}
+        self._changes: dict[int, int] = {}
+        self._notified = 0
+
+    def changes(self, key: int) -> int:
+        """A number that grows whenever something of a run becomes durable while somebody watches it."""
+        return self._notified if key == ALL else self._changes.get(key, 0)
+
+    async def next_change(self, key: int, told: int, timeout_s: float) -> None:
+        """Wait until something has become durable since `changes` was `told`, or the time is up."""
+        await self.changed(key, lambda: self.changes(key) != told, timeout_s)
+
+    async def changed(self, key: int, ready: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until `ready` holds, which is asked whenever something of a run has become durable."""
+        event = asyncio.Event()
+        watching = self.watchers.setdefault(key, set())
+        watching.add(event.set)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not ready():
+                    await event.wait()
+                    event.clear()
+        except TimeoutError:
+            return
+        finally:
+            watching.discard(event.set)
+            if not watching:
+                self.watchers.pop(key, None)
+
+    def notify(self, key: int, *, kept: bool) -> None:
+        """Tell who watches a run; of one that is `kept` in memory the number is kept too."""
+        self._notified += 1
+        self._changes[key] = self._notified
+        if not kept and key not in self.watchers:
+            del self._changes[key]
+        for told in tuple(self.watchers.get(key, ())):
+            told()
+
+    def forget_changes(self, key: int) -> None:
+        """A run is no longer kept in memory."""
+        if key not in self.watchers:
+            self._changes.pop(key, None)
