@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from api.apart import apart
 from api.errors import Refused
 from api.paging import page_of
 from api.pins import pinned, says_same
@@ -88,6 +89,9 @@ class Workflows:
     async def report(self, document: Any) -> dict[str, Any]:
         """What is wrong with a document, and its drawing if nothing is."""
         document = await pinned(document, self.store.workflow)
+        return await apart(document, lambda: self._report(document))
+
+    def _report(self, document: Any) -> dict[str, Any]:
         found = [problem.as_json() for problem in validate(document, self.limits)]
         errors = [problem for problem in found if problem["severity"] == "error"]
         return {
@@ -178,7 +182,7 @@ class Workflows:
             newest = await self.store.workflow(workflow_id)
             document = _with_id(document, workflow_id)
             if newest is not None and newest.status == "archived" and _says(newest, document):
-                load(newest.document, workflow_id, newest.version, self.limits)
+                await self._load(newest.document, workflow_id, newest.version)
                 await self.store.set_workflow_status(workflow_id, "active", self.clock())
                 return newest.version
             return (await self._add(workflow_id, newest, document, "file")).version
@@ -209,7 +213,7 @@ class Workflows:
         archived = newest is not None and newest.status == "archived"
         if newest is not None and not archived and newest.source == source and says_same(newest.document, document):
             return newest
-        graph = load(await pinned(document, self.store.workflow), workflow_id, version, self.limits)
+        graph = await self._load(await pinned(document, self.store.workflow), workflow_id, version)
         stored, now = dict(graph.document), self.clock()
         row = WorkflowRow(
             id=workflow_id,
@@ -225,6 +229,10 @@ class Workflows:
         await self.store.put_workflow(row, claim)
         self._remember(graph)
         return row
+
+    async def _load(self, document: Any, workflow_id: str, version: int) -> Graph:
+        """The graph of a document. Raises Invalid."""
+        return await apart(document, lambda: _ready(load(document, workflow_id, version, self.limits)))
 
     def _id_in(self, document: Any) -> str:
         """The id of a document that has to have one. Raises Invalid, with all that is wrong with the document."""
@@ -246,6 +254,12 @@ class Workflows:
         while len(self._graphs) > MAX_GRAPHS:
             self._graphs.popitem(last=False)
         return graph
+
+
+def _ready(graph: Graph) -> Graph:
+    """A graph with all that is worked out once."""
+    _ = graph.topology
+    return graph
 
 
 def etag(row: WorkflowRow) -> str:
