@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import against, batches, budget, load, machine, rest, travel
+from bench import against, batches, beside, budget, load, machine, rest, travel
 from bench.report import Section
 
 PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
@@ -23,6 +23,7 @@ PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
     "travel": travel.travel,
     "load": load.load,
     "against": against.against,
+    "beside": beside.beside,
 }
 
 

@@ -39,6 +39,11 @@ class Taken:
         slow = f"p99 {self.at(0.99):.1f}, slowest {max(self.ms):.1f} of {len(self.ms)}"
         return Figure(name=name, value=median(self.ms), unit="ms", most=most, note=f"{slow}{note}")
 
+    def slow_figure(self, name: str, most: float | None) -> Figure:
+        """The time within which 99 of 100 calls are answered, with the others in the note."""
+        note = f"p50 {self.at(0.5):.1f}, slowest {max(self.ms):.1f} of {len(self.ms)}"
+        return Figure(name=f"{name}, p99", value=self.at(0.99), unit="ms", most=most, note=note)
+
 
 async def timed(found: Place, method: str, path: str, body: Any = None) -> tuple[float, bytes]:
     """Milliseconds that one call takes, and its answer. Raises Told."""
