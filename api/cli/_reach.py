@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 LOCAL = "http://127.0.0.1:8080"
 PATIENCE_S = 60.0
+ALONE_MS = 1000.0
+"""So long a run may go on before its command is answered: nobody else waits, and the process ends then."""
 HINTS = {
     "auth.missing": "give the server's token with --token or CLEW_TOKEN",
     "auth.invalid": "give the server's token with --token or CLEW_TOKEN",
@@ -219,6 +221,8 @@ async def _offline(db: str, writes: bool) -> AsyncIterator[Reach]:
         if writes:
             await _is_there(store_to_read(db))
             wired = await ends.enter_async_context(running(settings, LOCAL, Nobody()))
+            loop = wired.engine.loop
+            loop.options = replace(loop.options, turn_ms=ALONE_MS, guest_ms=ALONE_MS, answer_ms=ALONE_MS)
         else:
             wired = await ends.enter_async_context(looking(settings, Nobody()))
         yield await ends.enter_async_context(within(wired))
