@@ -46,7 +46,8 @@ def ends_right(graph: Graph, commit: Commit, open_before: dict[str, Task], close
     others = [open_before[name] for name in commit.closed if name in open_before and name != own]
     calls = {own, *ended}
     right = all(one.id in ended or one.call in calls or one.gate is not None for one in others)
-    right &= all(one.task.node in vain and one.task == open_before.get(one.task.id) for one in commit.cancelled)
+    gone = [one.task for one in commit.cancelled]
+    right &= all((one.node in vain or one.call in calls) and one == open_before.get(one.id) for one in gone)
     right &= all(one.node in vain for one in others if one.gate is not None)
     emptied = set(commit.joined) - {task.wave for task in commit.opened}
     return right and set(commit.absorbed) == closing(graph, commit) - closed and all(w.node in vain for w in emptied)

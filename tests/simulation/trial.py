@@ -65,6 +65,12 @@ def case_of(seed: int) -> Case:
     return Case(seed, *generate(seed))
 
 
+def is_racing(graph: Graph) -> bool:
+    """Whether who comes first decides anywhere in a graph, or in those that it runs."""
+    children = (getattr(node.spec, "child", None) for node in graph.nodes.values())
+    return bool(graph.needed) or any(child is not None and is_racing(child) for child in children)
+
+
 @contextmanager
 def eager_snapshots(seed: int) -> Iterator[None]:
     """Snapshots as often as they can be, in half of the seeds: the runs here are too short for them otherwise. In half
@@ -113,7 +119,7 @@ class Trial:
         seed, chance = self.case.seed, Random(f"trial {self.case.seed}")
         script = Script(self.case.graph, seed)
         base = self.play(self.begun(), script, None, IN_ORDER)
-        if self.case.graph.needed:
+        if is_racing(self.case.graph):
             return self._check_racing(script, chance)
         self.stops = self._breakpoints()
         world = self.begun()
