@@ -31,6 +31,11 @@ DEBUG = "debug"
 CUSTOM = ("stage", "progress", "message", "chunks", "data")
 """What a worker may report; other fields of its events stay in the record of the task."""
 
+DETAILED = frozenset({"tasks", DEBUG})
+"""The modes that tell how far tasks are between commits."""
+ALOUD = frozenset({"run", "progress", "turn"})
+"""The events between commits that other modes tell too."""
+
 TASK_EVENTS = {
     "dispatch": ("NODE_STARTED", TaskStatus.RUNNING),
     "waiting": ("NODE_WAITING", TaskStatus.WAITING),

@@ -205,9 +205,10 @@ class Loop(Watched):
             return
         self.tally.take(turn, perf_counter() - begun)
         turn.carry_out()
+        aloud = turn.aloud()
         for live in turn.touched.values():
             live.undurable -= 1
-            self._notify(live.run.key)
+            self._notify(live.run.key, aloud=live.run.key in aloud)
         self.tell_all()
         self._forget_idle()
 
@@ -268,8 +269,8 @@ class Loop(Watched):
         if ALL in self.watchers:
             self.notify(ALL, kept=False)
 
-    def _notify(self, key: int) -> None:
-        self.notify(key, kept=key in self.lives)
+    def _notify(self, key: int, *, aloud: bool = True) -> None:
+        self.notify(key, kept=key in self.lives, aloud=aloud)
 
     def _forget_idle(self) -> None:
         """Give back the memory of runs that wait for nothing this process holds, the oldest first."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from engine.driver.log import END_PART, Page, Position, RunLogs, States, StreamEvent
 from engine.driver.reader import Reader
 from engine.model import TERMINAL, RunHead, seq_of
-from engine.telling import DEBUG, is_told
+from engine.telling import DEBUG, DETAILED, is_told
 
 IDLE_S = 30.0
 
@@ -58,7 +58,7 @@ class Streams:
                     yield [_end(head, said, page.status)]
                 return
             else:
-                await self.loop.next_change(head.key, changes, IDLE_S)
+                await self.loop.next_change(head.key, changes, IDLE_S, every=bool(modes & DETAILED))
 
     async def _begin(self, head: RunHead, after: str | None, from_now: bool) -> Position:
         if after is not None:

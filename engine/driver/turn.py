@@ -29,6 +29,7 @@ from engine.ports import Batch, CommitRow, EventRow, Expected, InterruptRow, Tim
 from engine.rebuild import due_snapshot
 from engine.record import encode
 from engine.run import Run
+from engine.telling import ALOUD
 
 log = structlog.get_logger(__name__)
 
@@ -226,6 +227,11 @@ class Turn:
         if head.status is RunStatus.FAILED and (error := live.run.error) is not None:
             told = {"run_id": head.id, "workflow_id": head.workflow_id, "node": error.node, "task_id": error.task_id}
             self.effects.append(lambda: log.warning("run.failed", code=error.code, error=error.message, **told))
+
+    def aloud(self) -> set[int]:
+        """The runs of which more is written than how far their tasks are."""
+        commits, events = self.batch.commits, self.batch.events
+        return {row.run_key for row in commits} | {event.run_key for event in events if event.kind in ALOUD}
 
     def carry_out(self) -> None:
         """Do what follows, now that all is durable."""

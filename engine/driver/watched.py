@@ -13,7 +13,8 @@ class Watched:
     """Runs that are watched, by their keys."""
 
     def __init__(self) -> None:
-        self.watchers: dict[int, set[Callable[[], None]]] = {}
+        self.watchers: dict[int, dict[Callable[[], None], bool]] = {}
+        """By run: who is told, and whether of every change."""
         self._changes: dict[int, int] = {}
         self._notified = 0
 
@@ -21,15 +22,16 @@ class Watched:
         """A number that grows whenever something of a run becomes durable while somebody watches it."""
         return self._notified if key == ALL else self._changes.get(key, 0)
 
-    async def next_change(self, key: int, told: int, timeout_s: float) -> None:
-        """Wait until something has become durable since `changes` was `told`, or the time is up."""
-        await self.changed(key, lambda: self.changes(key) != told, timeout_s)
+    async def next_change(self, key: int, told: int, timeout_s: float, *, every: bool = True) -> None:
+        """Wait until something has become durable since `changes` was `told`, or the time is up. Who does not want
+        `every` change sleeps through those that are not aloud."""
+        await self.changed(key, lambda: self.changes(key) != told, timeout_s, every=every)
 
-    async def changed(self, key: int, ready: Callable[[], bool], timeout_s: float) -> None:
+    async def changed(self, key: int, ready: Callable[[], bool], timeout_s: float, *, every: bool = True) -> None:
         """Wait until `ready` holds, which is asked whenever something of a run has become durable."""
         event = asyncio.Event()
-        watching = self.watchers.setdefault(key, set())
-        watching.add(event.set)
+        watching = self.watchers.setdefault(key, {})
+        watching[event.set] = every
         try:
             async with asyncio.timeout(timeout_s):
                 while not ready():
@@ -38,18 +40,19 @@ class Watched:
         except TimeoutError:
             return
         finally:
-            watching.discard(event.set)
+            watching.pop(event.set, None)
             if not watching:
                 self.watchers.pop(key, None)
 
-    def notify(self, key: int, *, kept: bool) -> None:
+    def notify(self, key: int, *, kept: bool, aloud: bool = True) -> None:
         """Tell who watches a run; of one that is `kept` in memory the number is kept too."""
         self._notified += 1
         self._changes[key] = self._notified
         if not kept and key not in self.watchers:
             del self._changes[key]
-        for told in tuple(self.watchers.get(key, ())):
-            told()
+        for told, every in tuple(self.watchers.get(key, {}).items()):
+            if aloud or every:
+                told()
 
     def forget_changes(self, key: int) -> None:
         """A run is no longer kept in memory."""

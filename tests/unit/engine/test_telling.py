@@ -8,7 +8,7 @@ import pytest
 
 from engine.model import Commit, ErrorInfo, InterruptId, Kind, RunStatus, Task, TaskId, TaskStatus, Wave, make_ref
 from engine.ports import EventRow
-from engine.telling import LOG_LINES, attempts_json, is_told, log_json, parts_between, parts_of
+from engine.telling import ALOUD, LOG_LINES, attempts_json, is_told, log_json, parts_between, parts_of
 
 TASK = Task(id=TaskId("t1"), wave=Wave("a"), causes=(make_ref(1, 1),), level=1)
 
@@ -94,6 +94,17 @@ def test_events_between_commits_are_told_by_their_kind(event: EventRow, found: l
     assert [part.name for part in parts_between(event, "r")] == found
 
 
+@pytest.mark.parametrize(
+    "kind", ["dispatch", "waiting", "accepted", "late", "retry", "heartbeat", "injection", "injected"]
+)
+def test_what_is_not_aloud_is_told_in_detailed_modes_alone(kind: str) -> None:
+    body = {"attempt": 1, "due_at": 5, "error": {}, "worker": "w", "why": "over", "answer": None}
+    names = [part.name for part in parts_between(an_event(kind, **body), "r")]
+    others = frozenset({"values", "updates", "custom"})
+    assert kind not in ALOUD
+    assert not any(is_told(name, others) for name in names)
+
+
 def test_a_task_that_waits_says_for_what() -> None:
     dispatch = parts_between(an_event("waiting", attempt=1, reason="no_worker"), "r")[-1].data
     assert (dispatch["status"], dispatch["reason"]) == ("waiting", "no_worker")
@@ -115,3 +126,9 @@ def test_a_log_shows_its_last_lines() -> None:
     rows = [an_event("progress", attempt=1, progress=number) for number in range(LOG_LINES + 5)]
     found = log_json(rows)
     assert (len(found), found[-1]["progress"]) == (LOG_LINES, LOG_LINES + 4)
+
+
+@pytest.mark.parametrize("kind", sorted(ALOUD))
+def test_what_is_aloud_is_told_in_other_modes_too(kind: str) -> None:
+    parts = parts_between(an_event(kind, status="failed", stage="read", turn=1, answer={}), "r")
+    assert any(is_told(part.name, frozenset({"values", "updates", "custom"})) for part in parts)
