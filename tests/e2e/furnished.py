@@ -17,6 +17,8 @@ from tests.e2e.shapes import edges, line, task, transform
 from tests.files import renamed
 
 WAIT_S = 30
+MANY = 10_000
+"""Tasks that the worker may hold: those of held runs are never answered."""
 NOBODY = "http://127.0.0.1:9/"
 """The discard port of this machine: nobody listens there."""
 
@@ -113,7 +115,7 @@ class Furnished:
         """Put everything in once more, whatever was done to what is there, and tell what is there now."""
         await self._emptied()
         self.times += 1
-        await self.client.register("counter", self.worker, ["count"])
+        await self.client.register("counter", self.worker, ["count"], max_concurrent=MANY)
         await asyncio.gather(*(self.client.save(self._named(document)) for document in DOCUMENTS))
         await self.client.ask("PUT", f"/workflows/idle-{self.times}", self._named({**DOCUMENTS[-1], "tags": ["again"]}))
         await self._changed(*await asyncio.gather(*self._runs()))
