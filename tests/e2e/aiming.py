@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from schemathesis import APIOperation, Case, GenerationMode
 
+from tests.e2e import hostile
 from tests.e2e.furnished import DOCUMENTS, NOBODY, NODES, PLACES, Found, Ids
 
 SHORT_WAIT_S = "0.05"
@@ -31,6 +32,8 @@ VALUES = st.recursive(
 def aimed(draw: DrawFn, operation: APIOperation, ids: Ids) -> Case:
     """A case that fits the description or does not, most times with names of what is there."""
     case = draw(st.one_of([operation.as_strategy(generation_mode=mode) for mode in _modes(operation)]))
+    if not draw(st.integers(0, 9)):
+        return _well(case, ids, draw(st.integers(0, 10**6)))
     if draw(st.integers(0, 4)):
         known = _known(draw, operation, ids)
         _aim(draw, case.path_parameters, known)
@@ -59,6 +62,19 @@ def _known(draw: DrawFn, operation: APIOperation, ids: Ids) -> Mapping[str, Sear
         versions = dict.fromkeys(("a", "b", "version"), st.integers(1, 2))
         return {**known, **versions, "workflow_id": st.just(ids.twice)}
     return known
+
+
+def _well(case: Case, ids: Ids, number: int) -> Case:
+    """A case that is taken, as long as nothing has used up what it names."""
+    (operation,) = (one for one in hostile.OPERATIONS if one.name == case.operation.label)
+    known = hostile.places(ids)
+    case.path_parameters = dict(known.get(operation.name, known[""]))
+    case.query = dict(pair.split("=") for pair in hostile.query(operation, ids).split("&") if pair)
+    case.headers.clear()
+    if operation.body is not None:
+        case.body = hostile.bodies(ids, number).get(operation.name, {})
+        case.media_type = "application/json"
+    return case
 
 
 def _modes(operation: APIOperation) -> list[GenerationMode]:
