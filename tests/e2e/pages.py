@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +55,11 @@ def steps_of(text: str) -> Iterator[Step]:
             yield Step(calls=tuple(calls_of(body)), background="background" in kind)
         elif named is not None:
             yield Step(name=named["name"], content=body)
+
+
+def with_ports(text: str, ports: Mapping[str, str]) -> str:
+    """A page with other ports, all put in at one time: a port that was put in may contain the digits of another."""
+    return re.sub("|".join(ports), lambda found: ports[found[0]], text)
 
 
 def calls_of(body: str) -> Iterator[Call]:
@@ -119,9 +124,7 @@ class Desk:
 
     def play(self, page: Path) -> int:
         """Do everything that a page says; the number of commands. Raises AssertionError where it prints otherwise."""
-        text = page.read_text("utf-8")
-        for port, mine in self.ports.items():
-            text = text.replace(port, mine)
+        text = with_ports(page.read_text("utf-8"), self.ports)
         count = 0
         for step in steps_of(text):
             if step.name:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.pages import Call, Desk, matches, steps_of
+from tests.e2e.pages import Call, Desk, matches, steps_of, with_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/tutorial").glob("[0-9]*.md")), ROOT / "docs/how-to/time-travel.md"]
@@ -29,6 +29,11 @@ def test_what_a_page_says_is_compared_line_by_line() -> None:
     assert matches(["a", "…", "d"], ["a", "d"])
     for wanted in (["a"], ["a", "b", "c"], ["a.", "b"], ["…a", "c"], []):
         assert not matches(wanted, ["ab", "b"])
+
+
+def test_a_port_that_contains_another_stays_as_it_is() -> None:
+    ports = {"8080": "49001", "9001": "46183"}
+    assert with_ports("http://127.0.0.1:8080 and :9001", ports) == "http://127.0.0.1:49001 and :46183"
 
 
 def test_steps_are_files_commands_and_programs() -> None:
