@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
 from engine.model import ERA, InterruptId, Task, TaskId, Wave
 from engine.run import Run
+
+_ERAS = re.compile(rf"{ERA}[{ERA}\d]*(?=/|$)")
 
 
 def task_id_of(run: Run, wave: Wave, causes: Iterable[str], edges: Iterable[int], index: int | None) -> TaskId:
@@ -45,8 +48,15 @@ def origin_of(run: Run, task: Task) -> str:
 
 def recalled_as(run: Run, task: Task) -> str:
     """What a task's answer is remembered by: its address, whatever versions came since."""
-    generation = task.wave.generation.partition(ERA)[0]
-    return _digest(run, task, address_of(replace(task, wave=replace(task.wave, generation=generation))))
+    return _digest(run, task, address_of(_timeless(task)))
+
+
+def _timeless(task: Task) -> Task:
+    """A task in the place that it would have had without any change of version."""
+    wave = task.wave
+    frame = _ERAS.sub("", wave.frame) if ERA in wave.frame else wave.frame
+    wave = replace(wave, frame=frame, generation=wave.generation.partition(ERA)[0])
+    return replace(task, wave=wave, place="" if task.place.startswith(ERA) else task.place)
 
 
 def _digest(run: Run, task: Task, address: str) -> str:
@@ -64,11 +74,13 @@ def interrupt_id_of(task: Task, before: int = 0) -> InterruptId:
 
 def frame_of(run: Run, task: Task, turn: int, attempt: int) -> str:
     """The name of the frame that a subgraph's task runs: where it stands, in the frame around it. Behind `~` stands
-    what tells it from others of the same node and rounds."""
+    what tells it from others of the same node and rounds, at the end the eras that it stands in."""
     wave = task.wave
     rounds = ".".join(str(number + 1) for number in wave.rounds) if any(wave.rounds) else ""
     place = f"{wave.frame}/{task.node}" if wave.frame else task.node
     place += f"#{rounds}" if rounds else ""
     place += f"[{task.index}]" if task.index is not None else ""
-    rest = _digest(run, task, address_of(task))[:8] if task.place or wave.generation or task.call else ""
-    return f"{place}~{rest}{turn}.{attempt}" if rest or turn > 1 or attempt > 1 else place
+    plain = _timeless(task)
+    rest = _digest(run, task, address_of(plain))[:8] if plain.place or plain.wave.generation or task.call else ""
+    era = wave.generation[len(plain.wave.generation) :] + (task.place if task.place.startswith(ERA) else "")
+    return f"{place}~{rest}{turn}.{attempt}{era}" if rest or turn > 1 or attempt > 1 or era else place

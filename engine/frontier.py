@@ -120,9 +120,13 @@ class Frontier:
         else:
             self.waves.setdefault(arrival.wave, []).append(arrival)
 
-    def _open(self, task: Task) -> None:
+    def add(self, task: Task) -> None:
+        """Have a task open."""
         self.tasks[task.id] = task
         self.apart += bool(task.place)
+
+    def _open(self, task: Task) -> None:
+        self.add(task)
         if task.call is not None:
             self.calls[task.call].open += 1
         elif task.place == DEFERRED:

@@ -59,9 +59,10 @@ def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
         if task.node not in graph.nodes:
             dropped.append(address_of(task))
         elif task.call is None:
-            after.tasks[task.id] = seats.task(task)
+            after.add(seats.task(task))
         elif task.call in calls:  # else its send begins anew
-            after.tasks[task.id] = replace(task, wave=replace(after.tasks[task.call].wave, node=task.node))
+            call = after.tasks[task.call]
+            after.add(replace(task, wave=replace(call.wave, node=task.node), place=call.place))
     after.calls = {call: OpenCall(found.fanout, found.size, dict(found.done)) for call, found in calls.items()}
     for one in front.waiting():
         if seats.has(one):
@@ -81,10 +82,11 @@ class _Seats:
 
     def __init__(self, old: Graph, new: Graph, seq: int) -> None:
         self.old, self.new = old, new
-        places = {(edge.source, edge.handle, edge.target): edge.index for edge in new.edges}
-        ends = ((edge.index, places.get((edge.source, edge.handle, edge.target))) for edge in old.edges)
+        places = _ends(new)
+        ends = ((place, places.get(one)) for one, place in _ends(old).items())
         shared = [node for node in new.nodes if node in old.nodes]
-        self.era = "" if all(_heads(old, node) == _heads(new, node) for node in shared) else f"{ERA}{seq}"
+        same = all(_heads(old, node) == _heads(new, node) for node in shared)
+        self.era = "" if same and _ends(old) == _ends(new) else f"{ERA}{seq}"
         self.edges = {index: place for index, place in ends if place is not None}
         self.edges[GOTO] = GOTO
 
@@ -94,9 +96,10 @@ class _Seats:
         return bool(one == other)
 
     def task(self, task: Task) -> Task:
-        """A task of a node that is there, with what it arrived over as far as that is there."""
+        """A task of a node that is there, with what it arrived over as far as that is there. In a new era it stands
+        apart: over new edges, its wave may be activated once more."""
         edges = tuple(self.edges[edge] for edge in task.edges if edge in self.edges)
-        return replace(task, wave=self.wave(task.wave), edges=edges)
+        return replace(task, wave=self.wave(task.wave), edges=edges, place=task.place or self.era)
 
     def has(self, arrival: Arrival) -> bool:
         """Whether the edge and the node of an arrival are there."""
@@ -111,11 +114,16 @@ class _Seats:
         return replace(arrival, edge=self.edges[arrival.edge], wave=self.wave(arrival.wave), place=place)
 
     def wave(self, wave: Wave) -> Wave:
-        """Rounds by the heads of their loops: those of loops that are gone are dropped, new ones begin at 0. Where that
-        could give a wave that was there before, all of them are of an era of their own."""
+        """Rounds by the heads of their loops: those of loops that are gone are dropped, new ones begin at 0. Where
+        edges are others, so that a wave could come that was there before, all of them are of an era of their own."""
         known = dict(zip(_heads(self.old, wave.node), wave.rounds, strict=True))
         rounds = tuple(known.get(head, 0) for head in _heads(self.new, wave.node))
         return replace(wave, rounds=rounds, generation=wave.generation + self.era)
+
+
+def _ends(graph: Graph) -> dict[tuple[str, str | None, str], int]:
+    """The indexes of the edges by what they lead from and to."""
+    return {(edge.source, edge.handle, edge.target): edge.index for edge in graph.edges}
 
 
 def _heads(graph: Graph, node: str) -> list[str]:

@@ -92,7 +92,8 @@ NO_USAGE = Usage()
 
 
 ERA = "@"
-"""What a wave's generation says after a version with other loops: behind it stands the commit that changed to it."""
+"""Begins the name of an era: behind it stands the commit that changed to a version with other edges. An era ends the
+generation of all waves since, and is the place of the tasks that were open then."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -106,7 +106,7 @@ def _activate(run: Run, commit: Commit) -> None:
         run.progress[task.id] = Progress(created_at=commit.at)
     for call, _ in commit.calls:
         if commit.task is not None and call == commit.task.id:
-            run.tasks[call] = commit.task
+            run.frontier.add(commit.task)
             run.progress[call] = Progress(created_at=commit.at)
             run.items[commit.ref] = run.items_at(commit, lambda task: run.history.entries[commit.ref].state)
     agenda.queue(run, commit)

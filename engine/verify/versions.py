@@ -40,9 +40,19 @@ class Change:
     def open(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
         """The open tasks with their places in the new version; those of nodes that are gone keep theirs."""
         return {
-            name: task if task.node not in self.new.nodes or task.call else replace(task, wave=self.wave(task.wave))
+            name: task
+            if task.node not in self.new.nodes or task.call
+            else replace(task, wave=self.wave(task.wave), place=task.place or self.era)
             for name, task in tasks.items()
         }
+
+    @property
+    def era(self) -> str:
+        """What tells all places from those before, where the edges or the loops are others."""
+        both = self.old.nodes.keys() & self.new.nodes.keys()
+        one, other = ({(e.source, e.handle, e.target) for e in graph.edges} for graph in (self.old, self.new))
+        same = one == other and all(_loops(self.old, n) == _loops(self.new, n) for n in both)
+        return "" if same else f"@{self.seq}"
 
     def waiting(self, arrivals: Iterable[Arrival]) -> list[Arrival]:
         """The arrivals whose edges are there."""
@@ -59,11 +69,9 @@ class Change:
 
     def wave(self, wave: Wave) -> Wave:
         """A wave with the rounds of the loops that are there, and 0 for new ones; in a new era where any differ."""
-        both = self.old.nodes.keys() & self.new.nodes.keys()
-        era = "" if [_loops(self.old, n) for n in both] == [_loops(self.new, n) for n in both] else f"@{self.seq}"
         rounds = dict(zip(_loops(self.old, wave.node), wave.rounds, strict=True))
         kept = tuple(rounds.get(loop, 0) for loop in _loops(self.new, wave.node))
-        return replace(wave, rounds=kept, generation=wave.generation + era)
+        return replace(wave, rounds=kept, generation=wave.generation + self.era)
 
 
 def _meaning(graph: Graph, key: str) -> object:

@@ -158,7 +158,7 @@ class Trial:
         """What is read from the rows is what was in memory."""
         before, run = world.run, ready(world.loader.at_head(world.head))
         same("state", before.history.shown(), run.history.shown(), "read again")
-        for name in ("tasks", "waves", "held", "deferred"):
+        for name in ("tasks", "apart", "waves", "held", "deferred"):
             same(name, getattr(before.frontier, name), getattr(run.frontier, name), "read again")
         same("counts", recount(before.graph, before.frontier), recount(run.graph, run.frontier), "read again")
 

@@ -255,6 +255,8 @@ class World:
     def check(self, run: Run) -> None:
         """The counts that are kept up to date are those that counting anew gives."""
         for frame in run.frames.by_id.values():
+            if frame.frontier.apart != (apart := sum(bool(task.place) for task in frame.frontier.tasks.values())):
+                raise Violation(f"{frame.frontier.apart} tasks stand apart in frame {frame.id}, counted anew {apart}")
             kept = frame.frontier.blockers
             if kept is None or kept == recount(frame.graph, frame.frontier):
                 continue

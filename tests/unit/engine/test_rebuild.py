@@ -54,7 +54,8 @@ def stands(run: Run) -> tuple[Any, ...]:
     front = run.frontier
     calls = {name: (call.size, call.done) for name, call in front.calls.items()}
     views = {name: run.history.view(one) for name, one in front.tasks.items()}
-    return run.seq, run.status, front.tasks, front.waves, calls, views, run.history.shown(), set(run.interrupts)
+    work = (front.tasks, front.apart, front.waves, calls)
+    return run.seq, run.status, *work, views, run.history.shown(), set(run.interrupts)
 
 
 def test_a_run_that_is_read_again_stands_as_before() -> None:
@@ -164,6 +165,19 @@ def test_snapshots_of_older_versions_are_read() -> None:
 
 
 @pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("eager")
+def test_a_snapshot_in_the_middle_of_a_deferred_send_says_that_it_stands_apart() -> None:
+    send = {"type": "send", "items_key": "items", "target_node": "t", "output_key": "last", "defer": True}
+    state = {"items": {"type": "array", "default": [1, 2]}, "last": {}}
+    world = World(graph_of(document({"s": send, "t": task()}, [("__start__", "s"), ("s", "__end__")], state)))
+    world.start()
+    before = stands(world.run)
+    assert world.store.rows[1][-1].snapshot is not None
+    world.crash()
+    assert stands(world.run) == before
+    assert world.run.frontier.apart == 3
+
+
 def test_a_fork_of_a_fork_reads_snapshots_of_the_runs_above_it() -> None:
     world = chat(4, output_key="log")
     for text in ("one", "two"):

@@ -1,0 +1,75 @@
+"""Runs that go on with another version of their workflow, whose edges lead elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.driver.travel import Asked
+from engine.graph import Graph
+from engine.model import RunStatus
+from tests.builders import document, graph_of, task
+from tests.simulation.travels import replay
+from tests.simulation.world import World
+from tests.unit.engine.worlds import sound
+
+STATE = {"items": {"type": "array", "default": ["p", "q"]}, "out": {"type": "array"}, "log": {}}
+NODES = {
+    "x": task(),
+    "each": {"type": "send", "items_key": "state.items", "targets": ["inner"], "output_key": "out"},
+    "inner": {
+        "type": "subgraph",
+        "definition": {
+            "state_schema": STATE,
+            "nodes": {"c": task(output_key="log")},
+            "edges": [["__start__", "c"], ["c", "__end__"]],
+        },
+    },
+}
+APART = [["__start__", "x"], ["__start__", "each"], ["x", "__end__"], ["each", "__end__"]]
+"""Two branches that have nothing to do with each other."""
+AFTER = [*APART, ["x", "each"]]
+"""The same, but that the second begins after the first."""
+
+
+def version(number: int, edges: list[Any]) -> Graph:
+    made = document(NODES, edges)
+    made["state_schema"] = STATE
+    return graph_of(made, version=number)
+
+
+def begun(edges: list[Any], then: list[Any]) -> World:
+    """A run that has started with some edges; version 2 of its workflow has others."""
+    world = World(version(1, edges), {2: version(2, then)})
+    world.start()
+    return world
+
+
+def answer_all(world: World) -> None:
+    while world.outbox.works:
+        node, index = world.waiting()[0]
+        world.answer(node, {"output": node}, index)
+
+
+def test_a_node_that_new_edges_activate_once_more_runs_beside_itself():
+    world = begun(APART, AFTER)
+    world.fork(world.run.seq, version=2)
+    before = set(world.run.frames.nests.values())
+    world.answer("x", {})
+
+    assert len(before) == 2
+    assert before < set(world.run.frames.nests.values())
+    assert [node for node, _ in world.waiting()] == ["c"] * 4
+    answer_all(world)
+    assert world.status is RunStatus.COMPLETED
+    assert sound(world)
+
+
+def test_what_graphs_were_answered_is_remembered_over_versions_with_other_edges():
+    world = begun(APART, AFTER)
+    answer_all(world)
+    replay(world, 1, Asked(reuse=True, version=2))
+
+    assert world.run.frames.root.graph.version == 2
+    assert world.status is RunStatus.COMPLETED
+    assert [commit.reused for commit in world.commits() if commit.task and commit.task.node == "c"] == [True] * 4
+    assert sound(world)
