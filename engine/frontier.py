@@ -121,9 +121,10 @@ class Frontier:
             self.waves.setdefault(arrival.wave, []).append(arrival)
 
     def add(self, task: Task) -> None:
-        """Have a task open."""
+        """Have a task open, if it was not before."""
+        known = self.tasks.get(task.id)
         self.tasks[task.id] = task
-        self.apart += bool(task.place)
+        self.apart += bool(task.place) - (known is not None and bool(known.place))
 
     def _open(self, task: Task) -> None:
         self.add(task)
