@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,6 +22,9 @@ from tests.e2e.processes import Client, Server, client_of, serving, working
 WAIT_S = 120
 AT_ONCE = 32
 MEGABYTE = KILOBYTE * 1000
+ENVELOPE_BYTES, MESSAGE_BYTES = 700, len(KILOBYTE) + 3
+"""How long a request is without messages, and how much each makes it longer."""
+LONGEST = b"x" * (ENVELOPE_BYTES + 1000 * MESSAGE_BYTES)
 LIMITS = {"CLEW_MAX_NODES": "10000", "CLEW_MAX_BODY": str(64 * 1024 * 1024)}
 
 
@@ -67,6 +72,7 @@ async def place(*documents: Document) -> AsyncIterator[Place]:
 
 
 Work = Callable[[], Awaitable[object]]
+Bare = Callable[["Place", int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -189,11 +195,33 @@ async def _at_once(found: Place, name: str, runs: int) -> None:
 async def appended(quick: bool) -> list[Section]:
     """Lists that grow: 500 and 1,000 messages of 1 KB, by a transform, by ids, and by a worker that reads them all."""
     times = 2 if quick else 5
-    documents = (said_by_transform("append"), said_by_transform("add_messages"), said_by_worker())
-    return [await _appended(document, times) for document in documents]
+    transforms = [said_by_transform("append"), said_by_transform("add_messages")]
+    sections = [(await _appended(document, times))[0] for document in transforms]
+    section, variants = await _appended(said_by_worker(), times, _on_the_wire)
+    return [*sections, replace(section, figures=[*section.figures, *_beside_the_wire(variants)])]
 
 
-async def _appended(document: Document, times: int) -> Section:
+def _beside_the_wire(variants: Variants) -> list[Figure]:
+    """What of it is the requests, which grow as well: a thousand of them are four times the bytes of five hundred."""
+    takes = {name: variants.seconds(name) for name in ("500", "1,000", "500 bare", "1,000 bare")}
+    own = {name: takes[name] - takes[f"{name} bare"] for name in ("500", "1,000")}
+    bare = 1000 * takes["1,000 bare"]
+    return [
+        Figure(name="… of the 1,000, a bare client that sends and signs the same", value=bare, unit="ms"),
+        Figure(name="… time over that of 500, without that", value=own["1,000"] / own["500"], unit="", most=2.3),
+    ]
+
+
+async def _on_the_wire(found: Place, count: int) -> None:
+    """The same requests from a client that does nothing else, one after the other, each signed."""
+    for size in range(count):
+        body = memoryview(LONGEST)[: size * MESSAGE_BYTES + ENVELOPE_BYTES]
+        signed = {"webhook-signature": hmac.digest(b"secret", body, "sha256").hex()}
+        async with found.client.session.post(f"{found.worker}/say", data=body, headers=signed) as response:
+            await response.read()
+
+
+async def _appended(document: Document, times: int, bare: Bare | None = None) -> tuple[Section, Variants]:
     growth: list[float] = []
     async with place(document) as found:
         await found.client.ask("PATCH", "/workers/bench", {"url": f"{found.worker}/say"})
@@ -207,8 +235,11 @@ async def _appended(document: Document, times: int) -> Section:
 
             return work
 
-        variants = await Variants(found).take(times, {"500": (1000, say(500)), "1,000": (2000, say(1000))})
-    return Section(
+        work = {"500": (1000, say(500)), "1,000": (2000, say(1000))}
+        if bare is not None:
+            work |= {"500 bare": (500, partial(bare, found, 500)), "1,000 bare": (1000, partial(bare, found, 1000))}
+        variants = await Variants(found).take(times, work)
+    section = Section(
         f"messages of 1 KB, {document['id']}: two steps each",
         [
             variants.figure("500", f"500 messages, in {1000 * variants.seconds('500'):,.0f} ms"),
@@ -217,6 +248,7 @@ async def _appended(document: Document, times: int) -> Section:
             Figure(name="database to data", value=median(growth), unit="", most=3.0),
         ],
     )
+    return section, variants
 
 
 # ---- workers

@@ -19,6 +19,8 @@ ANSWER = orjson.dumps({"output": 1})
 MESSAGE = orjson.dumps({"updates": {"n": 1, "messages": KILOBYTE}})
 SLOW_S = 0.05
 LARGEST = 64 * 1024 * 1024
+AHEAD = 4 * 1024 * 1024
+"""So much of a body is taken in before whoever sends it has to wait."""
 
 
 async def _drain(request: web.Request) -> None:
@@ -45,7 +47,7 @@ async def say(request: web.Request) -> web.Response:
 async def main(port: int) -> None:
     app = web.Application(client_max_size=LARGEST)
     app.add_routes([web.post("/answer", answer), web.post("/say", say), web.post("/slow", slow)])
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, read_bufsize=AHEAD)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     print("ready", flush=True)
