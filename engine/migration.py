@@ -14,6 +14,7 @@ from engine.commits import next_ref
 from engine.frontier import Frontier, OpenCall
 from engine.gates import stops_of
 from engine.graph import Graph, deep_merge
+from engine.joins import recount
 from engine.model import DEFERRED, ERA, GOTO, Arrival, Task, TaskId, Wave, seq_of
 from engine.render import address_of
 from engine.run import Run
@@ -69,7 +70,9 @@ def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
             after.wait(seats.arrival(one, late=one.place == DEFERRED and one.cause not in run.history.entries))
         else:
             dropped.append(address_of(Task(id=TaskId(""), wave=one.wave, causes=(), level=0)))
-    after.absorbed = {seats.wave(wave) for wave in front.absorbed if wave.node in graph.nodes}
+    reached = front.absorbed & recount(old, front).keys()  # others are kept for as long as nobody counts
+    after.absorbed = {seats.wave(wave) for wave in reached if wave.node in graph.nodes}
+    after.absorbed &= recount(graph, after).keys()
     run.frames.restart(
         after, {task for task in run.frames.nests if task in after.tasks and seats.keeps(front.tasks[task])}
     )

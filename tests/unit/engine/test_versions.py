@@ -10,7 +10,7 @@ from engine.model import RunStatus
 from tests.builders import document, graph_of, task
 from tests.simulation.travels import replay
 from tests.simulation.world import World
-from tests.unit.engine.worlds import sound
+from tests.unit.engine.worlds import open_nodes, sound
 
 STATE = {"items": {"type": "array", "default": ["p", "q"]}, "out": {"type": "array"}, "log": {}}
 NODES = {
@@ -73,3 +73,20 @@ def test_what_graphs_were_answered_is_remembered_over_versions_with_other_edges(
     assert world.status is RunStatus.COMPLETED
     assert [commit.reused for commit in world.commits() if commit.task and commit.task.node == "c"] == [True] * 4
     assert sound(world)
+
+
+def test_a_wave_that_nothing_can_reach_any_more_is_not_carried_over_after_a_crash_either():
+    nodes = {"x": task(), "y": task(), "z": {**task(), "join": "any"}}
+    edges = [["__start__", "x"], ["__start__", "y"], ["x", "z"], ["y", "z"], ["z", "__end__"]]
+    found = []
+    for crashes in (False, True):
+        world = World(graph_of(document(nodes, edges)), {2: graph_of(document({**nodes, "w": task()}, edges), 2)})
+        world.start()
+        world.answer("x", {})
+        world.answer("y", {})
+        if crashes:
+            world.crash()
+        world.fork(world.run.seq, version=2)
+        found.append((world.commits()[-1].absorbed, open_nodes(world)))
+
+    assert found == [((), ["z"])] * 2
