@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -26,6 +26,10 @@ class Fold(Protocol):
 
     def add(self, update: Any) -> None:
         """Raises UpdateError, and changes nothing, for what the reducer refuses."""
+
+    def extend(self, updates: Sequence[Any], start: int) -> int:
+        """Take updates from `start` on, as long as they are such as most are; the place of the first that is not. It is
+        the same as `add` for each of them, in less time; updates with `__overwrite` are not for a reducer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

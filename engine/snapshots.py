@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -44,7 +45,7 @@ class Snapshot:
         """The commits whose snapshots have values that are only named in this one, and those that wrote since then."""
         named = [source for _, source in self.named()]
         bases = {source.base for source in named if source.base is not None}
-        return bases, {ref for source in named for ref in source.refs()}
+        return bases, set(chain.from_iterable(source.refs() for source in named))
 
     def source(self, name: str) -> Source:
         """Where the value of a key comes from, for the next snapshot."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
 from engine.codec import write
 from engine.graph import StateKey
@@ -36,7 +37,7 @@ class Span(NamedTuple):
         return Ref(self.first + (self.length - 1) * self.step)
 
     def refs(self) -> Iterable[Ref]:
-        return map(Ref, range(self.first, self.last + 1, self.step)) if self.step else (self.first,)
+        return cast(Iterable[Ref], range(self.first, self.last + 1, self.step)) if self.step else (self.first,)
 
     def grown(self, ref: Ref) -> Span | None:
         """The span with one ref more, which comes after its last; None where the distance is another one."""
@@ -61,8 +62,7 @@ class Source:
         return replace(self, spans=list(self.spans))
 
     def refs(self) -> Iterator[Ref]:
-        for span in self.spans:
-            yield from span.refs()
+        return chain.from_iterable(span.refs() for span in self.spans)
 
     def add(self, ref: Ref) -> None:
         """One more commit; what it writes several times counts once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.errors import StateInvalid, UnknownKey
@@ -26,13 +26,14 @@ def reduced(key: StateKey, current: Any, update: Any) -> Any:
 def folded(key: StateKey, current: Any, updates: Iterable[Any], *, strict: bool = False) -> Any:
     """The value of `key` after updates in their order, MISSING where it is absent, as before. One that the reducer
     refuses leaves it as it was; with `strict` it raises UpdateError."""
-    running = Running(key, current)
-    for update in updates:
+    running, some, at = Running(key, current), list(updates), 0
+    while (at := running.extend(some, at)) < len(some):
         try:
-            running.take(update)
+            running.take(some[at])
         except UpdateError:
             if strict:
                 raise
+        at += 1
     return running.value
 
 
@@ -50,6 +51,10 @@ class Running:
     @property
     def value(self) -> Any:
         return self._value if self._fold is None else self._fold.value
+
+    def extend(self, updates: Sequence[Any], start: int) -> int:
+        """Take those from `start` on that are quickly taken; the place of the first that is not."""
+        return start if self._fold is None else self._fold.extend(updates, start)
 
     def take(self, update: Any) -> None:
         """Take an update. Raises UpdateError, and changes nothing, for one that the reducer refuses."""

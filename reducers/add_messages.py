@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from reducers._effect import Effect, Path
 from reducers._errors import misfit
+from reducers._overwrite import MARK
 
 EMPTY: list[Any] = []
 TYPES: frozenset[str] | None = frozenset({"array"})
@@ -114,6 +117,21 @@ class Fold:
                 self._messages.append(entry)
         if self._gone:
             self._settle()
+
+    def extend(self, updates: Sequence[Any], start: int) -> int:
+        """Take updates from `start` on as `add` does, up to one that is no single message with a new id."""
+        messages, places = self._messages, self._places
+        first = place = len(messages)
+        for update in islice(updates, start, None):
+            if update.__class__ is not dict or MARK in update or "remove" in update:
+                break
+            name = update.get("id")
+            if name.__class__ is not str or name in places:
+                break
+            places[name] = place
+            place += 1
+            messages.append(update)
+        return start + place - first
 
     def _remove(self, name: str) -> None:
         if (place := self._place(name)) is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from reducers._effect import Effect, Path
 from reducers._errors import misfit
+from reducers._overwrite import MARK
 
 EMPTY: list[Any] = []
 TYPES: frozenset[str] | None = frozenset({"array"})
@@ -34,6 +36,20 @@ class Fold:
             self.value += update
         else:
             self.value.append(update)
+
+    def extend(self, updates: Sequence[Any], start: int) -> int:
+        """Take updates from `start` on as `add` does, up to one that may be an overwrite."""
+        value = self.value
+        for at in range(start, len(updates)):
+            update = updates[at]
+            kind = update.__class__
+            if kind is dict and MARK in update:
+                return at
+            if kind is list:
+                value += update
+            else:
+                value.append(update)
+        return len(updates)
 
 
 def effect(current: Any, update: Any, path: Path) -> Effect:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from reducers._effect import Effect, Path
 from reducers._errors import misfit
+from reducers._overwrite import MARK
 
 EMPTY: dict[str, Any] = {}
 TYPES: frozenset[str] | None = frozenset({"object"})
@@ -35,6 +37,15 @@ class Fold:
         if not isinstance(update, dict):
             raise misfit("update", "an object", update)
         self._merge(self.value, update)
+
+    def extend(self, updates: Sequence[Any], start: int) -> int:
+        """Merge updates from `start` on, up to one that is no object or may be an overwrite."""
+        for at in range(start, len(updates)):
+            update = updates[at]
+            if update.__class__ is not dict or MARK in update:
+                return at
+            self._merge(self.value, update)
+        return len(updates)
 
     def _merge(self, target: dict[str, Any], update: dict[str, Any]) -> None:
         for key, value in update.items():

@@ -7,7 +7,7 @@ states have in common is seen without comparing it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -39,6 +39,14 @@ class Lately(Generic[V]):
             return None
         self._kept.move_to_end(ref)
         return found[0]
+
+    def many(self, refs: Collection[Ref]) -> tuple[dict[Ref, V], list[Ref]]:
+        """What is kept of several, and the rest of them."""
+        kept = self._kept
+        found = {ref: entry[0] for ref in refs if (entry := kept.get(ref)) is not None}
+        for ref in found:
+            kept.move_to_end(ref)
+        return found, [] if len(found) == len(refs) else [ref for ref in refs if ref not in found]
 
     def keep(self, ref: Ref, value: V, size: int) -> None:
         if ref in self._kept:
@@ -77,26 +85,15 @@ class Known:
 
     async def referred(self, store: Store, snapshot: Snapshot) -> Referred:
         """What a snapshot refers to."""
-        pace, snapshots, writes = Pace(), dict[Ref, Snapshot](), dict[Ref, Updates]()
+        pace = Pace()
         bases, writers = snapshot.refers_to()
-        missing = _missing(bases, self._snapshots, snapshots)
+        snapshots, missing = self._snapshots.many(bases)
         for row in await store.commits_at(missing) if missing else ():
             snapshots[make_ref(row.run_key, row.seq)] = self.snapshot(row)
-        missing = _missing(writers, self._writes, writes)
+        writes, missing = self._writes.many(writers)
         for row in await store.commits_at(missing) if missing else ():
             ref = make_ref(row.run_key, row.seq)
             writes[ref] = found = writes_of(row)
             self._writes.keep(ref, found, len(row.body) + OVERHEAD)
             await pace.rest()
         return Referred(snapshots, writes)
-
-
-def _missing(refs: Iterable[Ref], kept: Lately[V], found: dict[Ref, V]) -> list[Ref]:
-    """Find what is kept; the rest."""
-    missing = []
-    for ref in refs:
-        if (value := kept.get(ref)) is None:
-            missing.append(ref)
-        else:
-            found[ref] = value
-    return missing

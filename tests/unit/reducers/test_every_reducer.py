@@ -104,6 +104,25 @@ def test_a_fold_is_one_update_after_the_other_and_changes_none_of_them(name, kin
     assert orjson.dumps([current, updates]) == before
 
 
+@pytest.mark.parametrize(("name", "kind"), [(n, kind) for n, kind in CASES if reducer(n).fold and kind in UPDATES])
+@pytest.mark.parametrize("start", [True, False])
+def test_a_fold_takes_several_updates_as_it_takes_each(name, kind, start):
+    one, updates = reducer(name), [SAMPLES[kind][1], *UPDATES[kind], *UPDATES[kind]]
+    current, at = SAMPLES[kind][0] if start else None, 0
+    before = orjson.dumps([current, updates])
+    assert one.fold is not None
+    expected, made = one.fold(current), one.fold(current)
+    for update in updates:
+        expected.add(update)
+    while (at := made.extend(updates, at)) < len(updates):
+        made.add(updates[at])
+        at += 1
+
+    assert made.value == expected.value
+    assert made.extend([{"__overwrite": True, "value": []}], 0) == 0
+    assert orjson.dumps([current, updates]) == before
+
+
 @pytest.mark.parametrize("name", [name for name in reducer_names() if reducer(name).fold])
 def test_a_fold_refuses_what_the_reducer_refuses(name):
     one = reducer(name)
