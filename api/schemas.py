@@ -214,7 +214,7 @@ class ChangedWorker(WorkerFields):
 # ---- query parameters
 
 
-def _digits(text: Any) -> Any:
+def digits(text: Any) -> Any:
     if isinstance(text, str) and not (text.isascii() and text.isdigit()):
         raise PydanticCustomError("int_parsing", "this is no whole number: write digits only")
     return text
@@ -223,7 +223,7 @@ def _digits(text: Any) -> Any:
 class Paged(BaseModel):
     """A page of a list."""
 
-    limit: Annotated[int, BeforeValidator(_digits)] = Field(default=50, ge=1, le=MAX_LIMIT)
+    limit: Annotated[int, BeforeValidator(digits)] = Field(default=50, ge=1, le=MAX_LIMIT)
     cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from typing import Annotated
 
-from api.schemas import Paged
+from pydantic import BaseModel, BeforeValidator, Field
+
+from api.schemas import MAX_LIMIT, Paged, digits
 
 
-class DiffQuery(BaseModel):
+class TaskPage(BaseModel):
+    """A page of the tasks that differ, or that are compared."""
+
+    limit: Annotated[int, BeforeValidator(digits)] = Field(default=1000, ge=1, le=MAX_LIMIT, description="Of tasks.")
+    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
+
+
+class DiffQuery(TaskPage):
     """Two checkpoints, by their ids."""
 
     from_: str = Field(alias="from", description="The id of a checkpoint.")
     to: str = Field(description="The id of a checkpoint, of the same run or of another.")
 
 
-class CompareQuery(BaseModel):
+class CompareQuery(TaskPage):
     """Two runs, or two checkpoints, by their ids; a run stands for its newest checkpoint."""
 
     a: str = Field(description="The id of a run or of a checkpoint.")

@@ -59,6 +59,7 @@ class Diff(Shape):
     to: str
     patch: list[Operation] = Field(description="Makes the state shown at `to` of the one shown at `from`.")
     tasks: list[TaskChange] = Field(description="Ended tasks that only one has, or that took or gave something else.")
+    next_cursor: str | None = Field(description="Of the next page of tasks; null after the last one.")
 
 
 class ComparedTask(TaskPair):
@@ -110,6 +111,7 @@ class Comparison(Shape):
     common_ancestor: str | None = Field(description="The last checkpoint that both come from.")
     first_divergence: Divergence | None = Field(description="null where both are one checkpoint.")
     tasks: list[ComparedTask] = Field(description="What has ended since the common ancestor, by address.")
+    next_cursor: str | None = Field(description="Of the next page of tasks; null after the last one.")
     patch: list[Operation] = Field(description="Makes the state of `b` of the state of `a`.")
     usage: UsageDelta
 

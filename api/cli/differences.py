@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli._options import Cursor, Limit, grouped
+from api.cli._options import PAGE, Cursor, Limit, grouped
 from api.cli._reach import Reach, Where
 from api.cli._runs import RunArg, path_of, runs
 from api.cli._shown import blame_lines, patch_lines, task_lines, usage_line, write_json
@@ -19,19 +19,19 @@ SideB = Annotated[str, typer.Argument(metavar="B", help="A run or a checkpoint."
 
 @runs.command()
 @grouped
-def diff(before: Before, after: After, *, where: Where) -> None:
+def diff(before: Before, after: After, limit: Limit = PAGE, cursor: Cursor = None, *, where: Where) -> None:
     """Tell what changes from one checkpoint to another; a run stands for its newest one."""
 
     async def found(reach: Reach) -> Any:
         ends = [await _checkpoint(reach, end) for end in (before, after)]
-        return await reach.get("/diff", **{"from": ends[0], "to": ends[1]})
+        return await reach.get("/diff", **{"from": ends[0], "to": ends[1], "limit": limit, "cursor": cursor})
 
     told = where.reached(found)
     if where.as_json:
         return write_json(told)
     typer.echo(f"from {told['from']} to {told['to']}")
     _differences(told, "from", "to")
-    return None
+    return _tell_of_more(told)
 
 
 async def _checkpoint(reach: Reach, named: str) -> str:
@@ -42,9 +42,9 @@ async def _checkpoint(reach: Reach, named: str) -> str:
 
 @runs.command()
 @grouped
-def compare(a: SideA, b: SideB, *, where: Where) -> None:
+def compare(a: SideA, b: SideB, limit: Limit = PAGE, cursor: Cursor = None, *, where: Where) -> None:
     """Set two runs or checkpoints side by side: where they part, which tasks differ, and what each used."""
-    told = where.reached(lambda reach: reach.get("/compare", a=a, b=b))
+    told = where.reached(lambda reach: reach.get("/compare", a=a, b=b, limit=limit, cursor=cursor))
     if where.as_json:
         return write_json(told)
     if told["first_divergence"] is None and not told["patch"]:
@@ -57,7 +57,7 @@ def compare(a: SideA, b: SideB, *, where: Where) -> None:
         typer.echo(f"they part at {parting['address']}")
     _differences(told, "a", "b")
     typer.echo(f"usage     {usage_line(told['usage']['delta'])}")
-    return None
+    return _tell_of_more(told)
 
 
 def _differences(told: Any, before: str, after: str) -> None:
@@ -86,6 +86,10 @@ def blame(
     if where.as_json:
         return write_json(told)
     typer.echo("\n".join(blame_lines(told)))
+    return _tell_of_more(told)
+
+
+def _tell_of_more(told: Any) -> None:
+    """Say how the next page is asked for, where there is one."""
     if told["next_cursor"]:
         typer.echo(f"more: --cursor {told['next_cursor']}", err=True)
-    return None

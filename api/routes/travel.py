@@ -20,13 +20,13 @@ router = APIRouter(tags=["runs"], route_class=StrictRoute)
 @router.get("/diff", response_model=shapes.Diff, responses=problems(404))
 async def diff_checkpoints(server: Serving, query: Annotated[DiffQuery, Query()]) -> Response:
     """Tell what changes from one checkpoint to another, of one run or of two."""
-    return answer(await server.comparison.diff(query.from_, query.to))
+    return answer(await server.comparison.diff(query.from_, query.to, query.limit, query.cursor))
 
 
 @router.get("/compare", response_model=shapes.Comparison, responses=problems(404))
 async def compare_runs(server: Serving, query: Annotated[CompareQuery, Query()]) -> Response:
     """Set two runs, or two checkpoints, side by side."""
-    return answer(await server.comparison.compare(query.a, query.b))
+    return answer(await server.comparison.compare(**dict(query)))
 
 
 @router.get("/runs/{run_id}/blame", response_model=shapes.Blame, responses=problems(404))

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.blame import Change, changes, first_value, fixed, folded_order, is_write, tied, updates_of
 from engine.codec import write
+from engine.driver.cursors import no_cursor, numbers_in
 from engine.driver.lines import Lines, Point
 from engine.driver.pace import Pace
 from engine.errors import Invalid, UnknownKey
@@ -36,7 +37,7 @@ class Blame:
         value, found = await self._changes(graph, key, inside, await self._writers(graph, key, point))
         end = len(found) - start
         if end < 0:
-            raise _no_cursor()
+            raise no_cursor()
         some = found[max(end - limit, 0) : end]
         return {
             "run_id": point.head.id,
@@ -55,9 +56,9 @@ class Blame:
         point = newest if checkpoint is None else await self.lines.checkpoint(checkpoint, newest.head.id)
         if cursor is None:
             return point, 0
-        seq, start = _read_cursor(cursor)
+        seq, start = numbers_in(cursor, 2)
         if not 1 <= seq <= newest.seq or (checkpoint is not None and seq != point.seq):
-            raise _no_cursor()
+            raise no_cursor()
         return Point(newest.head, seq), start
 
     async def _writers(self, graph: Graph, key: StateKey, point: Point) -> list[Writing]:
@@ -120,14 +121,3 @@ def _place(graph: Graph, text: str) -> tuple[StateKey, Path]:
     if key is None:
         raise UnknownKey(str(first), sorted(graph.state))
     return key, tuple(rest)
-
-
-def _read_cursor(cursor: str) -> tuple[int, int]:
-    parts = cursor.split(".")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and len(part) <= 12 for part in parts):
-        raise _no_cursor()
-    return int(parts[0]), int(parts[1])
-
-
-def _no_cursor() -> Invalid:
-    return Invalid("the cursor is none that this list gave out", "cursor.invalid")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from engine.compare import Pair, Segment, aligned, first_difference, parted, usage_of
+from engine.driver.cursors import no_cursor, numbers_in
 from engine.driver.lines import Lines, Point
 from engine.driver.pace import Pace
 from engine.model import RunId
@@ -16,6 +17,8 @@ from engine.render import checkpoint_id, output_of
 
 T = TypeVar("T")
 SLICE = 50
+MANY = 1000
+"""So many tasks are told at a time, where nothing else is asked for."""
 ONLY = {"removed": "only_a", "added": "only_b"}
 """What a comparison calls the changes, which for it have no direction."""
 
@@ -26,32 +29,43 @@ class Comparison:
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
 
-    async def diff(self, before: str, after: str) -> dict[str, Any]:
-        """What changes from one checkpoint to another: a patch of the state, and the tasks. Raises NotFound."""
+    async def diff(self, before: str, after: str, limit: int = MANY, cursor: str | None = None) -> dict[str, Any]:
+        """What changes from one checkpoint to another: a patch of the state, and at most `limit` of the tasks. Raises
+        NotFound, and Invalid for a cursor that is none."""
         one, other = await self.lines.checkpoint(before), await self.lines.checkpoint(after)
+        (start,) = numbers_in("0" if cursor is None else cursor, 1)
         patch = await self._patch(one, other)
         _, *rest = parted(await self.lines.segments(one), await self.lines.segments(other))
         mine, theirs = [await self._outlines(segments) for segments in rest]
         shapes = _Shapes("from", "to", {}, await self._names(*rest))
-        tasks = await self._paced(
-            shapes.task(pair) for pair in aligned(ended(mine), ended(theirs)) if pair.change != "same"
-        )
-        return {"from": one.id, "to": other.id, "patch": patch, "tasks": tasks}
+        pairs = await self._paced(pair for pair in aligned(ended(mine), ended(theirs)) if pair.change != "same")
+        end = start + limit
+        return {
+            "from": one.id,
+            "to": other.id,
+            "patch": patch,
+            "tasks": await self._paced(map(shapes.task, pairs[start:end])),
+            "next_cursor": str(end) if len(pairs) > end else None,
+        }
 
-    async def compare(self, a: str, b: str) -> dict[str, Any]:
-        """Two checkpoints, or the heads of two runs: where they part, and all tasks from there on. Raises NotFound."""
+    async def compare(self, a: str, b: str, limit: int = MANY, cursor: str | None = None) -> dict[str, Any]:
+        """Two checkpoints, or the heads of two runs: where they part, and at most `limit` of the tasks from there on.
+        A cursor stays with the checkpoints that it was given for. Raises NotFound, and Invalid for one that is none."""
         one, other = await self.lines.point(a), await self.lines.point(b)
+        mine_then, theirs_then, start = numbers_in(cursor, 3) if cursor is not None else (one.seq, other.seq, 0)
+        one, other = _as_then(a, one, mine_then), _as_then(b, other, theirs_then)
         ancestor, *rest = parted(await self.lines.segments(one), await self.lines.segments(other))
         mine, theirs = [await self._outlines(segments) for segments in rest]
         shapes = _Shapes("a", "b", ONLY, await self._names(*rest))
         pairs = await self._paced(aligned(ended(mine), ended(theirs)))
-        used = usage_of(mine), usage_of(theirs)
+        used, end = (usage_of(mine), usage_of(theirs)), start + limit
         return {
             "a": _end(one),
             "b": _end(other),
             "common_ancestor": None if ancestor is None else await self.lines.name(ancestor),
             "first_divergence": shapes.divergence(mine, theirs, pairs),
-            "tasks": await self._paced(map(shapes.task, pairs)),
+            "tasks": await self._paced(map(shapes.task, pairs[start:end])),
+            "next_cursor": f"{one.seq}.{other.seq}.{end}" if len(pairs) > end else None,
             "patch": await self._patch(one, other),
             "usage": {"a": used[0].as_json(), "b": used[1].as_json(), "delta": used[1].minus(used[0]).as_json()},
         }
@@ -76,6 +90,15 @@ class Comparison:
             if not len(found) % SLICE:
                 await pace.rest()
         return found
+
+
+def _as_then(text: str, newest: Point, seq: int) -> Point:
+    """What is compared as it was when its first page was given: an older head of a run. Raises Invalid."""
+    if seq == newest.seq:
+        return newest
+    if not 1 <= seq < newest.seq or text != newest.head.id:
+        raise no_cursor()
+    return replace(newest, seq=seq)
 
 
 def _end(point: Point) -> dict[str, Any]:

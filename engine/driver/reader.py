@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from engine import render
+from engine.driver.cursors import numbers_in
 from engine.driver.loading import Loader
 from engine.driver.loop import Loop
 from engine.driver.pace import Pace
 from engine.driver.pages import Line
 from engine.driver.turn import Live, head_of
-from engine.errors import Invalid, NodeFailure, NotFound, StoreUnavailable
+from engine.errors import NodeFailure, NotFound, StoreUnavailable
 from engine.lines import branches_of, line_to
 from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.notices import Notice, NoticeFilter
@@ -245,11 +246,7 @@ def _may_end(row: CommitRow, task_id: str) -> bool:
 
 
 def _before(cursor: str | None, newest: int) -> int:
-    if cursor is None:
-        return newest
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 12:
-        raise Invalid("the cursor is none that this list gave out", "cursor.invalid")
-    return int(cursor)
+    return newest if cursor is None else numbers_in(cursor, 1)[0]
 
 
 def _seen(head: RunHead, run: Run) -> tuple[RunHead, dict[str, Any], list[Commit] | None]:

@@ -9,10 +9,10 @@ from itertools import count
 from typing import Any
 
 from engine.address import interrupt_id_of
+from engine.driver.cursors import no_cursor
 from engine.driver.lines import Lines
 from engine.driver.pages import Line
 from engine.driver.reader import Reader
-from engine.errors import Invalid
 from engine.frame import graph_in
 from engine.gates import NO_STOPS, gates_of, stops_of
 from engine.graph import Graph
@@ -39,7 +39,7 @@ class Place:
         """The place that a cursor names. Raises Invalid."""
         parts = () if cursor is None else cursor.split(".")
         if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) < 13 for part in parts):
-            raise Invalid("the cursor is none that this list gave out", "cursor.invalid")
+            raise no_cursor()
         return cls(*map(int, parts))
 
     def __str__(self) -> str:

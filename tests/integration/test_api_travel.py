@@ -98,6 +98,27 @@ async def test_a_diff_of_unrelated_runs_compares_them_whole(server: Server) -> N
     }  # fmt: skip
 
 
+async def test_the_tasks_of_a_diff_come_in_pages(server: Server) -> None:
+    one, other = await run_of(server, "counting"), await run_of(server, "writing")
+    ends = {"from": f"{one}.4", "to": f"{other}.3"}
+    whole, pages, cursor = await server.get("/diff", params=ends), [], ""
+    while cursor is not None:
+        page = await server.get("/diff", params={**ends, "limit": 2, **({"cursor": cursor} if cursor else {})})
+        pages.append(page["tasks"])
+        cursor = page["next_cursor"]
+        assert page["patch"] == whole["patch"]
+    assert whole["next_cursor"] is None
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [task for page in pages for task in page] == whole["tasks"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "1.1", "", "9" * 13])
+async def test_a_diff_takes_no_cursor_that_it_has_not_given(server: Server, cursor: str) -> None:
+    run = await run_of(server, "straight")
+    ends = {"from": f"{run}.1", "to": f"{run}.1", "cursor": cursor}
+    assert (await server.refused("GET", "/diff", 422, params=ends))["code"] == "cursor.invalid"
+
+
 @pytest.mark.parametrize("point", ["nonsense", "{run}", "{run}.0", "{run}.99", "{run}.01", "ghost.1"])
 async def test_a_diff_with_a_checkpoint_that_is_none_is_not_found(server: Server, point: str) -> None:
     run = await run_of(server, "straight")
@@ -176,6 +197,24 @@ async def test_runs_of_one_workflow_are_compared_whole(server: Server) -> None:
     assert [(task["address"], task["change"]) for task in found["tasks"]] == [
         ("one", "changed"), ("two", "changed"), ("same", "same"),
     ]  # fmt: skip
+
+
+async def test_the_pages_of_a_comparison_are_of_what_was_compared_first(server: Server) -> None:
+    one, other = await run_of(server, "counting"), await run_of(server, "asking")
+    whole = await compare(server, one, other)
+    first = await server.get("/compare", params={"a": one, "b": other, "limit": 1})
+    await server.post(f"/runs/{other}/resume", {"resume": 5}, 200)
+    await server.settled(other)
+    ends = {"a": one, "b": other, "cursor": first["next_cursor"]}
+    rest = await server.get("/compare", params=ends)
+    assert [*first["tasks"], *rest["tasks"]] == whole["tasks"]
+    assert rest["b"] == whole["b"] != (await compare(server, one, other))["b"]
+    assert rest["next_cursor"] is None
+    for wrong in ("1", "9.9.1", "0.1.1", "1.1.x"):
+        problem = await server.refused("GET", "/compare", 422, params={**ends, "cursor": wrong})
+        assert problem["code"] == "cursor.invalid"
+    fixed = {"a": f"{one}.2", "b": f"{other}.1", "cursor": "1.1.0"}
+    await server.refused("GET", "/compare", 422, params=fixed)
 
 
 async def test_a_run_does_not_differ_from_itself(server: Server) -> None:
