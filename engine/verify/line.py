@@ -55,7 +55,8 @@ class Line:
         level: int = max((order[ref][0] for ref in causes), default=-1) + 1
         task = None if commit.kind is model.Kind.START else task
         place = (self.graph.nodes[task.node].position, -1 if task.index is None else task.index) if task else (-1, -1)
-        order[commit.ref] = (level, *place, task.node if task else "", causes, task.ways if task else ())
+        last = (len(commit.causes), task.ways if task else ())  # an edit is a cause as well, after all others
+        order[commit.ref] = (level, *place, task.node if task else "", causes, last)
         insort(self.sorted, commit.ref, key=lambda r: (order[r][:4], [rank(c) for c in order[r][4]], order[r][5]))
         self.past[commit.ref] = reduce(int.__or__, (self.past[ref] for ref in causes), 1 << self.at[commit.ref])
         return level
