@@ -12,6 +12,7 @@ import structlog
 
 from engine.errors import Conflict, EngineError, NotFound
 from engine.model import TERMINAL, RunHead, RunId
+from engine.notices import NoticeFilter, NoticeStatus
 from engine.ports import RunFilter, Store
 from watcher._beside import beside
 
@@ -54,10 +55,18 @@ class Retention:
             page = await self.store.runs(RunFilter(status=tuple(sorted(TERMINAL))), PAGE, cursor)
             for head in page.items:
                 places[head.workflow_id] += 1
-                if not self.rules.keeps(head, places[head.workflow_id], self.clock()):
-                    deleted += await self._delete(head.id)
+                if self.rules.keeps(head, places[head.workflow_id], self.clock()) or await self._is_untold(head):
+                    continue
+                deleted += await self._delete(head.id)
             if (cursor := page.next_cursor) is None:
                 return deleted
+
+    async def _is_untold(self, head: RunHead) -> bool:
+        """Whether somebody is still to be told of a run: what is told goes with it."""
+        if head.hook is None:
+            return False
+        pending = NoticeFilter(status=NoticeStatus.PENDING, run_key=head.key)
+        return bool((await self.store.notices(pending, 1, None))[0])
 
     async def _delete(self, run_id: RunId) -> bool:
         try:

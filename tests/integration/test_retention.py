@@ -51,6 +51,17 @@ async def test_what_ended_long_ago_goes_and_what_waits_stays(tmp_path: Path) -> 
         assert (young, old, await left(server)) == (0, 1, [waits])
 
 
+async def test_a_run_that_is_still_to_be_told_of_stays(tmp_path: Path) -> None:
+    async with a_server(tmp_path) as server:
+        await server.post("/workflows", straight(), 201)
+        nobody = {"webhook": {"url": "http://127.0.0.1:9/told"}}  # port 9: discard, where nobody listens
+        told = (await server.post("/workflows/straight/runs?wait=30", nobody, 201))["id"]
+        await start(server)
+        assert await swept(server, Rules(max_age_ms=0), DAY_MS) == 1
+        assert [one["run_id"] for one in (await server.get("/notices?status=pending"))["items"]] == [told]
+        assert await left(server) == [told]
+
+
 async def test_the_ancestors_of_a_fork_that_lives_stay(tmp_path: Path) -> None:
     async with a_server(tmp_path) as server:
         await server.post("/workflows", asking(), 201)
