@@ -31,7 +31,8 @@ def goto_arrivals(shape: Topology, front: Frontier, task: Task, cause: Ref, name
     """What a task sends to the nodes that its answer names; each of them activates its node at once.
 
     A node ahead keeps the rounds, one behind in a common loop is met in that loop's next round. Where no edges lead, or
-    only past what takes no more arrivals, a generation begins, which is one for all that this answer names.
+    only to or past what takes no more arrivals, a generation begins, which is one for all that this answer names:
+    whatever follows there has been activated before, or nothing waits for it any more.
     """
     reach = Reach(shape, front.absorbed)
     return [Arrival(GOTO, cause, _wave(reach, task, name), place_of(task, GOTO)) for name in names if name != END]
@@ -41,6 +42,6 @@ def _wave(reach: Reach, task: Task, name: str) -> Wave:
     here, shape = task.wave, reach.shape
     tries = (replace(here, node=name, rounds=rounds) for rounds in shape.rounds_to(here.node, here.rounds, name))
     found = next((wave for wave in tries if reach(here, wave)), None)
-    if found is None:
+    if found is None or found in reach.absorbed:
         return Wave(name, shape.first_rounds(name), here.frame, generation_of(address_of(task)))
     return found

@@ -47,7 +47,7 @@ def sent(graph: Graph, commit: Commit, closed: Container[Wave] = ()) -> list[Arr
 
 def _named(shape: Topology, commit: Commit, name: str, closed: Container[Wave]) -> Wave:
     """A node that is named keeps the rounds where edges lead to it so; else it is in the next round of the innermost
-    common loop in which they do; else in a generation of its own."""
+    common loop in which they do; else, and where that takes no more, in a generation of its own."""
     assert commit.task is not None
     wave = commit.task.wave
     loops, others = (shape.loops_of[shape.number[node]] for node in (wave.node, name))
@@ -58,7 +58,9 @@ def _named(shape: Topology, commit: Commit, name: str, closed: Container[Wave]) 
     for rounds in tries:
         whole = (*rounds, *[0] * (len(others) - len(rounds)))
         if (name, whole) in reached:
-            return replace(wave, node=name, rounds=whole)
+            if (found := replace(wave, node=name, rounds=whole)) not in closed:
+                return found
+            break
     generation = address.generation_of(address.address_of(commit.task))
     return replace(wave, node=name, rounds=(0,) * len(others), generation=generation)
 

@@ -149,3 +149,20 @@ def test_a_goto_is_read_again_from_the_rows_after_a_crash() -> None:
     world.crash()
 
     assert list(world.run.tasks.values()) == before
+
+
+def test_to_name_a_node_that_takes_no_more_begins_a_generation() -> None:
+    nodes = {"p": task(), "q": task(), "t": {**task(), "join": "any"}, "u": {**task(), "join": "first"}}
+    edges = [*(("__start__", name) for name in "pq"), ("p", "t"), ("q", "t"), ("t", "u"), ("u", "__end__")]
+    world = begun(nodes, edges)
+    for name in "ptu":
+        world.answer(name, {})
+    world.answer("q", {"goto": "t"})
+    again = world.run.frontier.tasks.values()
+    assert [(one.node, bool(one.wave.generation)) for one in again] == [("t", True)]
+    world.answer("t", {})
+    world.answer("u", {})
+
+    assert world.status == "completed"
+    assert [commit.task.node for commit in world.commits() if commit.task] == ["p", "t", "u", "q", "t", "u"]
+    assert sound(world)
