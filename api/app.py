@@ -16,6 +16,7 @@ from api.routes import (
     checkpoints,
     dead_letters,
     interrupts,
+    jobs,
     notices,
     operations,
     porting,
@@ -31,7 +32,7 @@ from api.wiring import Wired
 
 AREAS = (
     runs, branches, tasks, checkpoints, streams, interrupts, travel, porting, workflows, workers, dead_letters,
-    notices,
+    notices, jobs,
     operations,
 )  # fmt: skip
 """The first routes are found fastest: what is asked most often comes first."""

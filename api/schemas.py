@@ -235,7 +235,7 @@ def _statuses(text: str) -> str:
     return text
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
     text = text.upper()
     if not _RFC3339.fullmatch(text):
         raise PydanticCustomError("time", "not a time of RFC 3339, such as 2026-01-31T12:00:00Z")
@@ -268,7 +268,7 @@ class RunFilters(BaseModel):
     )
     workflow_id: str | None = None
     tag: str | None = None
-    created_after: Annotated[str, AfterValidator(_moment)] | None = Field(default=None, description="RFC 3339.")
+    created_after: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
     parent_id: str | None = Field(default=None, description="The run that these were forked from.")
     q: str | None = Field(default=None, description="Part of a run's or a workflow's id.")
     metadata: str | None = Field(default=None, alias="metadata.<k>", description="The text at this key of metadata.")

@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 from api.answers import Answers, task_token
 from api.backups import Backups
 from api.closing import Closing
+from api.jobs import Jobs
 from api.keys import Keys
 from api.notices import Notices
 from api.runs import Runs
@@ -29,6 +30,7 @@ from dispatch._secrets import reply_addresses
 from dispatch._transport import Tools
 from engine.driver import Engine
 from engine.driver.blame import Blame
+from engine.driver.bulk import Bulk
 from engine.driver.comparison import Comparison
 from engine.driver.everything import Everything
 from engine.driver.inbox import Inbox
@@ -80,6 +82,7 @@ class Wired:
     backups: Backups
     notifier: Notifier
     notices: Notices
+    jobs: Jobs
     closing: Closing
     started_at: int
 
@@ -107,6 +110,8 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         await wired.engine.open()
         ends.push_async_callback(wired.engine.close)
         ends.push_async_callback(outbox.close, settings.grace_s)
+        await wired.jobs.bulk.open()
+        ends.push_async_callback(wired.jobs.bulk.close)
         await ends.enter_async_context(notified(wired.notifier, settings.grace_s))
         if settings.keep_last is not None or settings.max_age_s is not None:
             await ends.enter_async_context(swept(_retention(settings, wired.engine), settings.sweep_s))
@@ -155,6 +160,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         backups=Backups(store, settings.backups, clock),
         notifier=notifier,
         notices=Notices(store, notifier, clock),
+        jobs=Jobs(Bulk(engine), closing),
         closing=closing,
         started_at=clock(),
     )

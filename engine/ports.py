@@ -8,9 +8,11 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from engine.brief import Brief
 from engine.cache import Cache, Kept
-from engine.claims import Claim, ClaimRow, Claims
+from engine.catalogue import Catalogue
+from engine.claims import ClaimRow, Claims
 from engine.dead_letters import DeadLetter, DeadLetters
 from engine.holds import Hold
+from engine.jobs import JobItem, Jobs
 from engine.model import Ref, RunHead, RunId, RunStatus, TaskId
 from engine.notices import Notice, Notices
 
@@ -222,6 +224,8 @@ class Batch:
     needed: list[int] = field(default_factory=list)
     """Keys of runs that have to be there, because those that are created read their history."""
     holds: dict[int, Hold | None] = field(default_factory=dict)
+    items: list[JobItem] = field(default_factory=list)
+    """Runs that jobs have dealt with; one that is marked already is not marked again."""
     workflows: list[WorkflowRow] = field(default_factory=list)
     """Versions that runs bring along, added where they are not there. None becomes the newest of a workflow that is
     there; of one that is not, the highest number does."""
@@ -231,7 +235,8 @@ class Batch:
         """Whether there is nothing to write."""
         rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
         more = (self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven)
-        return not any((*rows, *more, self.kept, self.notices, self.notices_withdrawn, self.holds, self.workflows))
+        notices = (self.notices, self.notices_withdrawn)
+        return not any((*rows, *more, *notices, self.kept, self.holds, self.items, self.workflows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +260,7 @@ class RunFilter:
     q: str | None = None
 
 
-class Store(Cache, Claims, DeadLetters, Notices, Protocol):
+class Store(Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Protocol):
     """Where everything durable lives. Writes are all or nothing; a read never sees part of a batch."""
 
     async def open(self) -> None:
@@ -363,38 +368,3 @@ class Store(Cache, Claims, DeadLetters, Notices, Protocol):
     async def timers(self, run_key: int) -> list[TimerRow]: ...
     async def resting_timers(self) -> list[TimerRow]:
         """The timers of all runs that are interrupted and not held: nothing else tells when these go on."""
-
-    # workflows
-
-    async def put_workflow(self, row: WorkflowRow, claim: Claim | None = None) -> None:
-        """Add a version, and the key it was asked with. Raises Conflict when that version exists."""
-
-    async def workflow(self, workflow_id: str, version: int | None = None) -> WorkflowRow | None:
-        """A version, or the newest; archived ones too."""
-
-    async def workflow_versions(self, workflow_id: str) -> list[WorkflowRow]:
-        """All versions, newest first."""
-
-    async def last_version(self, workflow_id: str) -> int:
-        """The highest number of its versions, also where that is not the newest; 0 for none."""
-
-    async def workflows(
-        self, q: str | None, tag: str | None, status: str | None, limit: int, cursor: str | None
-    ) -> Page[WorkflowRow]:
-        """Newest versions, last updated first; archived ones only when asked for by status."""
-
-    async def set_workflow_status(self, workflow_id: str, status: str, at: int) -> None: ...
-
-    # the server
-
-    async def server_secret(self, fresh: bytes) -> bytes:
-        """The secret that is kept for the server; `fresh` becomes it where there is none yet."""
-
-    # workers
-
-    async def put_worker(self, row: WorkerRow, *, create: bool, claim: Claim | None = None) -> None:
-        """Add (Conflict when the id is taken) or replace a worker, with the key it was asked with."""
-
-    async def worker(self, worker_id: str) -> WorkerRow | None: ...
-    async def workers(self) -> list[WorkerRow]: ...
-    async def delete_worker(self, worker_id: str) -> None: ...

@@ -10,6 +10,7 @@ from engine.model import RunHead
 from engine.ports import Batch
 from store import _claims as claims
 from store import _dead_letters as dead_letters
+from store import _jobs as jobs
 from store import _kept as kept
 from store import _notices as notices
 from store import _porting as porting
@@ -45,6 +46,7 @@ def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int])
         dead_letters.write(connection, batch)
         kept.write(connection, batch.kept, max((row.at for row in batch.commits), default=0))
         notices.write(connection, batch)
+        jobs.write(connection, batch)
         if batch.holds:
             porting.hold(connection, batch.holds)
     except sqlite3.IntegrityError as error:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0010"
+REVISION = "0011"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -281,6 +281,41 @@ kept_answers = Table(
     Column("expires_at", _Int, nullable=False),
 )
 Index("kept_answers_by_time", kept_answers.c.expires_at)
+
+# One action on many runs, and what became of each of them.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("n", _Int, primary_key=True),  # the order in which they were asked for
+    Column("id", Text, nullable=False, unique=True),
+    Column("action", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("total", _Int, nullable=False),
+    Column("done", _Int, nullable=False),
+    Column("failed", _Int, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("updated_at", _Int, nullable=False),
+    Column("ended_at", _Int),
+)
+Index("jobs_by_status", jobs.c.status, jobs.c.n)
+
+job_items = Table(
+    "job_items",
+    metadata,
+    Column("n", _Int, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.id"), nullable=False),
+    Column("run_key", _Int, nullable=False),  # of a run that may be gone
+    Column("run_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("made", Text),
+    Column("error_code", Text),
+    Column("error", Text),
+    Column("at", _Int),
+)
+Index("job_items_by_run", job_items.c.job_id, job_items.c.run_key, unique=True)
+Index("job_items_by_status", job_items.c.job_id, job_items.c.status, job_items.c.n)
 
 # What is written to see whether there is room again on a disk that was full: one row.
 probes = Table("probes", metadata, Column("n", _Int, primary_key=True), Column("room", LargeBinary, nullable=False))

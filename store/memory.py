@@ -33,6 +33,7 @@ from store import _cursor as cursors
 from store._errors import free_to_assign, has_forks
 from store._fresh import joined, moved, touched, versions_after
 from store._memory_catalogue import MemoryCatalogue, page_of
+from store._memory_jobs import MemoryJobs
 from store._memory_log import MemoryLog
 from store._memory_notices import MemoryNotices
 from store._rows import brief_values
@@ -54,7 +55,7 @@ class _Run:
     timers: dict[TaskId, dict[str, TimerRow]] = field(default_factory=dict)
 
 
-class MemoryStore(MemoryCatalogue, MemoryNotices):
+class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices):
     """Implements `engine.ports.Store`. A batch is written before the first await; closing keeps everything, for who
     opens the same object again."""
 
@@ -63,6 +64,7 @@ class MemoryStore(MemoryCatalogue, MemoryNotices):
 
     def __init__(self, address: str = "memory://") -> None:
         MemoryCatalogue.__init__(self)
+        MemoryJobs.__init__(self)
         MemoryNotices.__init__(self)
         self._runs: dict[int, _Run] = {}
         self._keys: dict[RunId, int] = {}
@@ -108,6 +110,7 @@ class MemoryStore(MemoryCatalogue, MemoryNotices):
         self._add_claims(batch.claims)
         self._kept.update((one.key, one) for one in batch.kept)
         self._add_notices(batch)
+        self._end_items(batch)
         self._bring(batch.workflows)
         for key, why in batch.holds.items():
             self._runs[key].head = replace(self._runs[key].head, hold=why)

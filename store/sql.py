@@ -12,6 +12,7 @@ from engine.cache import Kept
 from engine.claims import Claim, ClaimRow
 from engine.dead_letters import DeadLetter
 from engine.driver.pace import Pace
+from engine.jobs import Job, JobItem, Target
 from engine.model import Ref, RunHead, RunId, TaskId
 from engine.notices import Notice, NoticeFilter
 from engine.ports import (
@@ -34,6 +35,7 @@ from store import _changes as changes
 from store import _claims as claims
 from store import _cursor as cursors
 from store import _dead_letters as letters
+from store import _jobs as work
 from store import _kept as kept
 from store import _lists as lists
 from store import _log as log
@@ -218,6 +220,27 @@ class SqliteStore(SqliteFile):
     async def move_notice(self, was: Notice, now: Notice) -> bool:
         done: list[bool] = []
         await self._write().change(told.move(was, now, done.append))
+        return done[0]
+
+    async def create_job(self, job: Job, targets: Sequence[Target], claim: Claim | None = None) -> None:
+        await self._write().change(work.create(job, targets, claim))
+
+    async def job(self, job_id: str) -> Job | None:
+        return self._one(work.job_of, work.ONE, job=job_id)
+
+    async def jobs(self, status: str | None, limit: int, cursor: str | None) -> tuple[tuple[Job, ...], str | None]:
+        text, given = work.query(status, limit + 1, cursors.read("jobs", cursor, int))
+        return work.page(self._read(text, **given), limit)
+
+    async def job_items(
+        self, job_id: str, status: str | None, limit: int, cursor: str | None
+    ) -> tuple[tuple[JobItem, ...], str | None]:
+        text, given = work.item_query(job_id, status, limit + 1, cursors.read("job_items", cursor, int))
+        return work.item_page(self._read(text, **given), limit)
+
+    async def cancel_job(self, job_id: str, at: int) -> bool:
+        done: list[bool] = []
+        await self._write().change(work.cancel(job_id, at, done.append))
         return done[0]
 
     # ---- interrupts, timers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -17,6 +16,7 @@ from api.render import answer, created, location, nothing, page
 from api.requests import StrictRoute
 from api.schemas import Empty, Fork, Paged, Resume, RunFilters, RunsQuery, StartAnyRun, StartQuery, StartRun
 from api.sse import stream
+from api.times import milliseconds
 from api.wiring import Wired
 from engine.model import RunId, RunStatus
 from engine.ports import RunFilter
@@ -75,14 +75,10 @@ def run_filter(query: RunFilters, given: QueryParams) -> RunFilter:
         workflow_id=query.workflow_id,
         tag=query.tag,
         metadata={name[len(METADATA) :]: text for name, text in given.items() if name.startswith(METADATA)},
-        created_after=_milliseconds(query.created_after) if query.created_after else None,
+        created_after=milliseconds(query.created_after) if query.created_after else None,
         parent_id=query.parent_id,
         q=query.q,
     )
-
-
-def _milliseconds(moment: str) -> int:
-    return round(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
 @router.get("/runs", response_model=shapes.PageOf[shapes.RunSummary], responses=problems())

@@ -42,6 +42,10 @@ class StartRequest:
     hook: Hook | None = None
 
 
+Also = Callable[[Turn, RunId], None]
+"""Adds to a turn what is to be written in the same transaction as what is done to a run."""
+
+
 class Engine:
     """Runs workflows. One per process; the store is its only memory.
 
@@ -133,9 +137,10 @@ class Engine:
         actor: str = "api",
         claim: Claim | None = None,
         hook: Hook | None = None,
+        also: Also | None = None,
     ) -> RunId:
-        """Fork a run from its commit `seq`; returns the new run's id. Nobody is told of a fork but its own `hook`.
-        Raises NotFound, Conflict or Invalid."""
+        """Fork a run from its commit `seq`; returns the new run's id. Nobody is told of a fork but its own `hook`;
+        `also` is written with it. Raises NotFound, Conflict or Invalid."""
         check_config(config)
         parent = await self.store.run(run_id)
         if parent is None:
@@ -145,14 +150,19 @@ class Engine:
         live = Live(run=await self.loader.forked(head, parent, seq), head=head)
         if wish.reuse is not None:
             live.run.recall = await self.loader.recalled(parent, seq, wish.reuse)
-        return await self._begin(live, travel.fork(live.run, wish, now, actor), claim, answer_first=True)
+        first = travel.fork(live.run, wish, now, actor)
+        return await self._begin(live, first, claim, also=also, answer_first=also is None)
 
-    async def _begin(self, live: Live, first: Step, claim: Claim | None, *, answer_first: bool = False) -> RunId:
+    async def _begin(
+        self, live: Live, first: Step, claim: Claim | None, *, also: Also | None = None, answer_first: bool = False
+    ) -> RunId:
         def begin(turn: Turn, found: Live) -> RunId:
             turn.create(found)
             if claim is not None:
                 turn.batch.claims.append(claim.on(found.run.id, turn.now))
             self.delivery.take(turn, found, first)
+            if also is not None:
+                also(turn, found.run.id)
             return found.run.id
 
         self.loop.recovery.require_store()
@@ -192,11 +202,13 @@ class Engine:
 
         await self.loop.on_run(run_id, act, answer_first=True)
 
-    async def cancel(self, run_id: RunId, actor: str = "api") -> None:
-        """Cancel a run: final and immediate. Raises NotFound or Conflict."""
+    async def cancel(self, run_id: RunId, actor: str = "api", also: Also | None = None) -> None:
+        """Cancel a run: final and immediate; `also` is written with it. Raises NotFound or Conflict."""
 
         def act(turn: Turn, live: Live) -> None:
             self.delivery.take(turn, live, control.cancel(live.run, turn.now, actor))
+            if also is not None:
+                also(turn, live.run.id)
             turn.effects.append(lambda: self.delivery.cancel(tuple(live.run.progress)))
 
         await self.loop.on_run(run_id, act, answer_first=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sized
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -76,10 +77,16 @@ class Loop(Watched):
 
     async def idle(self) -> None:
         """Wait until everything that was asked so far is durable, or has failed."""
+        with suppress(EngineError):
+            await self.write(lambda turn: None)
+
+    async def write(self, add: Callable[[Turn], None]) -> None:
+        """Have something written that is of no run in memory; returns once it is durable. Raises StoreUnavailable."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         turn = self._current()
+        add(turn)
         turn.effects.append(lambda: None if done.done() else done.set_result(None))
-        turn.failures.append(lambda error: None if done.done() else done.set_result(None))
+        turn.failures.append(lambda error: _fail(done, error))
         self._rows.set()
         await done
 

@@ -125,11 +125,20 @@ class Travel:
 
     # ---- a failed run
 
-    async def retry(self, run_id: RunId, limits: Mapping[str, Any], actor: str = "api") -> None:
-        """Start again what failed; `limits` raise those of the config. Raises NotFound, Conflict or Invalid."""
+    async def retry(
+        self,
+        run_id: RunId,
+        limits: Mapping[str, Any],
+        actor: str = "api",
+        also: Callable[[Turn, RunId], None] | None = None,
+    ) -> None:
+        """Start again what failed; `limits` raise those of the config, `also` is written with it. Raises NotFound,
+        Conflict or Invalid."""
 
         def act(turn: Turn, live: Live) -> None:
             self.delivery.take(turn, live, travel.retry(live.run, limits, turn.now, actor))
+            if also is not None:
+                also(turn, live.run.id)
             self.delivery.go_on(turn, live)
 
         await self.loop.on_run(run_id, act, answer_first=True)
