@@ -27,7 +27,8 @@ NEVER_TOLD = {"engine.error", "node.failed", "http.failed", "request.refused", "
 """What classes of errors have where each one raised has a code of its own, or none gets out."""
 NO_CODES = {
     "clew.nodes", "clew.reducers", "engine.nodes", "uvicorn.error", "runs.key", "worker.http_", "error.message",
-    "jobs.id", "goto.updates", "interrupt.message", "interrupt.expires_in_ms", "usage.input_tokens", "usage.output_tokens",
+    "jobs.id", "goto.updates", "interrupt.message", "interrupt.expires_in_ms", "usage.input_tokens",
+    "usage.output_tokens",
 }  # fmt: skip
 """Names of modules, columns and fields that look like codes."""
 
