@@ -12,6 +12,7 @@ from engine.encoding import request_hash
 from engine.errors import NodeFailure
 from engine.graph import Graph, deep_merge
 from engine.joins import check_quorum
+from engine.missing import MISSING
 from engine.model import EDITS, Arrival, Commit, ErrorInfo, Kind, Ref, Task, TaskId, Updates
 from engine.output import output_of
 from engine.ports import CommitRow
@@ -118,12 +119,11 @@ class Part:
             check_quorum(self.line.graph, task)
             outcome = plugins.node_types()[node.type].enter(node, view)
         except NodeFailure as failure:
-            return code == failure.node_code
+            return code == failure.node_code or self._does_not_merge(commit, view)
         if isinstance(outcome, Nest):
             return self._ended_right(commit, task, view)
         if isinstance(outcome, Ask):
-            never_asked = commit.input_hash is None and code == "state.invalid"
-            return never_asked or commit.input_hash == request_hash(outcome.request)
+            return self._does_not_merge(commit, view) or commit.input_hash == request_hash(outcome.request)
         if code is not None or isinstance(outcome, Done):
             both = (commit.writes, outcome.updates if code is None else ())
             state = self.line.graph.state
@@ -134,6 +134,12 @@ class Part:
         if isinstance(outcome, Sleep):
             return commit.at >= (outcome.until_ms or (commit.created_at or 0) + outcome.lasts_ms)
         return commit.chosen == outcome.handles if isinstance(outcome, Chosen) else True
+
+    def _does_not_merge(self, commit: Commit, view: View) -> bool:
+        """Whether a task has failed before its node was entered, for what it sees is no valid state."""
+        failed = commit.error is not None and commit.error.code == "state.invalid" and commit.input_hash is None
+        keys, state = self.line.graph.state, view.state
+        return failed and any(keys[name].check(value, MISSING) is not None for name, value in state.items())
 
     def _ended_right(self, commit: Commit, task: Task, view: View) -> bool:
         """Whether a subgraph ends with what its frame came to, all its turns together."""
