@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import against, batches, beside, budget, load, machine, rest, travel
+from bench import against, batches, beside, budget, load, machine, rest, scale, travel
 from bench.report import Section
 
 PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
@@ -22,6 +22,7 @@ PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
     "workers": rest.workers,
     "travel": travel.travel,
     "load": load.load,
+    "scale": scale.scale,
     "against": against.against,
     "beside": beside.beside,
 }

@@ -115,3 +115,37 @@ def _loop(name: str, body: Document, **state: Any) -> Document:
         "edges": [["__start__", "say"], ["say", "enough"], ["enough:no", "say"], ["enough:yes", "__end__"]],
         "config": {"max_steps": 100_000},
     }
+
+
+def ladder(joins: int) -> Document:
+    """Joins in a row, each of the one before and of a node beside it."""
+    nodes = {f"{kind}{number}": {"type": "transform", "updates": {"n": 1}} for number in range(joins) for kind in "xj"}
+    edges = [["__start__", "x0"], ["__start__", "j0"], *([f"x{number}", f"j{number}"] for number in range(joins))]
+    edges += [[f"j{number - 1}", f"{kind}{number}"] for number in range(1, joins) for kind in "xj"]
+    edges.append([f"j{joins - 1}", "__end__"])
+    state = {"n": {"type": "integer", "reducer": "add"}}
+    return {
+        "id": "ladder", "state_schema": state, "nodes": nodes, "edges": edges, "config": {"max_steps": 3 * joins + 10},
+    }  # fmt: skip
+
+
+def nested(depth: int, length: int) -> Document:
+    """Chains of so many nodes, each with one more that runs the next chain, so many deep."""
+    made = chain(length)
+    for _ in range(depth - 1):
+        outer = chain(length)
+        inner = {"type": "subgraph", "definition": {key: made[key] for key in ("state_schema", "nodes", "edges")}}
+        edges = [*outer["edges"][:-1], [f"n{length - 1}", "inner"], ["inner", "__end__"]]
+        made = {**outer, "nodes": {**outer["nodes"], "inner": inner}, "edges": edges}
+    return {**made, "id": f"nested-{depth}"}
+
+
+def dividing(by: str) -> Document:
+    """A step, and one that divides by an expression."""
+    nodes = {
+        "before": {"type": "transform", "updates": {"seen": "{{ state.n }}"}},
+        "divide": {"type": "transform", "updates": {"result": {"$expr": f"10 / {by}"}}},
+    }
+    state = {"n": {"type": "integer"}, "seen": {}, "result": {}}
+    edges = [["__start__", "before"], ["before", "divide"], ["divide", "__end__"]]
+    return {"id": "dividing", "state_schema": state, "nodes": nodes, "edges": edges}
