@@ -16,7 +16,7 @@ from engine.questions import asks
 from engine.recall import Recorded
 from engine.retry import next_delay_ms
 from engine.run import Run
-from engine.turns import NextTurn, all_updates, all_usage, earlier_in, goes_on, last_good, recorded
+from engine.turns import NextTurn, all_updates, earlier_in, goes_on, last_good, recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +121,8 @@ def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int, r
     updates = all_updates(earlier, answer)
     if task.call is None:
         updates = (*updates, *spec.output.updates(answer.output))
-    usage = answer.usage if reused is not None else all_usage(earlier, answer)
     result = Result(
-        updates=updates, answer=answer.raw, usage=usage, worker=worker, reused=reused is not None,
+        updates=updates, answer=answer.raw, usage=answer.usage, worker=worker, reused=reused is not None,
         input_hash=reused, goto=answer.goto,
     )  # fmt: skip
     return finish(run, task, result, now)
@@ -173,6 +172,7 @@ def _timed_out(run: Run, task: Task, good: Any, now: int) -> Step:
     """End an agent one of whose turns took too long with the answer of the turn before."""
     progress = run.progress[task.id]
     try:
-        return _end_turns(run, task, parse_answer(good), progress.turns[:-1], progress.worker, now)
+        last = replace(parse_answer(good), usage=NO_USAGE)  # it was counted as a turn
+        return _end_turns(run, task, last, progress.turns[:-1], progress.worker, now)
     except NodeFailure as failure:
         return fail(run, task, error_of(failure, task, progress.attempt), now)

@@ -51,7 +51,7 @@ class Progress:
     spent: Usage = NO_USAGE
     """What its commits so far have used."""
     unpaid: Usage = NO_USAGE
-    """What attempts have used that failed since then: it is counted with the next commit."""
+    """What turns and failed attempts have used since then: it is counted with the next commit."""
 
     @property
     def requests(self) -> int:
@@ -69,9 +69,10 @@ class Progress:
         self.status, self.attempt, self.since, self.due_at = TaskStatus.PENDING, attempt, seq, None
         self.started_at = self.started_at or at
 
-    def take_turn(self, answer: Any) -> None:
-        """Note the answer to a turn after which another one follows."""
+    def take_turn(self, answer: Any, usage: Usage) -> None:
+        """Note the answer to a turn after which another one follows, and what it has used."""
         self.turns.append(answer)
+        self.unpaid = self.unpaid.plus(usage)
         self.resume = None
         self.ask_again()
 

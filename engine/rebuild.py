@@ -7,6 +7,7 @@ from typing import Any
 
 from engine import agenda
 from engine.activation import limit_error
+from engine.answer import parse_answer
 from engine.fold import Entry
 from engine.graph import Graph
 from engine.lines import jumps_of
@@ -170,7 +171,7 @@ def _restore_turn(run: Run, task_id: TaskId, progress: Progress, answer: Any, ov
     if over:
         progress.turns.append(answer)
     else:
-        progress.take_turn(answer)
+        progress.take_turn(answer, parse_answer(answer).usage)
         run.set_status(task_id, TaskStatus.PENDING)
 
 

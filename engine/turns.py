@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.answer import Answer, parse_answer
 from engine.missing import MISSING
-from engine.model import NO_USAGE, Task, TaskId, Updates, Usage
+from engine.model import Task, TaskId, Updates
 from engine.run import Run
 from engine.views import view_of
 
@@ -50,15 +50,6 @@ def earlier_in(raw: Any) -> list[Answer]:
 def all_updates(earlier: Sequence[Answer], answer: Answer) -> Updates:
     """What the answers of all turns write, in their order."""
     return tuple(update for one in (*earlier, answer) for update in one.updates)
-
-
-def all_usage(earlier: Sequence[Answer], answer: Answer) -> Usage:
-    """What all turns have used."""
-    total = answer.usage
-    for one in earlier:
-        if one.usage is not NO_USAGE:
-            total = total.plus(one.usage)
-    return total
 
 
 def last_good(run: Run, task: Task, code: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine import answers, injection
-from engine.answer import rate_limit_of
+from engine.answer import parse_answer, rate_limit_of
 from engine.cache import key_of
 from engine.commits import Step
 from engine.driver import unserved
@@ -332,7 +332,7 @@ class Delivery:
             "turn": len(progress.turns) + 1, "answer": found.answer, "node": run.tasks[found.task_id].node,
             "attempt": progress.attempt, "worker": found.worker,
         }  # fmt: skip
-        progress.take_turn(found.answer)
+        progress.take_turn(found.answer, parse_answer(found.answer).usage)
         run.ready.append(found.task_id)
         turn.note(live, "turn", found.task_id, body)
         self._fail_if_idle(turn, live)

@@ -69,6 +69,27 @@ def test_the_updates_and_the_usage_of_all_turns_count():
     assert (world.run.usage.input_tokens, world.run.usage.cost) == (5, 0.5)
 
 
+@pytest.mark.parametrize("crashes", [False, True])
+def test_what_turns_have_used_counts_once_also_where_a_later_one_fails_for_good(crashes: bool):
+    world = begun(max_turns=3)
+    for tokens in (2, 3):
+        world.answer("a", {"output": "x", "usage": {"input_tokens": tokens}})
+    if crashes:
+        world.crash()
+        world.turn()
+    world.answer("a", {"error": {"code": "no", "message": "no", "retryable": False}, "usage": {"input_tokens": 4}})
+    assert (world.status, world.run.usage.input_tokens) == (RunStatus.FAILED, 9)
+    if crashes:
+        world.crash()
+    ready(world.travel.retry(world.head.id, {}, "test"))
+    if crashes:
+        world.crash()
+        world.turn()
+    world.answer("a", {"output": "z", "usage": {"input_tokens": 5}})
+    assert (world.status, world.run.usage.input_tokens) == (RunStatus.COMPLETED, 14)
+    assert world.head.usage.input_tokens == 14
+
+
 def test_after_a_crash_it_goes_on_with_the_turn_that_was_next():
     world = begun()
     world.answer("a", {"output": "one", "updates": {"log": "kept"}})
