@@ -79,6 +79,8 @@ class Bulk:
         """Begin a job on the runs that there are now; it is durable on return. Raises NotFound or Draining."""
         self.engine.require_beginning()
         targets = [Target(head.key, head.id) for head in await self._heads(where, names)]
+        if action is Action.DELETE:  # forks before what they were forked from
+            targets.sort(key=lambda target: -target.run_key)
         now = self.engine.clock()
         job = Job(
             id=self.engine.new_id(), action=action, asked={"plan": plan.as_json(), "asked": asked}, total=len(targets),
@@ -163,7 +165,8 @@ class Bulk:
                     return
                 await self._one(job, plan, item)
 
-        outcomes = await asyncio.gather(*(one_by_one() for _ in range(AT_ONCE)), return_exceptions=True)
+        at_once = 1 if job.action is Action.DELETE else AT_ONCE  # in their order
+        outcomes = await asyncio.gather(*(one_by_one() for _ in range(at_once)), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome

@@ -92,6 +92,17 @@ async def test_runs_are_retried_cancelled_and_deleted(server: Server) -> None:
     assert (await server.get("/runs"))["items"] == []
 
 
+async def test_forks_are_deleted_before_what_they_were_forked_from(server: Server) -> None:
+    first = await start(server, "straight")
+    names = [first]
+    for _ in range(4):
+        fork = await server.post("/runs/fork", {"checkpoint_id": f"{names[-1]}.1"}, 201)
+        names.append((await server.settled(fork["id"]))["id"])
+    asked = {"action": "delete", "filter": {"ids": names}}
+    job = await over(server, await server.post("/runs/bulk", asked, 202))
+    assert (job["done"], job["failed"]) == (5, 0)
+
+
 async def test_what_cannot_be_done_with_one_run_is_said_and_the_others_go_on(server: Server) -> None:
     failed, well = await some_failed(server, 2), await start(server, "dividing", input={"n": 1})
     asked = {"action": "retry", "filter": {"ids": [failed[0], well, failed[1], well]}}
