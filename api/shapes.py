@@ -167,7 +167,9 @@ class Task(Shape):
     pending_ack: bool = Field(description="Whether the worker has neither accepted nor answered yet.")
     ack_deadline: datetime | None
     next_attempt_at: datetime | None
-    progress: dict[str, Any] | None = Field(description="What the worker of an open task reported last.")
+    progress: dict[str, Any] | None = Field(
+        description="What the worker of an open task reported last; of a send or a subgraph, how much of it is done."
+    )
     heard_at: datetime | None = Field(description="When it reported last, or sent a heartbeat.")
     cached: bool
     reused: bool

@@ -40,6 +40,8 @@ class Frame:
     error: ErrorInfo | None = None
     """Why it has failed: of several failures the first in canonical order."""
     failed_at: Entry | None = None
+    done: set[str] = field(default_factory=set)
+    """The nodes in it that are done, in whatever round."""
     history: History = field(init=False)
     frontier: Frontier = field(default_factory=Frontier)
 

@@ -190,6 +190,8 @@ class Run:
             return
         if frame.id != ROOT:
             self.history.last = ()
+            if commit.kind is Kind.NODE and commit.task is not None:
+                frame.done.add(commit.task.node)
         place = frame.id if commit.task is None or commit.kind is Kind.START else commit.task.wave.frame
         if (counted_in := self.frames.by_id.get(place)) is not None:
             counted_in.frontier.count(blockers)

@@ -9,7 +9,7 @@ import pytest
 from engine.driver.travel import Asked
 from engine.model import Kind, RunStatus
 from engine.outbox import Answered, Work
-from engine.render import address_of
+from engine.render import address_of, open_task_json
 from engine.validate import validate
 from tests.builders import chain, document, graph_of, task, writes
 from tests.fakes import ready
@@ -347,3 +347,30 @@ def test_a_graph_that_runs_itself_is_refused():
     made = document({"s": {"type": "subgraph", "subgraph": "self"}}, chain("s")) | {"subgraphs": {"self": inner}}
 
     assert "subgraph.depth" in [problem.code for problem in validate(made)]
+
+
+def test_how_much_of_a_graph_and_of_a_send_is_done_is_told():
+    world = begun(ASKING)
+    world.answer("c", {"output": 1})
+
+    def told(world: World, node: str) -> Any:
+        task = next(one for one in world.run.open_tasks() if one.node == node)
+        return open_task_json(world.run, task)["progress"]
+
+    assert told(world, "s") == {"stage": None, "progress": 0.5, "message": "1/2"}
+    world.crash()
+    assert told(world, "s") == {"stage": None, "progress": 0.5, "message": "1/2"}
+    assert told(world, "d") is None
+    send = {"type": "send", "items_key": "log", "target_node": "t", "output_key": "got"}
+    items = begun(send, {"log": ["a", "b", "c", "d"]}, chain("s"), t=task())
+    items.answer("t", {"output": 1}, 2)
+    assert told(items, "s") == {"stage": None, "progress": 0.25, "message": "1/4"}
+
+
+def test_which_turn_of_a_loop_it_is_is_told():
+    world = begun({**ASKING, "loop": {"while": "true", "max_iterations": 3, "on_limit": "continue"}})
+    for node in ("c", "d", "c"):
+        world.answer(node, {"output": 1})
+
+    (s,) = [one for one in world.run.open_tasks() if one.node == "s"]
+    assert open_task_json(world.run, s)["progress"] == {"stage": "turn 2", "progress": 0.5, "message": "1/2"}
