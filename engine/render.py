@@ -11,6 +11,7 @@ from engine.answer import AnswerInvalid, parse_answer
 from engine.errors import NotFound
 from engine.excerpt import Excerpt
 from engine.frame import names_of
+from engine.headway import headway
 from engine.lines import branches_of
 from engine.missing import MISSING
 from engine.model import (
@@ -168,7 +169,7 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
         "pending_ack": held and not progress.accepted,
         "ack_deadline": rfc3339(progress.deadline) if held else None,
         "next_attempt_at": rfc3339(progress.due_at) if status in TIMED else None,
-        "progress": _share_done(run, task) or progress_json(progress.report),
+        "progress": headway(run, task) or progress_json(progress.report),
         "heard_at": rfc3339(progress.heard_at),
         "created_at": rfc3339(progress.created_at),
         "started_at": rfc3339(progress.started_at),
@@ -223,20 +224,6 @@ def _done_task_json(commit: Commit) -> dict[str, Any]:
         "started_at": rfc3339(commit.started_at or commit.at),
         "finished_at": rfc3339(commit.at),
     }
-
-
-def _share_done(run: Run, task: Task) -> dict[str, Any] | None:
-    """How far a task is that others do: the items of a send, the nodes of a subgraph. None for all others."""
-    stage = None
-    if (call := run.calls.get(task.id)) is not None:
-        done, total = len(call.done), call.size
-    elif (name := run.frames.nests.get(task.id)) is not None:
-        frame = run.frames[name]
-        done, total = len(frame.done), len(frame.graph.nodes)
-        stage = f"turn {frame.turn}" if frame.turn > 1 else None
-    else:
-        return None
-    return {"stage": stage, "progress": done / total, "message": f"{done}/{total}"}
 
 
 def progress_json(report: Mapping[str, Any] | None) -> dict[str, Any] | None:
