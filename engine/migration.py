@@ -80,6 +80,13 @@ def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
     return tuple(dict.fromkeys(dropped))
 
 
+def late_on(run: Run, graph: Graph) -> tuple[Arrival, ...]:
+    """What waits at deferred nodes that no edge leads to, as it stands in another version: these run in any case."""
+    seats = _Seats(run.graph, graph, seq_of(next_ref(run)))
+    waiting = [one for some in run.frontier.deferred.values() for one in some if one.edge == GOTO]
+    return tuple(seats.arrival(one) for one in waiting if one.wave.node in graph.nodes)
+
+
 class _Seats:
     """Where things of one version are in another."""
 

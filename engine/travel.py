@@ -14,10 +14,11 @@ from engine.errors import Conflict, Invalid
 from engine.fold import Entry
 from engine.gates import held, named
 from engine.graph import Graph
-from engine.migration import adopt, carried, migrate
+from engine.migration import adopt, carried, late_on, migrate
 from engine.model import (
     END,
     NAMED,
+    Arrival,
     Call,
     Commit,
     Kind,
@@ -100,9 +101,10 @@ def _laid_over(carry: Mapping[str, Any], updates: Mapping[str, Any]) -> list[tup
 
 def _begin_at(run: Run, kind: Kind, wish: Wish, goto: tuple[str, ...], now: int, actor: str) -> Step:
     """What begins with the nodes that are named, in a generation of their own, in place of all that was in flight."""
-    versions, carry = None, dict[str, Any]()
+    versions, carry, late = None, dict[str, Any](), tuple[Arrival, ...]()
     if wish.graph is not None and wish.graph.version != run.graph.version:
         versions, carry = _change(run, wish.graph)
+        late = late_on(run, wish.graph)
         adopt(run, wish.graph)
     names = tuple(dict.fromkeys(name for name in goto if name != END))
     for name in names:
@@ -114,7 +116,7 @@ def _begin_at(run: Run, kind: Kind, wish: Wish, goto: tuple[str, ...], now: int,
     commit = Commit(
         ref=next_ref(run), kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
         closed=tuple(run.tasks), opened=_named(run, names), actor=actor, epoch=run.epoch, reuse=wish.reuse,
-        goto=names, versions=versions,
+        goto=names, versions=versions, waiting=late,
     )  # fmt: skip
     return Step(commit, None, {})
 

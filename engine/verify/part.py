@@ -223,7 +223,9 @@ class Part:
     def _check_named(self, commit: Commit) -> list[Arrival]:
         """A fork or replay runs what it names once, with all ends of the line for causes, instead of all else."""
         shape, causes = self.line.graph.topology, (*self.line.ends(), commit.ref)
-        wrong = [task.node for task in commit.opened] != list(commit.goto or ()) or commit.waiting != ()
+        left = [one for one in self.waiting if one.edge == model.GOTO and self._late(one)]
+        wrong = [task.node for task in commit.opened] != list(commit.goto or ())
+        wrong |= Counter(map(_placeless, commit.waiting)) != Counter(map(_placeless, left if commit.versions else ()))
         wrong |= set(commit.closed) != set(self.open) or len({task.wave.generation for task in commit.opened}) > 1
         for task in commit.opened:
             wave = model.Wave(task.node, shape.first_rounds(task.node), task.wave.frame, task.wave.generation)
@@ -231,7 +233,7 @@ class Part:
             used = {old.wave.generation for one in self.line.commits[:-1] for old in one.opened}
             wrong |= task.wave.generation in used
         self.say(commit, "what it names is not what it runs, or other work is left", wrong)
-        return [one for one in self.waiting if one.edge == model.GOTO and self._late(one)]
+        return left
 
     def _late(self, arrival: Arrival) -> bool:
         """Whether an arrival waits at a deferred node."""

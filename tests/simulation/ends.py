@@ -48,7 +48,8 @@ def nameless(state: Mapping[str, Any]) -> bytes:
 def timeless(commit: Commit) -> Commit:
     """A commit without its times, which differ with the order of what happens."""
     asked = commit.interrupt and replace(commit.interrupt, expires_at=None)
-    return replace(commit, at=0, created_at=None, started_at=None, interrupt=asked)
+    cancelled = tuple(replace(one, created_at=0, started_at=None) for one in commit.cancelled)
+    return replace(commit, at=0, created_at=None, started_at=None, interrupt=asked, cancelled=cancelled)
 
 
 def facts(commits: list[Commit], key: int) -> dict[Any, Any]:

@@ -90,3 +90,19 @@ def test_a_wave_that_nothing_can_reach_any_more_is_not_carried_over_after_a_cras
         found.append((world.commits()[-1].absorbed, open_nodes(world)))
 
     assert found == [((), ["z"])] * 2
+
+
+def test_a_deferred_node_that_no_edge_leads_to_runs_also_where_a_fork_names_a_node_of_another_version():
+    nodes = {"x": task(), "y": task(), "late": {**task(), "defer": True}}
+    edges = [["__start__", "x"], ["x", "__end__"], ["__start__", "y"], ["y", "__end__"]]
+    world = World(graph_of(document(nodes, edges)), {2: graph_of(document({**nodes, "w": task()}, edges), 2)})
+    world.start()
+    world.fork(world.run.seq, version=2, goto=("y",))
+    world.answer("y", {})
+    world.crash()
+    world.turn()
+
+    assert open_nodes(world) == ["late"]
+    world.answer("late", {})
+    assert world.status is RunStatus.COMPLETED
+    assert sound(world)
