@@ -16,7 +16,7 @@ from itertools import count
 import structlog
 
 from dispatch._choose import Chosen, Need, NoWorker, Reason, need_of
-from dispatch._envelope import envelope
+from dispatch._envelope import Envelope, envelope
 from dispatch._queue import Line, Order
 from dispatch._slots import Later, Slots, Timer
 from dispatch._transport import Transport, refused
@@ -28,6 +28,11 @@ from engine.ports import WorkerRow
 
 MAX_DELIVERIES = 512
 """Deliveries under way at a time, each of which holds one connection: well below the usual limit of open files."""
+
+MUCH = 64 * 1024
+"""From so many bytes of lists on an attempt is made ready while what it waits for becomes durable."""
+FRESH_MS = 1000
+"""For so long its deadline counts."""
 
 TELL_S = 10.0
 MAX_TELLING = 32
@@ -71,6 +76,7 @@ class WorkerOutbox:
         self._slots = Slots(transports, later or _call_later, self._serve_all)
         self._listener: Listener
         self._entries: dict[TaskId, _Entry] = {}
+        self._prepared: dict[TaskId, tuple[Work, int, Envelope]] = {}
         self._lines: dict[Need, Line[_Entry]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way = 0
@@ -83,11 +89,30 @@ class WorkerOutbox:
     def listen(self, listener: Listener) -> None:
         self._listener = listener
 
+    def prepare(self, work: Work) -> None:
+        """Write and sign the envelope of an attempt that carries much, for the worker that would get it now."""
+        size = sum(len(piece) for pieces in work.encoded.values() for piece in pieces)
+        need = need_of(work)
+        if size < MUCH or self._closing or self._held or need in self._lines:
+            return
+        if (worker := self._slots.likely(need, work.served_by)) is None:
+            return
+        deadline = self._clock() + work.timeout_ms
+        try:
+            made = envelope(work, deadline, self._reply_to(work))
+        except CodecError:  # it is told where it is sent
+            return
+        self._transports[worker.protocol].prepare(worker, made.pieces, made.headers)
+        self._prepared[work.task_id] = (work, deadline, made)
+
     def submit(self, work: Work) -> None:
         """Take an attempt. It replaces one of the same task that is still under way; after `close` it is dropped."""
         if self._closing:
             return
+        prepared = self._prepared.get(work.task_id)
         self.release(work.task_id)
+        if prepared is not None:
+            self._prepared[work.task_id] = prepared
         entry = _Entry(work=work, need=need_of(work), order=(-work.priority, next(self._numbers)))
         self._entries[work.task_id] = entry
         if work.accepted_by is None:
@@ -98,6 +123,7 @@ class WorkerOutbox:
 
     def release(self, task_id: TaskId) -> None:
         """Forget an attempt: out of the line, its delivery aborted, its slot freed. Idempotent."""
+        self._prepared.pop(task_id, None)
         if (entry := self._entries.pop(task_id, None)) is None:
             return
         if entry.worker_id is None:
@@ -253,33 +279,37 @@ class WorkerOutbox:
     # ---- a delivery
 
     def _send(self, entry: _Entry, worker_id: str) -> None:
-        at = self._clock()
-        deadline = at + entry.work.timeout_ms
+        at, work = self._clock(), entry.work
+        known, deadline, made = self._prepared.pop(work.task_id, (None, 0, None))
+        if known is not work or at + work.timeout_ms - deadline > FRESH_MS:
+            made, deadline = None, at + work.timeout_ms
         probe = self._slots.begin(worker_id)
         entry.worker_id = worker_id
         self._under_way += 1
-        delivery = self._deliver(entry, self._slots.row(worker_id), deadline, probe)
-        entry.delivery = asyncio.get_running_loop().create_task(delivery, name=f"deliver {entry.work.task_id}")
-        self._keep(entry.delivery, entry.work)
-        self._listener.dispatched(entry.work, worker_id, at, deadline)
+        delivery = self._deliver(entry, self._slots.row(worker_id), deadline, made, probe)
+        entry.delivery = asyncio.get_running_loop().create_task(delivery, name=f"deliver {work.task_id}")
+        self._keep(entry.delivery, work)
+        self._listener.dispatched(work, worker_id, at, deadline)
 
     def _keep(self, task: asyncio.Task[None], work: Work) -> None:
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, work))
 
-    async def _deliver(self, entry: _Entry, worker: WorkerRow, deadline: int, probe: bool) -> None:
+    async def _deliver(
+        self, entry: _Entry, worker: WorkerRow, deadline: int, made: Envelope | None, probe: bool
+    ) -> None:
         work = entry.work
         try:
-            reply = await self._reply(work, worker, deadline)
+            reply = await self._reply(work, worker, deadline, made)
         except Exception as broken:  # the root of a delivery: whatever a protocol does wrong fails this attempt alone
             log.exception("dispatch.failed", run_id=work.run_id, task_id=work.task_id, worker_id=worker.id)
             reply = refused("dispatch.failed", f"the task could not be sent: {type(broken).__name__}")
         if self._entries.get(work.task_id) is entry:
             self._settle(entry, worker.id, reply, probe)
 
-    async def _reply(self, work: Work, worker: WorkerRow, deadline: int) -> Reply:
+    async def _reply(self, work: Work, worker: WorkerRow, deadline: int, made: Envelope | None) -> Reply:
         try:
-            task = envelope(work, deadline, self._reply_to(work))
+            task = made or envelope(work, deadline, self._reply_to(work))
         except CodecError as error:
             return refused("request.invalid", f"the task's input cannot be sent: {error}", retryable=False)
         timeout_s = work.timeout_ms / 1000

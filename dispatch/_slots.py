@@ -80,6 +80,13 @@ class Slots:
             return Chosen(worker_id=served_by)
         return choose_among(fit, self._load(), need.prefers)
 
+    def likely(self, need: Need, served_by: str | None = None) -> WorkerRow | None:
+        """The worker that would be chosen now; whose turn it is stays as it was."""
+        turn = self._turn
+        found = self.choose(need, served_by)
+        self._turn = turn
+        return self._rows[found.worker_id] if isinstance(found, Chosen) else None
+
     def has_room(self, worker_id: str) -> bool:
         """Whether the worker can take one more task now."""
         row = self._rows.get(worker_id)

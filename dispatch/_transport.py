@@ -37,6 +37,9 @@ class Transport(Protocol):
         the worker has seen nothing; every other failure is a Refused.
         """
 
+    def prepare(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str]) -> None:
+        """Work out, while there is time for it, what `deliver` needs to know of a long body; it may never come."""
+
     async def cancel(self, worker: WorkerRow, task_id: TaskId, headers: Mapping[str, str]) -> None:
         """Tell a worker that nobody wants its answer to a task any more, where it can be told. The caller ends the
         wait; a delivery that is under way was cancelled before. Raises nothing for a worker that cannot be reached."""

@@ -70,6 +70,9 @@ class Local:
         except CodecError as error:
             return refused("answer.invalid", f"the function returned what is no JSON: {error}", retryable=True)
 
+    def prepare(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str]) -> None:
+        """Nothing is to be worked out."""
+
     async def cancel(self, worker: WorkerRow, task_id: TaskId, headers: Mapping[str, str]) -> None:
         """Nothing to tell: an async function was cancelled with its delivery, a plain one cannot be."""
 

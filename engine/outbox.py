@@ -121,6 +121,10 @@ class Outbox(Protocol):
 
     def listen(self, listener: Listener) -> None: ...
 
+    def prepare(self, work: Work) -> None:
+        """Make ready what takes long of an attempt that is to be submitted once something is durable. Nothing is sent,
+        and it may be that nothing of it is used."""
+
     def submit(self, work: Work) -> None:
         """Take an attempt; reports through the listener. A task has one attempt under way at most."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -284,8 +284,9 @@ class Store(Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Protocol):
     async def next_run_key(self) -> int:
         """The first run key that is free; the engine counts on from there."""
 
-    async def commit(self, batch: Batch) -> None:
-        """Write a batch durably, in one transaction. Raises StaleCommit (nothing written) when a run's version or
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] | None = None) -> None:
+        """Write a batch durably, in one transaction; `meanwhile`, which raises nothing, may be called while the disk is
+        waited for. Raises StaleCommit (nothing written) when a run's version or
         epoch is not the expected one, StoreUnavailable (nothing written) when the store cannot take it, Conflict
         `workflow.differs` (nothing written) when a version that is brought along is there and says something else."""
 

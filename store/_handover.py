@@ -36,12 +36,15 @@ class Handover:
         # A daemon: an interpreter that ends without closing its store does not wait for it.
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
-    async def run(self, call: Callable[[], T]) -> T:
-        """What `call` gives. Cancelled meanwhile, it waits for the end of the call and is cancelled then."""
+    async def run(self, call: Callable[[], T], meanwhile: Callable[[], None] | None = None) -> T:
+        """What `call` gives; `meanwhile`, which raises nothing, is called beside it. Cancelled meanwhile, it waits for
+        the end of the call and is cancelled then."""
         outcome: Future[T] = Future()
         self._outcome = outcome
         self._call = call
         self._begun.release()
+        if meanwhile is not None:
+            meanwhile()
         if self._ended.acquire(timeout=GLIMPSE_S if self._hasty else PATIENCE_S):
             self._hasty = 0
         else:

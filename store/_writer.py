@@ -34,13 +34,14 @@ class Writer:
         self._open = True
         self._gaps: dict[str, int] | None = None
 
-    async def commit(self, batch: Batch) -> None:
-        """Write a batch durably. Whether one that is cancelled was written is not told; it was, or nothing of it."""
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] | None = None) -> None:
+        """Write a batch durably; `meanwhile` is called beside the COMMIT. Whether one that is cancelled was written is
+        not told; it was, or nothing of it."""
         async with self._transaction():
             if self._gaps is None:
                 self._gaps = gaps(self.connection)
             write(self.connection, batch, self._gaps)
-            await self._thread.run(self.connection.commit)
+            await self._thread.run(self.connection.commit, meanwhile)
             if self._gaps:
                 self._gaps = None
         await asyncio.sleep(0)  # a caller that commits again and again leaves room for others

@@ -84,7 +84,7 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices):
 
     # ---- batches
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] | None = None) -> None:
         """Check everything, then write: nothing fails half way."""
         known = {key: self._runs[key] for key in touched(batch) if key in self._runs}
         standing = {key: (run.version, run.head.epoch) for key, run in known.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from engine.brief import Brief
@@ -64,8 +64,8 @@ class SqliteStore(SqliteFile):
         found = self._read(sql.LAST_RUN_KEY)
         return int(found[0][0]) + 1 if found else 1
 
-    async def commit(self, batch: Batch) -> None:
-        await self._write().commit(batch)
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] | None = None) -> None:
+        await self._write().commit(batch, meanwhile)
 
     async def commit_all(self, batches: Iterable[Batch]) -> None:
         await self._write().commit_all(batches)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -43,7 +43,7 @@ class RowStore:
     told: dict[str, Notice] = field(default_factory=dict)
     """The notices that still hold: nothing here delivers them."""
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] | None = None) -> None:
         for key, expected in batch.expected.items():
             if len(self.rows[key]) != expected.version or self.heads[key].epoch != expected.epoch:
                 raise StaleCommit(f"run {key} is not at version {expected.version}")
@@ -101,6 +101,8 @@ class HeldOutbox:
     given: dict[TaskId, Work] = field(default_factory=dict)
 
     def listen(self, listener: Listener) -> None: ...
+
+    def prepare(self, work: Work) -> None: ...
 
     def submit(self, work: Work) -> None:
         self.works[work.task_id] = work

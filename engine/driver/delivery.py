@@ -89,6 +89,8 @@ class Delivery:
         key = None if work.turn > 1 or work.resumes else key_of(live.run, found.task, work.input_hash)
         if key is None:
             turn.effects.append(lambda: self._submit(live, work))
+            if work.encoded:
+                turn.meanwhile.append(lambda: self.outbox.prepare(work))
         else:
             turn.effects.append(lambda: self.lookup.begin(live, work, key, lambda: self._submit(live, work)))
 

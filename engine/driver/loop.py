@@ -202,7 +202,7 @@ class Loop(Watched):
         try:
             turn.seal()
             if not turn.batch.empty:
-                await self.store.commit(turn.batch)
+                await self.store.commit(turn.batch, turn.make_ready)
         except EngineError as error:
             self._undo(turn, error)
             return

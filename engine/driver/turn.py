@@ -75,6 +75,8 @@ class Turn:
     effects: list[Effect] = field(default_factory=list)
     patient: list[Effect] = field(default_factory=list)
     """What may follow later: it does not make the turn urgent."""
+    meanwhile: list[Effect] = field(default_factory=list)
+    """What can be made ready while it is being written; nothing may depend on it."""
     failures: list[Callable[[BaseException], None]] = field(default_factory=list)
     touched: dict[int, Live] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
@@ -232,6 +234,14 @@ class Turn:
         """The runs of which more is written than how far their tasks are."""
         commits, events = self.batch.commits, self.batch.events
         return {row.run_key for row in commits} | {event.run_key for event in events if event.kind in ALOUD}
+
+    def make_ready(self) -> None:
+        """Do what can be done before all is durable."""
+        for work in self.meanwhile:
+            try:
+                work()
+            except Exception:  # the root of what is made ready: it is made again where it is needed
+                log.exception("run.preparation_failed")
 
     def carry_out(self) -> None:
         """Do what follows, now that all is durable."""

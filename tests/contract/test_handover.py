@@ -136,3 +136,17 @@ async def test_a_busy_loop_does_not_starve_it(thread: Handover) -> None:
     stop = True
     await task
     assert took < 20 * 0.05
+
+
+async def test_something_is_done_beside_the_call(thread: Handover) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def call() -> bool:
+        begun.set()
+        return go_on.wait(LONG_S)
+
+    def meanwhile() -> None:
+        assert begun.wait(LONG_S)
+        go_on.set()
+
+    assert await thread.run(call, meanwhile)

@@ -51,11 +51,11 @@ class Held:
         self.calls = 0
         monkeypatch.setattr(store._writer._thread, "run", self.run)
 
-    async def run(self, call: Callable[[], Any]) -> Any:
+    async def run(self, call: Callable[[], Any], meanwhile: Callable[[], None] | None = None) -> Any:
         self.calls += 1
         self._reached.set()
         await self.go_on.wait()
-        return await self._run(call)
+        return await self._run(call, meanwhile)
 
     async def reached(self) -> None:
         async with asyncio.timeout(TIMEOUT_S):

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,12 @@ class GatedStore(SqliteStore):
         self.gate.clear()
         self.arrived.clear()
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] | None = None) -> None:
         self.arrived.set()
         await self.gate.wait()
         if self.broken:
             raise StoreUnavailable("the disk is gone")
-        await super().commit(batch)
+        await super().commit(batch, meanwhile)
 
 
 class Gated:

@@ -187,11 +187,11 @@ async def test_a_job_waits_for_a_store_that_takes_nothing(server: Server, monkey
     store, left = server.wired.store, [2]
     commit = store.commit
 
-    async def full(batch: Any) -> None:
+    async def full(batch: Any, *more: Any) -> None:
         if batch.items and left[0]:
             left[0] -= 1
             raise StoreUnavailable("the disk is full")
-        await commit(batch)
+        await commit(batch, *more)
 
     monkeypatch.setattr(store, "commit", full)
     monkeypatch.setattr(server.wired.engine.loop.recovery, "retry_s", 0.01)

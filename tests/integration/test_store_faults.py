@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,11 @@ class FailingCommits:
         store.commit = self.commit
         server.wired.engine.loop.recovery.retry_s = 0.001
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] | None = None) -> None:
         self.calls += 1
         fails = self.calls in self._numbers
         if self._late or not fails:
-            await self._commit(batch)
+            await self._commit(batch, meanwhile)
         if fails:
             raise StoreUnavailable("the disk says no")
 
