@@ -61,12 +61,20 @@ async def _play(body: Any, script: Any, db: str, as_json: bool) -> tuple[Any, di
     from dispatch._script import parse_script
     from dispatch._scripted import Scripted
 
-    nodes = body["workflow"].get("nodes") if isinstance(body["workflow"], dict) else None
-    lines = parse_script(script, nodes if isinstance(nodes, dict) else ())
+    lines = parse_script(script, _nodes(body["workflow"]))
     settings = Settings(db=db, workflows=None, token=None, host="127.0.0.1", public_url=None, grace_s=0)
     async with running(settings, LOCAL, Scripted(lines, clock)) as wired, within(wired) as reach:
         begun = await reach.post("/runs", body)
         return await _to_its_end(wired, reach, begun["id"], lines, as_json), lines.unused()
+
+
+def _nodes(document: Any) -> set[str]:
+    """The names of the nodes of a document, and of those in the graphs inside it."""
+    if not isinstance(document, dict):
+        return set()
+    nodes, named = (found if isinstance(found := document.get(key), dict) else {} for key in ("nodes", "subgraphs"))
+    inner = [*named.values(), *(node.get("definition") for node in nodes.values() if isinstance(node, dict))]
+    return set(nodes).union(*map(_nodes, inner))
 
 
 async def _to_its_end(wired: Wired, reach: Reach, run_id: str, script: Script, as_json: bool) -> Any:

@@ -101,3 +101,21 @@ def test_a_run_is_kept_where_a_database_is_given(desk: Desk, tmp_path: Path) -> 
     desk.run(orjson.loads(desk.answers), "--db", db)
     listed = CliRunner().invoke(app, ["runs", "list", "--db", db])
     assert "completed" in listed.stdout
+
+
+@pytest.mark.parametrize("inside", [{"definition": {}}, {"subgraph": "named"}])
+def test_nodes_of_graphs_inside_are_answered_too(desk: Desk, inside: dict[str, Any]) -> None:
+    child = {
+        "state_schema": {"said": {}},
+        "nodes": {"inner": {"type": "task", "output_key": "said"}},
+        "edges": [["__start__", "inner"], ["inner", "__end__"]],
+    }
+    outer = {"type": "subgraph", "output_key": "all", **({"definition": child} if "definition" in inside else inside)}
+    document = {
+        "state_schema": {"all": {}},
+        "nodes": {"outer": outer},
+        "edges": [["__start__", "outer"], ["outer", "__end__"]],
+        "subgraphs": {"named": child},
+    }
+    desk.file.write_bytes(orjson.dumps(document))
+    assert desk.told({"inner": {"output": "x"}})["state"] == {"all": {"said": "x"}}
