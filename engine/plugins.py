@@ -1,4 +1,4 @@
-"""Finds reducers and node types by name: public modules of our packages, and what other packages offer."""
+"""Finds reducers, node types and importers by name: public modules of our packages, and what other packages offer."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from reducers._effect import Effect, Path
 
 REDUCERS = ("reducers", "clew.reducers")
 NODES = ("engine.nodes", "clew.nodes")
+IMPORTERS = ("engine.importers", "clew.importers")
 
 
 class Fold(Protocol):
@@ -86,6 +87,13 @@ def reducer_names() -> tuple[str, ...]:
 def node_types() -> Mapping[str, ModuleType]:
     """The modules of all node types by name, sorted; `engine.nodes` says what is in them."""
     loaders = _found(*NODES)
+    return MappingProxyType({name: loaders[name]() for name in sorted(loaders)})
+
+
+@cache
+def importers() -> Mapping[str, ModuleType]:
+    """The modules of all foreign formats by name, sorted; `engine.importers` says what is in them."""
+    loaders = _found(*IMPORTERS)
     return MappingProxyType({name: loaders[name]() for name in sorted(loaders)})
 
 

@@ -26,9 +26,9 @@ BY_STATUS = {"worker.http_408", "worker.http_429", "worker.http_4xx", "worker.ht
 NEVER_TOLD = {"engine.error", "node.failed", "http.failed", "request.refused", "json.value"}
 """What classes of errors have where each one raised has a code of its own, or none gets out."""
 NO_CODES = {
-    "clew.nodes", "clew.reducers", "engine.nodes", "uvicorn.error", "runs.key", "worker.http_", "error.message",
-    "jobs.id", "goto.updates", "interrupt.message", "interrupt.expires_in_ms", "usage.input_tokens",
-    "usage.output_tokens",
+    "clew.nodes", "clew.reducers", "clew.importers", "engine.nodes", "engine.importers", "workflow.container",
+    "uvicorn.error", "runs.key", "worker.http_", "error.message", "jobs.id", "goto.updates", "interrupt.message",
+    "interrupt.expires_in_ms", "usage.input_tokens", "usage.output_tokens",
 }  # fmt: skip
 """Names of modules, columns and fields that look like codes."""
 
