@@ -16,6 +16,6 @@ async def apart(document: Any, work: Callable[[], T]) -> T:
     """What `work` on a document gives, from a thread where the document is large. The loop and the thread take turns
     then, each for some milliseconds."""
     nodes = document.get("nodes") if isinstance(document, dict) else None
-    if not isinstance(nodes, dict) or len(nodes) <= FEW_NODES:
+    if not isinstance(nodes, dict | list) or len(nodes) <= FEW_NODES:
         return work()
     return await asyncio.to_thread(work)

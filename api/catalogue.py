@@ -10,6 +10,7 @@ from typing import Any
 from api.render import workflow_json as row_json
 from api.wiring import Wired, clock
 from dispatch._registry import protocols
+from engine.foreign import formats
 from engine.nodes._common import Field
 from engine.nodes._fields import NODE_FIELDS
 from engine.plugins import node_types, reducer_names
@@ -30,6 +31,7 @@ def server_json(server: Wired) -> dict[str, Any]:
         "auth": settings.token is not None,
         "protocols": list(protocols()),
         "node_types": list(node_types()),
+        "import_formats": list(formats()),
         "reducers": list(reducer_names()),
         "workflows": _folder_json(server),
         "limits": {name: getattr(settings, name) for name in ("max_body", "max_import", "max_depth", "max_nodes")},

@@ -58,8 +58,9 @@ def problem(
     *,
     errors: Iterable[Mapping[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
+    report: Any = None,
 ) -> Response:
-    """A problem document. `code` is stable; `errors` names the places that are wrong."""
+    """A problem document. `code` is stable; `errors` names the places that are wrong, a `report` tells it all."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -67,6 +68,7 @@ def problem(
         "code": code,
         "detail": detail if len(detail) <= MAX_DETAIL else detail[: MAX_DETAIL - 1] + "…",
         "errors": list(errors)[:MAX_ERRORS],
+        **({} if report is None else {"report": report}),
     }
     return Response(dumps(body), status, headers, PROBLEM)
 
@@ -81,7 +83,8 @@ def of_engine(error: EngineError) -> Response:
         case Conflict():
             return problem(409, error.conflict, error.message)
         case Invalid():
-            return problem(422, error.reason, error.message, errors=error.problems)
+            report = error.details.get("report")
+            return problem(422, error.reason, error.message, errors=error.problems, report=report)
         case NodeFailure():
             return problem(422, error.node_code, error.message)
         case StoreUnavailable() | StaleCommit() | StoreLocked() | Draining():

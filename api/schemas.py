@@ -32,6 +32,9 @@ Document = Annotated[
         {"type": "object", "title": "Workflow document", "description": "A workflow, as the language says."}
     ),
 ]
+Foreign = Annotated[
+    Any, WithJsonSchema({"type": "object", "title": "Foreign document", "description": "As another system writes it."})
+]
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A name without control characters."""
 WorkerId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/?#%\\\x00-\x1f\x7f]+$")]
@@ -284,6 +287,14 @@ class WorkflowsQuery(Paged):
     q: str | None = Field(default=None, description="Part of an id or a name.")
     tag: str | None = None
     status: Literal["draft", "active", "paused", "archived"] | None = None
+
+
+class ImportDocumentQuery(BaseModel):
+    """How a document of another system is taken over."""
+
+    format: str | None = Field(default=None, max_length=80, description="Its format; found out where absent.")
+    id: Id | None = Field(default=None, description="Of the workflow; the one in the document where absent.")
+    dry_run: bool = Field(default=False, description="Tells what would become of it, and saves nothing.")
 
 
 class CheckpointsQuery(Paged):

@@ -41,6 +41,37 @@ class Fault(Shape):
     hint: str | None = None
 
 
+class ImportNote(Shape):
+    """What became of one place of a document of another system."""
+
+    severity: Literal["info", "warning", "error"]
+    part: str = Field(description="What stands there, as the documentation calls it.")
+    path: str = Field(description="A JSON Pointer into the document that was sent.")
+    message: str
+    hint: str | None
+
+
+class ImportCounts(Shape):
+    """How many notes there are; of many of one kind the first are told."""
+
+    mapped: int
+    approximated: int
+    unmapped: int
+
+
+class ImportReport(Shape):
+    """What became of a document of another system, and what is wrong with the result."""
+
+    format: str
+    valid: bool = Field(description="Whether everything could be read, and the result has no errors.")
+    counts: ImportCounts
+    mapped: list[ImportNote] = Field(description="Taken over as it is meant.")
+    approximated: list[ImportNote] = Field(description="Taken over, not quite as it was.")
+    unmapped: list[ImportNote] = Field(description="Without a counterpart.")
+    errors: list[Fault]
+    warnings: list[Fault]
+
+
 class Problem(Shape):
     """A problem document (RFC 9457)."""
 
@@ -50,6 +81,7 @@ class Problem(Shape):
     code: str = Field(description="Stable: programs decide by it.")
     detail: str
     errors: list[Fault]
+    report: ImportReport | None = Field(default=None, description="Of an import that is not saved.")
 
 
 class ErrorObject(Shape):

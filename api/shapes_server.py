@@ -48,6 +48,7 @@ class Info(Shape):
     auth: bool
     protocols: list[str]
     node_types: list[str]
+    import_formats: list[str] = Field(description="Of documents of other systems that can be imported.")
     reducers: list[str]
     workflows: Folder | None = Field(description="null where no folder is followed.")
     limits: dict[str, int]

@@ -81,10 +81,10 @@ class Workflows:
             raise NotFound(f"there is no workflow '{workflow_id[:80]}' with a version {version}")
         return self._remember(parse(row.document, workflow_id, version))
 
-    async def drawing(self, workflow_id: str) -> str:
-        """The newest version as Mermaid text. Raises NotFound."""
+    async def drawing(self, workflow_id: str, draw: Callable[[Graph], str]) -> str:
+        """The newest version as a text that `draw` makes. Raises NotFound."""
         row = await self.get(workflow_id)
-        return mermaid(await self.graph(row.id, row.version))
+        return draw(await self.graph(row.id, row.version))
 
     async def report(self, document: Any) -> dict[str, Any]:
         """What is wrong with a document, and its drawing if nothing is."""

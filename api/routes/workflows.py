@@ -11,12 +11,16 @@ from api import shapes, shapes_travel
 from api.catalogue import workflow_json
 from api.deps import Serving
 from api.describe import body_problems, problems
+from api.importing import take_over
 from api.keys import Claimed
 from api.render import answer, location, nothing, page
 from api.requests import StrictRoute
-from api.schemas import Document, Duplicate, Empty, Paged, WorkflowsQuery
+from api.schemas import Document, Duplicate, Empty, Foreign, ImportDocumentQuery, Paged, WorkflowsQuery
+from api.shapes_foreign import Import
 from api.wiring import Wired
 from api.workflows import etag
+from engine.dot import dot
+from engine.mermaid import mermaid
 from engine.ports import Page, WorkflowRow
 
 router = APIRouter(tags=["workflows"], route_class=StrictRoute)
@@ -50,6 +54,27 @@ async def list_workflows(server: Serving, query: Annotated[WorkflowsQuery, Query
 async def validate_document(server: Serving, document: Given) -> Response:
     """Tell what is wrong with a document."""
     return answer(await server.workflows.report(document))
+
+
+@router.post(
+    "/workflows/import",
+    status_code=201,
+    response_model=Import,
+    responses={**body_problems(409), 200: {"model": Import, "description": "What a dry run found."}},
+)
+async def import_workflow(
+    server: Serving,
+    document: Annotated[Foreign, Body()],
+    query: Annotated[ImportDocumentQuery, Query()],
+    claim: Claimed,
+) -> Response:
+    """Save a document of another system as a new workflow, and tell what became of each part."""
+    found, row = await take_over(server.workflows, document, query, claim)
+    body = {"report": found.report(), "document": found.document}
+    if row is None:
+        return answer({**body, "workflow": None})
+    headers = {"ETag": etag(row), "Location": location("workflows", row.id)}
+    return answer({**body, "workflow": workflow_json(server, row)}, 201, headers)
 
 
 @router.get("/workflows/{workflow_id}", response_model=shapes.Workflow, responses=problems(404))
@@ -137,4 +162,14 @@ async def validate_workflow(server: Serving, workflow_id: str) -> Response:
 )
 async def draw_workflow(server: Serving, workflow_id: str) -> Response:
     """Draw a workflow, as Mermaid text."""
-    return PlainTextResponse(await server.workflows.drawing(workflow_id))
+    return PlainTextResponse(await server.workflows.drawing(workflow_id, mermaid))
+
+
+@router.get(
+    "/workflows/{workflow_id}/dot",
+    response_class=PlainTextResponse,
+    responses=problems(404),
+)
+async def draw_workflow_in_dot(server: Serving, workflow_id: str) -> Response:
+    """Draw a workflow with the graphs in it, in the language of Graphviz."""
+    return PlainTextResponse(await server.workflows.drawing(workflow_id, dot))

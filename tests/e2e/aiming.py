@@ -15,7 +15,9 @@ from tests.e2e.furnished import DOCUMENTS, NOBODY, NODES, PLACES, Found, Ids
 
 SHORT_WAIT_S = "0.05"
 
-TAKE_DOCUMENTS = ("POST /v1/workflows", "PUT /v1/workflows/{workflow_id}", "POST /v1/workflows/validate")
+TAKE_DOCUMENTS = (
+    "POST /v1/workflows", "PUT /v1/workflows/{workflow_id}", "POST /v1/workflows/validate", "POST /v1/workflows/import",
+)  # fmt: skip
 NEEDED = ("checkpoint_id", "updates", "id", "protocol", "url", "assignee", "workflow", "workflow_id")
 CONDITIONS = ("if-match", "last-event-id", "idempotency-key")
 

@@ -175,6 +175,7 @@ def bodies(ids: Ids, number: int) -> Mapping[str, Any]:
         "POST /v1/interrupts/{interrupt_id}/claim": {"assignee": "ann"},
         "POST /v1/workflows": document,
         "POST /v1/workflows/validate": document,
+        "POST /v1/workflows/import": document,
         "PUT /v1/workflows/{workflow_id}": {**document, "id": ids.twice},
         "POST /v1/workflows/{workflow_id}/duplicate": {"id": f"copy-{number}"},
         "POST /v1/workers": {"id": f"new-{number}", "protocol": "webhook", "url": "http://127.0.0.1:9/"},
