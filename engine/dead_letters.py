@@ -61,6 +61,19 @@ def letter_of(run: Run, commit: Commit) -> DeadLetter | None:
     )  # fmt: skip
 
 
+def failed_tasks(run: Run) -> list[TaskId]:
+    """The tasks that have failed for good, which a retry starts again."""
+    return [task_id for task_id, found in run.progress.items() if found.status is TaskStatus.FAILED]
+
+
+def is_success(commit: Commit, failed: Commit) -> bool:
+    """Whether a task succeeded with a commit that had failed with another one, under the same id or activated anew."""
+    task, other = commit.task, failed.task
+    if task is None or other is None or commit.error is not None or task.id not in commit.closed:
+        return False
+    return task.id == other.id or (task.wave, task.index) == (other.wave, other.index)
+
+
 def is_retry(run: Run, letter: DeadLetter) -> bool:
     """Whether a letter is driven again by a retry of its run, which failed with it; else it is by a replay from the
     commit before. Raises Conflict where neither may be done."""

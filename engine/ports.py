@@ -218,6 +218,8 @@ class Batch:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     redriven: list[tuple[str, int]] = field(default_factory=list)
     """(id of a dead letter, time)"""
+    retried: list[tuple[int, TaskId, int]] = field(default_factory=list)
+    """(run, task, time): a retry starts the task again, and settles its open letters"""
     notices: list[Notice] = field(default_factory=list)
     notices_withdrawn: list[tuple[int, int]] = field(default_factory=list)
     """(run, time): its notices that have not arrived do not hold any more; before `notices` are added"""
@@ -234,7 +236,7 @@ class Batch:
     def empty(self) -> bool:
         """Whether there is nothing to write."""
         rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
-        more = (self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven)
+        more = (self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven, self.retried)
         notices = (self.notices, self.notices_withdrawn)
         return not any((*rows, *more, *notices, self.kept, self.holds, self.items, self.workflows))
 

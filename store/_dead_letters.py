@@ -25,15 +25,26 @@ _REDRIVEN = named(
     .where(dead_letters.c.id == bindparam("letter"), dead_letters.c.status == bindparam("was"))
     .values(status=bindparam("now"), redriven_at=bindparam("at"))
 )
+_RETRIED = named(
+    update(dead_letters)
+    .where(
+        dead_letters.c.run_key == bindparam("run"),
+        dead_letters.c.task_id == bindparam("task"),
+        dead_letters.c.status == bindparam("was"),
+    )
+    .values(status=bindparam("now"), redriven_at=bindparam("at"))
+)
 ONE = named(select(*picked(dead_letters, _NAMES)).where(dead_letters.c.id == bindparam("letter")))
 
 
 def write(connection: sqlite3.Connection, batch: Batch) -> None:
-    """Add those of a batch, and mark those that it drives again."""
+    """Add those of a batch, and mark those whose tasks it starts again."""
     if batch.dead_letters:
         connection.executemany(_INSERT, map(_values, batch.dead_letters))
     for letter, at in batch.redriven:
         connection.execute(_REDRIVEN, {"letter": letter, "was": OPEN, "now": REDRIVEN, "at": at})
+    for key, task, at in batch.retried:
+        connection.execute(_RETRIED, {"run": key, "task": task, "was": OPEN, "now": REDRIVEN, "at": at})
 
 
 @lru_cache(maxsize=4)

@@ -9,7 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import ClassVar, TypeVar
 
 from engine.brief import Brief
-from engine.dead_letters import REDRIVEN, DeadLetter
+from engine.dead_letters import OPEN, REDRIVEN, DeadLetter
 from engine.errors import Invalid, StaleCommit
 from engine.matching import run_matches
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
@@ -162,6 +162,10 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices):
         for name, at in batch.redriven:
             n, letter = self._letters[name]
             self._letters[name] = (n, replace(letter, status=REDRIVEN, redriven_at=at))
+        for key, task, at in batch.retried:
+            for name, (n, letter) in self._letters.items():
+                if (letter.run_key, letter.task_id, letter.status) == (key, task, OPEN):
+                    self._letters[name] = (n, replace(letter, status=REDRIVEN, redriven_at=at))
 
     # ---- runs
 

@@ -12,7 +12,7 @@ import structlog
 from engine.activation import limit_error
 from engine.cache import kept_by
 from engine.commits import Step
-from engine.dead_letters import letter_of
+from engine.dead_letters import failed_tasks, letter_of
 from engine.model import (
     JUMPS,
     TERMINAL,
@@ -119,6 +119,8 @@ class Turn:
             self.batch.dead_letters.append(letter)
         if (kept := kept_by(run, commit)) is not None:
             self.batch.kept.append(kept)
+        if commit.kind is Kind.RETRY:
+            self.batch.retried += [(run.key, task_id, commit.at) for task_id in failed_tasks(run)]
         gone = _left_open(run, commit)
         run.take(commit, step.fresh, step.blockers)
         if run.limit is None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import Invalid
+from engine.model import TaskId
 from engine.ports import Batch, Store
 from tests.contract.samples import NOW, created, letter, run
 
@@ -43,3 +44,13 @@ async def test_a_letter_that_was_driven_again_is_closed(filled: Store) -> None:
 async def test_letters_go_with_their_run(filled: Store) -> None:
     await filled.delete_run(1)
     assert (await filled.dead_letters(None, 10, None))[0] == (LETTERS[2],)
+
+
+async def test_a_retry_settles_the_open_letters_of_its_tasks(store: Store) -> None:
+    failed = letter(1, 2)
+    others = [replace(letter(1, 3), task_id=TaskId("another")), letter(2, 2)]
+    await store.commit(created(run(1), run(2), dead_letters=[failed, *others]))
+    await store.commit(Batch(retried=[(1, failed.task_id, NOW + 5)]))
+    settled = replace(failed, status="redriven", redriven_at=NOW + 5)
+    await store.commit(Batch(retried=[(1, failed.task_id, NOW + 9)]))
+    assert (await store.dead_letters(None, 10, None))[0] == (*others[::-1], settled)

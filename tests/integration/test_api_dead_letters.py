@@ -53,6 +53,29 @@ async def test_a_run_that_ended_otherwise_is_replayed(server: Server, worker: Ht
     assert (after["status"], after["state"], len(after["branches"])) == ("completed", {"out": "well"}, 2)
 
 
+async def test_a_retry_settles_the_letter_of_what_it_retries(server: Server, worker: HttpWorker) -> None:
+    run, letter = await failed(server, worker)
+    await server.post(f"/runs/{run['id']}/retry")
+    assert (await server.settled(run["id"]))["status"] == "completed"
+    (after,) = (await server.get("/dead-letters"))["items"]
+    assert (after["id"], after["status"], bool(after["redriven_at"])) == (letter["id"], "redriven", True)
+    problem = await server.refused("POST", f"/dead-letters/{letter['id']}/redrive", 409)
+    assert (problem["code"], len(worker.seen)) == ("dead_letter.closed", 2)
+
+
+async def test_what_has_succeeded_since_is_not_done_again(server: Server, worker: HttpWorker) -> None:
+    run, letter = await failed(server, worker)
+    before = (await server.get(f"/runs/{run['id']}/checkpoints/{letter['id']}"))["parent_id"]
+    await server.post(f"/runs/{run['id']}/replay", {"checkpoint_id": before})
+    assert (await server.settled(run["id"]))["status"] == "completed"
+    problem = await server.refused("POST", f"/dead-letters/{letter['id']}/redrive", 409)
+    done = next(one for one in (await server.get(f"/runs/{run['id']}/checkpoints"))["items"] if one["node"] == "job")
+    assert (problem["code"], len(worker.seen)) == ("dead_letter.succeeded", 2)
+    assert done["id"] in problem["detail"]
+    await server.post(f"/runs/{run['id']}/branches/main/checkout")
+    await server.post(f"/dead-letters/{letter['id']}/redrive")  # on the line that failed it has not
+
+
 async def test_a_run_that_goes_on_is_left_alone(server: Server, worker: HttpWorker) -> None:
     document = asking("both")
     document["state_schema"]["out"] = {}
