@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.answer import Answer, AnswerInvalid, parse_answer
+from engine.codec import write
 from engine.commits import Result, Step, finish
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail
@@ -17,6 +18,9 @@ from engine.recall import Recorded
 from engine.retry import next_delay_ms
 from engine.run import Run
 from engine.turns import NextTurn, all_updates, earlier_in, goes_on, last_good, recorded
+
+KEPT_BYTES = 2000
+"""So much of an answer that does not fit is kept in the details of its failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,20 @@ def answered(
         return Late(task_id=task_id, why=f"attempt {attempt} failed after attempt {current} had begun")
     if attempt is None and run.progress[task_id].status is not TaskStatus.RUNNING:
         return Late(task_id=task_id, why=f"no worker holds attempt {current}: an earlier one failed, and that is known")
-    return attempt_failed(run, task_id, error_of(failure, task, current), None, now, chance, usage)
+    error = error_of(_with_answer(failure, body), task, current)
+    return attempt_failed(run, task_id, error, None, now, chance, usage)
+
+
+def _with_answer(failure: NodeFailure, body: Any) -> NodeFailure:
+    """A failure of what does not take an answer, with the answer in its details; a worker's own error is as it says."""
+    details = failure.error_details
+    if (isinstance(body, dict) and body.get("error")) or not isinstance(details, dict | None):
+        return failure
+    text = write(body)
+    said = {"answer": body} if len(text) <= KEPT_BYTES else {"answer_begins": text[:KEPT_BYTES].decode(errors="ignore")}
+    return NodeFailure(
+        failure.node_code, failure.message, retryable=failure.retryable, details={**(details or {}), **said}
+    )
 
 
 def _too_late(run: Run, task: Task | None, attempt: int | None) -> str | None:

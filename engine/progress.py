@@ -33,6 +33,8 @@ class Progress:
     accepted: bool = False
     input_hash: str | None = None
     error: ErrorInfo | None = None
+    failed_at: int | None = None
+    """When it failed for good; a retry of the run begins anew."""
     report: Mapping[str, Any] | None = None
     """What its worker reported last."""
     heard_at: int | None = None

@@ -173,7 +173,7 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
         "heard_at": rfc3339(progress.heard_at),
         "created_at": rfc3339(progress.created_at),
         "started_at": rfc3339(progress.started_at),
-        "finished_at": None,
+        "finished_at": rfc3339(progress.failed_at),
     }
 
 

@@ -299,7 +299,7 @@ class Run:
         self.error = self.error or commit.error
         if commit.task is not None and commit.task.id in self.progress:
             progress = self.set_status(commit.task.id, TaskStatus.FAILED)
-            progress.attempt, progress.error = commit.attempt, commit.error
+            progress.attempt, progress.error, progress.failed_at = commit.attempt, commit.error, commit.at
 
     def _try_again(self, commit: Commit) -> None:
         """Have what had failed, and what had been waiting for a worker meanwhile, entered again."""
@@ -309,7 +309,7 @@ class Run:
         for task_id, progress in self.progress.items():
             if progress.status is TaskStatus.FAILED:
                 progress.attempt += 1
-                progress.first_attempt, progress.since = progress.attempt, commit.seq
+                progress.first_attempt, progress.since, progress.failed_at = progress.attempt, commit.seq, None
             elif progress.status not in (TaskStatus.PENDING, TaskStatus.WAITING):
                 continue
             progress.reason, progress.accepted, progress.deadline = None, False, None

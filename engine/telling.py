@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from engine.answer import AnswerInvalid, parse_answer
@@ -43,7 +44,7 @@ TASK_EVENTS = {
 }
 _DISPATCH = {"dispatch": "sent", "waiting": "waiting", "accepted": "accepted", "late": "late"}
 _BODY = ("worker", "reason", "deadline", "due_at", "error", "why")
-_TIMES = frozenset({"deadline", "due_at"})
+_TIMES = frozenset({"deadline", "due_at", "until"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +264,24 @@ LOG_LINES = 1000
 """A task is shown with so many of its last log lines."""
 
 
-def attempts_json(events: Sequence[EventRow]) -> list[dict[str, Any]]:
-    """How the attempts of a task went."""
-    return [
-        {"kind": event.kind, "at": rfc3339(event.at), **(event.body if isinstance(event.body, dict) else {})}
-        for event in events
-        if event.kind not in REPORTS
-    ]
+def attempts_json(events: Sequence[EventRow], failures: Sequence[Commit]) -> list[dict[str, Any]]:
+    """How the attempts of a task went; `failures` are the commits with which it failed for good."""
+    told = [(event.seq, _attempt(event)) for event in events if event.kind not in REPORTS]
+    held = {event.body["attempt"]: event.body["worker"] for event in events if event.kind == "dispatch"}
+    told += [(commit.seq, _failed(commit, held.get(commit.attempt))) for commit in failures]
+    return [shape for _, shape in sorted(told, key=itemgetter(0))]
+
+
+def _attempt(event: EventRow) -> dict[str, Any]:
+    body = event.body if isinstance(event.body, dict) else {}
+    times = {name: rfc3339(body[name]) for name in _TIMES & body.keys()}
+    return {"kind": event.kind, "at": rfc3339(event.at), **body, **times}
+
+
+def _failed(commit: Commit, worker: str | None) -> dict[str, Any]:
+    assert commit.error is not None
+    place = {"attempt": commit.attempt, "worker": commit.worker or worker, "node": commit.error.node}
+    return {"kind": "failed", "at": rfc3339(commit.at), **place, "error": commit.error.as_json()}
 
 
 def log_json(events: Sequence[EventRow], end: Commit | None = None) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -54,6 +55,27 @@ def error_text(error: Shape) -> str:
     return f"{where}{error['message']} ({error['code']}{attempt})"
 
 
+def said_in(error: Shape | None) -> Any:
+    """What the worker had answered to what failed; None where that is not known."""
+    details = error["details"] if error else None
+    known = details if isinstance(details, Mapping) else {}
+    return next((known[name] for name in ("answer", "answer_begins", "body") if known.get(name)), None)
+
+
+def said_lines(error: Shape | None) -> list[str]:
+    """The same in a line, cut where it is long."""
+    said = said_in(error)
+    return [] if said is None else [f"answered  {said_text(said, WIDTH)}"]
+
+
+def said_text(said: Any, width: int) -> str:
+    """An answer on one line: as JSON, or a text as it came."""
+    if not isinstance(said, str):
+        return short(said, width)
+    text = " ".join(said.split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
 def run_line(run: Shape) -> str:
     """A run in a list."""
     why = f"  {error_text(run['error'])}" if run["error"] else ""
@@ -68,6 +90,7 @@ def run_lines(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
         f"run       {run['id']}",
         f"workflow  {run['workflow_id']}@{run['workflow_version']}",
         f"status    {status_of(run)}" + (f": {error_text(run['error'])}" if run["error"] else ""),
+        *said_lines(run["error"]),
         *([f"fork of   {origin['checkpoint_id'] or origin['run_id']}"] if origin else ()),
         f"branch    {run['branch']}, {run['checkpoint_count']} checkpoints",
         f"input     {short(run['input'])}",
@@ -118,12 +141,41 @@ def task_record_lines(found: Shape) -> list[str]:
         f"is        {found['address']}",
         f"status    {status_of(found)}" + (f": {error_text(found['error'])}" if found["error"] else ""),
         f"attempt   {found['attempt']}" + (f" at {found['worker_id']}" if found["worker_id"] else ""),
+        *([f"ended     {found['finished_at']}"] if found["finished_at"] else []),
         *(["asked"] if asked else ["asked     nobody"]),
         *(f"  {key} = {short(value)}" for key, value in asked.items()),
-        f"answered  {short(found['output'])}",
+        *(["attempts"] if found["attempts"] else []),
+        *(f"  {attempt_line(attempt)}" for attempt in found["attempts"]),
+        f"answered  {_answer_text(found)}",
+        *_details(found["error"]),
         *(["log"] if found["log"] else []),
         *(f"  {short(line)}" for line in found["log"]),
     ]
+
+
+def attempt_line(attempt: Shape) -> str:
+    """What happened to an attempt."""
+    number = f"attempt {attempt['attempt']}" if attempt.get("attempt") else ""
+    by = f" at {attempt['worker']}" if attempt.get("worker") else ""
+    why = attempt["error"]["message"] if attempt.get("error") else attempt.get("reason") or attempt.get("why")
+    return f"{attempt['at']}  {attempt['kind']:<8}  {number}{by}{f': {why}' if why else ''}".rstrip()
+
+
+def _details(error: Shape | None) -> list[str]:
+    """What else a worker says of its own error."""
+    known = error is not None and error["details"] is not None and said_in(error) is None
+    return [f"details   {short(error['details'], sys.maxsize)}"] if error is not None and known else []
+
+
+def _answer_text(found: Shape) -> str:
+    """The whole answer to a task."""
+    if found["output"] is None and not found["finished_at"]:
+        return "nothing yet"
+    if found["output"] is None and found["error"] is not None:
+        said = said_in(found["error"])
+        whole = said if isinstance(said, str) else short(said, sys.maxsize)
+        return "nothing" if said is None else whole
+    return short(found["output"], sys.maxsize)
 
 
 def blame_lines(told: Shape) -> list[str]:

@@ -11,7 +11,7 @@ from api.cli._app import MISUSED, stop
 from api.cli._options import grouped
 from api.cli._reach import Reach, Where
 from api.cli._runs import CheckpointArg, RunArg, an_object, parsed, path_of, runs, settings_of, text_of
-from api.cli._shown import error_text, status_of, write_json
+from api.cli._shown import error_text, said_lines, status_of, write_json
 
 WAIT_S = 10.0
 OFFLINE = "nobody serves this database: tasks for workers wait until 'clew serve' does"
@@ -212,6 +212,8 @@ async def _rested(reach: Reach, run: Any, wait: float) -> Any:
 def _tell(moved: Any, before: str | None) -> None:
     why = f": {error_text(moved['error'])}" if moved["error"] else ""
     typer.echo(f"{moved['id']} {status_of(moved)}{why}")
+    for line in said_lines(moved["error"]):
+        typer.echo(line)
     if before not in (None, moved["id"]):
         typer.echo(f"compare: clew runs compare {before} {moved['id']}")
     if moved.get("dropped"):

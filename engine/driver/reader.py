@@ -150,17 +150,27 @@ class Reader:
         """One task with input, output, attempts and log lines. Raises NotFound."""
         head, task = await self._look(await self.head(run_id), partial(_open_task, task_id=TaskId(task_id)))
         events = await self.store.task_events(head.key, TaskId(task_id))
-        record = {"attempts": attempts_json(events), "log": log_json(events)}
         if task is not None:
-            return {**task, **record}
+            failures = await self._failures(head, task_id, task["node"])
+            return {**task, "attempts": attempts_json(events, failures), "log": log_json(events)}
         before = seq_of(head.head) + 1
         while rows := await self.store.commits_before(head.key, before, CHUNK, None):
             before = rows[-1].seq
             for ended in (row for row in rows if _may_end(row, task_id)):
                 for _, shape in await self._done(await self.line(head, ended.seq), [ended]):
                     if shape["id"] == task_id:
-                        return {**shape, "attempts": record["attempts"], "log": log_json(events, decode(ended))}
+                        end, failures = decode(ended), await self._failures(head, task_id, shape["node"])
+                        failures += [end] if end.error is not None and shape["error"] is not None else []
+                        return {**shape, "attempts": attempts_json(events, failures), "log": log_json(events, end)}
         raise NotFound(f"run '{run_id}' has no task '{task_id[:80]}'")
+
+    async def _failures(self, head: RunHead, task_id: str, node: str) -> list[Commit]:
+        """The commits with which a task has failed its run, oldest first."""
+        found, before = list[CommitRow](), seq_of(head.head) + 1
+        while rows := await self.store.commits_before(head.key, before, CHUNK, node):
+            found += [row for row in rows if row.task_id == task_id and row.kind == Kind.FAILURE]
+            before = rows[-1].seq
+        return [commit for commit in map(decode, reversed(found)) if commit.error is not None]
 
     # ---- checkpoints
 

@@ -154,6 +154,40 @@ async def test_a_second_result_is_late_and_changes_nothing(server: Server, worke
     assert "late" in [found["kind"] for found in (await server.get(f"/runs/{run_id}/tasks/{task_id}"))["attempts"]]
 
 
+async def test_a_failed_task_says_when_and_with_what(server: Server, worker: HttpWorker) -> None:
+    run_id, task_id, path = await accepted(server, worker)
+    await server.post(path, {"error": {"code": "boom", "message": "it broke", "retryable": False}})
+    await server.settled(run_id)
+    failed = await server.get(f"/runs/{run_id}/tasks/{task_id}")
+    sent, end = (found for found in failed["attempts"] if found["kind"] != "accepted")
+    assert (end["kind"], end["error"]["code"], end["worker"], end["attempt"]) == ("failed", "boom", "w1", 1)
+    assert (failed["finished_at"], sent["kind"], sent["deadline"][-1]) == (end["at"], "dispatch", "Z")
+
+
+async def test_a_failure_stays_among_the_attempts_when_it_is_tried_again(server: Server, worker: HttpWorker) -> None:
+    run_id, task_id, path = await accepted(server, worker)
+    await server.post(path, {"error": {"code": "boom", "message": "it broke", "retryable": False}})
+    await server.settled(run_id)
+    worker.script = [answer({"output": "well"})]
+    assert (await server.post(f"/runs/{run_id}/retry"))["tasks"][0]["finished_at"] is None
+    await server.settled(run_id)
+    attempts = (await server.get(f"/runs/{run_id}/tasks/{task_id}"))["attempts"]
+    told = [(found["kind"], found["attempt"]) for found in attempts if found["kind"] != "accepted"]
+    assert told == [("dispatch", 1), ("failed", 1), ("dispatch", 2)]
+
+
+async def test_what_does_not_fit_is_kept_with_the_failure(server: Server, worker: HttpWorker) -> None:
+    document = working()
+    document["state_schema"]["out"] = {"type": "integer"}
+    await server.post("/workflows", {**document, "id": "strict"}, 201)
+    worker.script = [answer({"output": "many"})]
+    await server.post("/workers", {**W, "url": worker.url}, 201)
+    run = await server.post("/workflows/strict/runs?wait=10", {}, 201)
+    assert (run["error"]["code"], run["error"]["details"]) == (
+        "state.invalid", {"key": "out", "answer": {"output": "many"}},
+    )  # fmt: skip
+
+
 async def test_the_token_may_come_in_a_header(server: Server, worker: HttpWorker) -> None:
     run_id, task_id, path = await accepted(server, worker)
     token = path.partition("token=")[2]

@@ -77,7 +77,7 @@ def test_a_task_is_shown_with_what_came_of_it(base: Base) -> None:
 def test_a_task_is_shown_with_what_its_worker_is_asked(base: Base) -> None:
     run = told("runs", "show", base.runs["working"], "--db", base.db)
     found = said("runs", "show", run["id"], "--task", run["tasks"][0]["id"], "--db", base.db)
-    assert ('prompt = "go"' in found, "answered  null" in found) == (True, True)
+    assert ('prompt = "go"' in found, "answered  nothing yet\n" in found) == (True, True)
 
 
 def test_a_checkpoint_is_shown_with_its_state(base: Base) -> None:

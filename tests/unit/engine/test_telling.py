@@ -116,7 +116,7 @@ def test_reports_are_the_log_of_a_task_and_no_attempts() -> None:
         an_event("progress", attempt=1, worker="w", stage="read"),
         an_event("heartbeat", attempt=1),
     ]
-    assert [row["kind"] for row in attempts_json(rows)] == ["dispatch"]
+    assert [row["kind"] for row in attempts_json(rows, ())] == ["dispatch"]
     end = a_commit(answer={"events": [{"message": "done"}]}, worker="w", attempt=2)
     log = [(line["attempt"], line["worker"], line["stage"], line["message"]) for line in log_json(rows, end)]
     assert log == [(1, "w", "read", None), (2, "w", None, "done")]
