@@ -70,6 +70,7 @@ def _wanted(asked: BulkFilter) -> tuple[RunFilter, Sequence[RunId] | None]:
         tag=asked.tag,
         metadata=asked.metadata,
         created_after=milliseconds(asked.created_after) if asked.created_after else None,
+        created_before=milliseconds(asked.created_before) if asked.created_before else None,
         parent_id=asked.parent_id,
         q=asked.q,
     )

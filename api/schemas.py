@@ -272,6 +272,7 @@ class RunFilters(BaseModel):
     workflow_id: str | None = None
     tag: str | None = None
     created_after: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
+    created_before: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
     parent_id: str | None = Field(default=None, description="The run that these were forked from.")
     q: str | None = Field(default=None, description="Part of a run's or a workflow's id.")
     metadata: str | None = Field(default=None, alias="metadata.<k>", description="The text at this key of metadata.")

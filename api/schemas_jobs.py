@@ -21,6 +21,7 @@ class BulkFilter(Asked):
     workflow_id: str | None = None
     tag: str | None = None
     created_after: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
+    created_before: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
     parent_id: str | None = Field(default=None, description="The run that these were forked from.")
     q: str | None = Field(default=None, description="Part of a run's or a workflow's id.")
     metadata: dict[str, str] = Field(default_factory=dict, description="Texts at keys of metadata.")

@@ -177,6 +177,14 @@ class Interrupt(Shape):
     state_cut: list[str] | None = Field(default=None, description="Keys that were shortened or left out, 20 at most.")
 
 
+class Wants(Shape):
+    """What a worker has to have: all of the tags, and where they are given the id and the protocol."""
+
+    tags: list[str]
+    worker: str | None
+    protocol: str | None
+
+
 class Task(Shape):
     """One activation of a node."""
 
@@ -187,6 +195,7 @@ class Task(Shape):
     address: str
     status: TaskStatus
     reason: str | None
+    wants: Wants | None = Field(default=None, description="Of a task that waits: what its worker has to have.")
     attempt: int
     worker_id: str | None
     input: Any = Field(default=None, description="Where tasks are listed, and of one task.")

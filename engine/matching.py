@@ -22,6 +22,7 @@ def run_matches(head: RunHead, where: RunFilter) -> bool:
         and where.workflow_id in (None, head.workflow_id)
         and (where.parent_id is None or where.parent_id == head.parent_id)
         and (where.created_after is None or head.created_at > where.created_after)
+        and (where.created_before is None or head.created_at < where.created_before)
         and (where.tag is None or where.tag in head.tags)
         and all(_holds(head.metadata, key, value) for key, value in where.metadata.items())
         and (not where.q or _contains(where.q, head.id, head.workflow_id))

@@ -258,6 +258,7 @@ class RunFilter:
     tag: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_after: int | None = None
+    created_before: int | None = None
     parent_id: str | None = None
     q: str | None = None
 

@@ -35,6 +35,7 @@ from engine.notices import Notice
 from engine.ports import InterruptRow
 from engine.progress import Injection
 from engine.run import Run
+from engine.wants import wants_json
 
 NameOf = Callable[[Ref], str]
 """The checkpoint id of a ref, also of commits in runs that this one was forked from."""
@@ -158,6 +159,7 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
         **_place(task),
         "status": status,
         "reason": progress.reason,
+        "wants": wants_json(run, task),
         "attempt": progress.attempt,
         "worker_id": progress.worker,
         "output": None,

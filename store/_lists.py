@@ -74,6 +74,7 @@ _RUN_FILTERS: dict[str, Condition] = {
     "workflow_id": runs.c.workflow_id == bindparam("workflow_id"),
     "parent_id": runs.c.parent_id == bindparam("parent_id"),
     "created_after": runs.c.created_at > bindparam("created_after"),
+    "created_before": runs.c.created_at < bindparam("created_before"),
     "tag": _one_is(run_inputs.c.tags, "tag"),
     "q": _contains(runs.c.id, runs.c.workflow_id),
 }
@@ -111,7 +112,7 @@ def window_end(where: RunFilter, after: Place | None) -> Query:
 
 
 def _with_index(where: RunFilter, after: Place | None) -> dict[str, dict[str, Any]]:
-    plain = {"workflow_id": where.workflow_id, "parent_id": where.parent_id, "created_after": where.created_after}
+    plain = {name: getattr(where, name) for name in ("workflow_id", "parent_id", "created_after", "created_before")}
     found = {name: {name: value} for name, value in plain.items() if value is not None}
     return found if after is None else {**found, "after": _place("after", after)}
 

@@ -76,6 +76,7 @@ def run_filter(query: RunFilters, given: QueryParams) -> RunFilter:
         tag=query.tag,
         metadata={name[len(METADATA) :]: text for name, text in given.items() if name.startswith(METADATA)},
         created_after=milliseconds(query.created_after) if query.created_after else None,
+        created_before=milliseconds(query.created_before) if query.created_before else None,
         parent_id=query.parent_id,
         q=query.q,
     )

@@ -68,6 +68,8 @@ FILTERS = [
     pytest.param(RunFilter(workflow_id="billing"), [5, 4, 1], id="workflow"),
     pytest.param(RunFilter(parent_id="run-0001"), [6, 2], id="parent"),
     pytest.param(RunFilter(created_after=NOW + 5), [7, 6], id="created after"),
+    pytest.param(RunFilter(created_before=NOW + 3), [2, 1], id="created before"),
+    pytest.param(RunFilter(created_after=NOW + 2, created_before=NOW + 5), [4, 3], id="created between"),
     pytest.param(RunFilter(tag="blue"), [6, 1], id="tag"),
     pytest.param(RunFilter(tag="blu"), [], id="part of a tag"),
     pytest.param(RunFilter(metadata={"team": "docs"}), [4, 2], id="metadata"),
