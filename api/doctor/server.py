@@ -19,6 +19,8 @@ from api.serving import CannotBind, bound
 PATIENCE_S = 5.0
 AT_ONCE = 20
 """So many workers are looked for at the same time."""
+MOST_RUNS = 50
+"""So many runs are looked at for tasks that wait."""
 
 
 async def server(url: str, token: str | None, now: int) -> AsyncIterator[Finding]:
@@ -40,7 +42,7 @@ async def server(url: str, token: str | None, now: int) -> AsyncIterator[Finding
             yield found
         for fault in (_said(info).get("workflows") or {}).get("faults", []):
             yield fault_of(fault)
-        for found in await _workers(http):
+        for found in (*await _workers(http), await _waiting(http)):
             yield found
 
 
@@ -81,6 +83,29 @@ async def _workers(http: httpx.AsyncClient) -> list[Finding]:
             return await _worker(worker)
 
     return list(await asyncio.gather(*map(one, found)))
+
+
+async def _waiting(http: httpx.AsyncClient) -> Finding:
+    """Whether tasks wait for a worker that is not there, in the newest runs that are under way."""
+    runs = _said(await http.get("/v1/runs", params={"status": "running", "limit": MOST_RUNS})).get("items", [])
+    found = dict[str, list[str]]()
+    for run in runs:
+        shape = _said(await http.get(f"/v1/runs/{run['id']}"))
+        for task in shape.get("tasks", ()):
+            if task["status"] == "waiting" and task["reason"] == "no_worker":
+                found.setdefault(_wanted(task["wants"]), []).append(run["id"])
+    if not found:
+        return ok("tasks", "none waits for a worker that is not there")
+    told = "; ".join(f"{len(ids)} for one with {wanted}, such as in run {ids[0]}" for wanted, ids in found.items())
+    return warn(
+        "tasks", f"tasks wait for a worker that is not there: {told}", "register one, or correct the node's tags"
+    )
+
+
+def _wanted(wants: dict[str, Any]) -> str:
+    named = [f"{name} {wants[key]}" for key, name in (("worker", "the id"), ("protocol", "the protocol")) if wants[key]]
+    tags = [f"the tags [{', '.join(wants['tags'])}]"] if wants["tags"] else []
+    return " and ".join((*tags, *named)) or "any tags"
 
 
 async def _worker(worker: Any) -> Finding:

@@ -17,6 +17,7 @@ from api.render import answer, location, nothing, page
 from api.requests import StrictRoute
 from api.schemas import Document, Duplicate, Empty, Foreign, ImportDocumentQuery, Paged, WorkflowsQuery
 from api.shapes_foreign import Import
+from api.unserved import unserved
 from api.wiring import Wired
 from api.workflows import etag
 from engine.dot import dot
@@ -152,7 +153,9 @@ async def pause_workflow(server: Serving, workflow_id: str, body: Empty | None =
 async def validate_workflow(server: Serving, workflow_id: str) -> Response:
     """Tell what is wrong with a stored workflow."""
     row = await server.workflows.get(workflow_id)
-    return answer(await server.workflows.report(row.document))
+    report = await server.workflows.report(row.document)
+    waits = unserved(row.document, await server.store.workers()) if report["valid"] else ()
+    return answer({**report, "warnings": [*report["warnings"], *(problem.as_json() for problem in waits)]})
 
 
 @router.get(

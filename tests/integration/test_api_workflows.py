@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.unit.api.serving import Server, a_server, asking, broken, straight
+from tests.unit.api.serving import Server, a_server, asking, broken, straight, working
 
 
 async def test_a_new_workflow_is_version_one(server: Server) -> None:
@@ -135,6 +135,21 @@ async def test_validation_tells_errors_and_draws_what_is_valid(server: Server) -
     for document in ("null", "1", "[]"):
         response = await server.http.post("/workflows/validate", content=document)
         assert (response.status_code, response.json()["valid"]) == (200, False)
+
+
+async def test_a_node_whose_worker_is_missing_is_warned_of(server: Server) -> None:
+    document = working()
+    inner = {name: document[name] for name in ("state_schema", "nodes", "edges")}
+    document["nodes"] = {**document["nodes"], "part": {"type": "subgraph", "subgraph": "inner"}}
+    document["edges"] = [*document["edges"], ["__start__", "part"], ["part", "__end__"]]
+    await server.post("/workflows", {**document, "subgraphs": {"inner": inner}}, 201)
+    report = await server.post("/workflows/working/validate")
+    assert (report["valid"], [(found["code"], found["path"]) for found in report["warnings"]]) == (
+        True, [("worker.missing", "/nodes/job"), ("worker.missing", "/subgraphs/inner/nodes/job")],
+    )  # fmt: skip
+    worker = {"id": "w1", "url": "http://127.0.0.1:9/w", "protocol": "webhook", "tags": ["w", "x"]}
+    await server.post("/workers", worker, 201)
+    assert (await server.post("/workflows/working/validate"))["warnings"] == []
 
 
 async def test_a_stored_workflow_is_validated_and_drawn(server: Server) -> None:

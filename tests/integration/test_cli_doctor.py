@@ -20,7 +20,7 @@ from store._lock import FileLock
 from store.sql import SqliteStore
 from tests.contract.samples import created, run
 from tests.integration.command_line import clew, said, served
-from tests.unit.api.serving import broken, straight
+from tests.unit.api.serving import broken, straight, working
 from tests.unit.dispatch.builders import free_port, http_worker
 
 NOW = 1_800_000_000_000
@@ -306,3 +306,16 @@ def post(url: str, path: str, body: Any) -> None:
 
     response = httpx.post(f"{url}/v1{path}", json=body, trust_env=False)
     assert response.is_success, response.text
+
+
+def test_tasks_that_wait_for_a_worker_that_is_not_there_are_told(tmp_path: Path) -> None:
+    def work(url: str) -> None:
+        post(url, "/workflows", working())
+        post(url, "/runs", {"workflow_id": "working"})
+        post(url, "/runs", {"workflow_id": "working"})
+        level, message = one(found("--db", f"sqlite:///{tmp_path}/clew.db", "--url", url), "tasks")
+        assert (level, "2 for one with the tags [w]" in message) == ("warn", True)
+        post(url, "/workers", {"id": "w1", "protocol": "webhook", "url": "http://127.0.0.1:1/", "tags": ["w"]})
+        assert one(found("--db", f"sqlite:///{tmp_path}/clew.db", "--url", url), "tasks")[0] == "ok"
+
+    served(tmp_path, work)
