@@ -10,11 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
+from api.cli._moments import HOW
+
 PAGE = 1000
 Limit = Annotated[int, typer.Option(min=1, max=PAGE, metavar="N", help="How many.")]
 Cursor = Annotated[
     str | None, typer.Option(metavar="CURSOR", help="The next page, as the page before names it.", show_default=False)
 ]
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"Runs created after this moment: {HOW}")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Runs created before this moment.")]
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

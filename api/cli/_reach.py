@@ -33,6 +33,7 @@ HINTS = {
     "interrupt.other_branch": "go back to that branch with 'clew runs checkout RUN BRANCH'",
     "resume.ambiguous": "say which one with --interrupt ID: 'clew runs show RUN' lists them",
     "run.cancelled": "'clew runs fork RUN.SEQ' goes on from it in a run of its own",
+    "run.held": "'clew runs release RUN' has it go on where it was",
     "run.not_failed": "'clew runs fork RUN.SEQ' and 'clew runs replay RUN.SEQ' go on from any checkpoint",
     "run.not_interrupted": "'clew runs show RUN' says whether it asks anything",
     "run.terminal": "'clew runs fork RUN.SEQ' and 'clew runs replay RUN.SEQ' go on from any checkpoint",

@@ -33,7 +33,30 @@ def parsed(text: str, where: str) -> Any:
     try:
         return loads(text.encode())
     except CodecError as error:
-        stop(MISUSED, f"{where}: {error.message}; text needs quotation marks inside the shell's: '\"text\"'")
+        stop(MISUSED, f"{where}: {error.message}", _meant(text))
+
+
+def _meant(text: str) -> str:
+    """What may have been meant by a text that is no JSON."""
+    import json
+    import shlex
+
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if all(sign and key.strip().isidentifier() for key, sign, _ in pairs):
+        found = {key.strip(): _value(value) for key, _, value in pairs}
+        return f"as an object: {shlex.quote(json.dumps(found, ensure_ascii=False))}"
+    quoted = shlex.quote(json.dumps(text, ensure_ascii=False))
+    return f"text needs quotation marks inside the shell's: {quoted}"
+
+
+def _value(text: str) -> Any:
+    """JSON, or else text."""
+    from engine.codec import CodecError, loads
+
+    try:
+        return loads(text.encode())
+    except CodecError:
+        return text
 
 
 def an_object(text: str, where: str) -> dict[str, Any]:
@@ -44,19 +67,22 @@ def an_object(text: str, where: str) -> dict[str, Any]:
     return found
 
 
+def pairs_of(given: list[str] | None, option: str) -> list[tuple[str, str]]:
+    """Texts by keys, as KEY=VALUE. Stops the command for what is none."""
+    found = [pair.partition("=") for pair in given or ()]
+    if wrong := [key for key, sign, _ in found if not sign or not key]:
+        stop(MISUSED, f"{option} {wrong[0]}: give KEY=VALUE")
+    return [(key, value) for key, _, value in found]
+
+
 def settings_of(pairs: list[str], updates: str | None) -> dict[str, Any]:
     """Updates of the state: an object, and over it KEY=VALUE pairs. A value that is no JSON is text."""
-    from engine.codec import CodecError, loads
-
     found = an_object(updates, "--updates") if updates is not None else {}
     for pair in pairs:
         key, sign, text = pair.partition("=")
         if not sign or not key:
             stop(MISUSED, f"--set {pair}: give KEY=VALUE")
-        try:
-            found[key] = loads(text.encode())
-        except CodecError:
-            found[key] = text
+        found[key] = _value(text)
     return found
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import typer
+
+from api.cli._asks import answer_lines, asked_lines
+from api.cli._waits import why_waits
 
 WIDTH = 100
 COLOURS = {
@@ -16,6 +20,12 @@ COLOURS = {
     "cancelled": "magenta",
     "running": "cyan",
 }
+
+HELD = {
+    "imported": "it came in from a file and does nothing before it is released",
+    "ancestor": "no more than its beginning is here, which its forks read",
+}
+"""What it means that a run is held."""
 
 Shape = Mapping[str, Any]
 
@@ -80,17 +90,43 @@ def run_line(run: Shape) -> str:
     """A run in a list."""
     why = f"  {error_text(run['error'])}" if run["error"] else ""
     status = f"{status_of(run)}{' ' * (11 - len(run['status']))}"
-    return f"{run['id']}  {status}  {run['created_at'][:19]}  {run['workflow_id']}@{run['workflow_version']}{why}"
+    what = f"{run['workflow_id']}@{run['workflow_version']}{'  held' if run['hold'] else ''}{why}"
+    return f"{run['id']}  {status}  {time_of(run['created_at'])}  {what}"
+
+
+def time_of(told: str) -> str:
+    """A time to the second."""
+    return f"{told[:19]}Z"
+
+
+def _times(run: Shape) -> list[str]:
+    """When a run began and ended."""
+    lines = [f"started   {time_of(run['created_at'])}"]
+    if run["finished_at"]:
+        took = datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["created_at"])
+        lines.append(f"ended     {time_of(run['finished_at'])}, after {_span(took.total_seconds())}")
+    return lines
+
+
+def _span(seconds: float) -> str:
+    """How long something took."""
+    minutes, rest = divmod(seconds, 60)
+    if not minutes:
+        return f"{seconds:.3g} s"
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest:.0f} s"
 
 
 def run_lines(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
-    """A run as `clew runs show` tells it, with its newest checkpoints and what can be done next."""
+    """A run as `clew runs show` tells it, with its newest checkpoints."""
     origin, listed = run["forked_from"], [f"  {checkpoint_line(found)}" for found in checkpoints]
     lines = [
         f"run       {run['id']}",
         f"workflow  {run['workflow_id']}@{run['workflow_version']}",
         f"status    {status_of(run)}" + (f": {error_text(run['error'])}" if run["error"] else ""),
         *said_lines(run["error"]),
+        *([f"held      {HELD.get(run['hold'], run['hold'])}"] if run["hold"] else []),
+        *_times(run),
         *([f"fork of   {origin['checkpoint_id'] or origin['run_id']}"] if origin else ()),
         f"branch    {run['branch']}, {run['checkpoint_count']} checkpoints",
         f"input     {short(run['input'])}",
@@ -98,16 +134,14 @@ def run_lines(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
         *state_lines(run["state"]),
         *(["checkpoints, newest first", *listed] if listed else []),
     ]
-    for found in run["interrupts"]:
-        lines.append(f"asks      {found['id']} {found['node']}: {found['message']}")
-    return lines
+    return [*lines, *asked_lines(run, labelled=True)]
 
 
 def checkpoint_line(found: Shape) -> str:
     """A checkpoint in a list."""
     what = found["node"] or ""
     tail = error_text(found["error"]) if found.get("error") else short(found["writes"], 60) if found["writes"] else ""
-    return f"{found['id']}  {found['kind']:<9} {what:<16} {tail}".rstrip()
+    return f"{found['id']}  {time_of(found['created_at'])}  {found['kind']:<9} {what:<16} {tail}".rstrip()
 
 
 def checkpoint_lines(found: Shape) -> list[str]:
@@ -141,6 +175,7 @@ def task_record_lines(found: Shape) -> list[str]:
         f"is        {found['address']}",
         f"status    {status_of(found)}" + (f": {error_text(found['error'])}" if found["error"] else ""),
         f"attempt   {found['attempt']}" + (f" at {found['worker_id']}" if found["worker_id"] else ""),
+        *([f"waits     {why}"] if (why := why_waits(found)) is not None else []),
         *([f"ended     {found['finished_at']}"] if found["finished_at"] else []),
         *(["asked"] if asked else ["asked     nobody"]),
         *(f"  {key} = {short(value)}" for key, value in asked.items()),
@@ -192,8 +227,10 @@ def _blamed(found: Shape) -> str:
 
 def advice(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
     """What can be done about a run that does not go on by itself."""
+    if run["hold"] == "imported":
+        return [f"have it go on: clew runs release {run['id']}"]
     if run["interrupts"]:
-        return [f"answer it: clew runs resume {run['id']} VALUE"]
+        return answer_lines(run)
     failed = next((found for found in checkpoints if found["kind"] == "failure" and found["parent_id"]), None)
     if run["status"] != "failed" or failed is None:
         return []
@@ -255,8 +292,8 @@ def _task_event(data: Shape) -> str:
     place = "" if data["index"] is None else f"[{data['index']}]"
     by = f" at {data['worker']}" if data.get("worker") else ""
     attempt = f", attempt {data['attempt']}" if data["attempt"] and data["attempt"] > 1 else ""
-    why = f": {error_text(data['error'])}" if data.get("error") else ""
-    return f"{data['node']}{place} {status_of(data)}{by}{attempt}{why}"
+    said = error_text(data["error"]) if data.get("error") else data.get("reason")
+    return f"{data['node']}{place} {status_of(data)}{by}{attempt}{f': {said}' if said else ''}"
 
 
 def show_problems(name: str, problems: list[Any], *, valid: bool) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from api.cli._app import MISUSED, RUNS, app, stop
-from api.cli._options import Cursor, Limit, grouped
+from api.cli._moments import given_moment
+from api.cli._options import Cursor, Limit, Since, Until, grouped
 from api.cli._reach import Reach, Where
 from api.cli._runs import an_object, runs
 from api.cli._shown import write_json
@@ -31,9 +32,8 @@ class Filter:
     ] = None
     workflow: Annotated[str | None, typer.Option(metavar="WORKFLOW", help="Runs of this workflow.")] = None
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Runs with this tag.")] = None
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Runs created after this moment: 2026-01-31T00:00:00Z.")
-    ] = None
+    since: Since = None
+    until: Until = None
     parent: Annotated[str | None, typer.Option(metavar="RUN", help="Forks of this run.")] = None
     query: Annotated[str | None, typer.Option("--query", "-q", metavar="TEXT", help="Part of an id.")] = None
     run: Annotated[
@@ -46,7 +46,8 @@ class Filter:
             "status": self.status,
             "workflow_id": self.workflow,
             "tag": self.tag,
-            "created_after": self.since,
+            "created_after": given_moment(self.since, "--since"),
+            "created_before": given_moment(self.until, "--until"),
             "parent_id": self.parent,
             "q": self.query,
             "ids": self.run,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
-from api.cli._options import PAGE, Cursor, Limit, grouped
+from api.cli._asks import answer_lines
+from api.cli._moments import given_moment
+from api.cli._options import PAGE, Cursor, Limit, Since, Until, grouped
 from api.cli._reach import Reach, Refused, Where
-from api.cli._runs import EitherArg, RunArg, path_of, runs
+from api.cli._runs import EitherArg, RunArg, pairs_of, path_of, runs
 from api.cli._shown import (
     advice,
     checkpoint_lines,
@@ -20,6 +23,7 @@ from api.cli._shown import (
     task_record_lines,
     write_json,
 )
+from api.cli._waits import waiting_lines, waiting_of
 
 NEWEST = 10
 
@@ -35,20 +39,40 @@ def list_runs(
     query: Annotated[
         str | None, typer.Option("--query", "-q", metavar="TEXT", help="Part of a run's or workflow's id.")
     ] = None,
+    since: Since = None,
+    until: Until = None,
+    described: Annotated[
+        list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Metadata of the runs. Repeatable.")
+    ] = None,
+    parent: Annotated[str | None, typer.Option(metavar="RUN", help="Forks of this run.")] = None,
     limit: Limit = 20,
     cursor: Cursor = None,
     *,
     where: Where,
 ) -> None:
-    """List runs, newest first, with why they failed."""
-    asked = {"status": status, "workflow_id": workflow, "tag": tag, "q": query, "limit": limit, "cursor": cursor}
-    page = where.reached(lambda reach: reach.get("/runs", **asked))
+    """List runs, newest first, with why they failed and what they wait for."""
+    asked = {
+        "status": status, "workflow_id": workflow, "tag": tag, "q": query, "limit": limit, "cursor": cursor,
+        "created_after": given_moment(since, "--since"), "created_before": given_moment(until, "--until"),
+        "parent_id": parent, **{f"metadata.{key}": value for key, value in pairs_of(described, "--metadata")},
+    }  # fmt: skip
+
+    async def found(reach: Reach) -> tuple[Any, dict[str, list[str]]]:
+        page = await reach.get("/runs", **asked)
+        return page, {} if where.as_json else await waiting_of(reach, page["items"])
+
+    page, waits = where.reached(found)
     if where.as_json:
         return write_json(page)
-    typer.echo("\n".join(run_line(run) for run in page["items"]) or "no such runs")
+    told = [line for run in page["items"] for line in (run_line(run), *_below(waits.get(run["id"], ())))]
+    typer.echo("\n".join(told) or "no such runs")
     if page["next_cursor"]:
         typer.echo(f"more: --cursor {page['next_cursor']}", err=True)
     return None
+
+
+def _below(lines: Iterable[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
 
 
 @runs.command()
@@ -76,7 +100,8 @@ def show(
             return shape, task_record_lines(shape)
         shape = await reach.get(path_of(run))
         listed = [] if where.as_json else await _newest(reach, run, newest)
-        return shape, [] if where.as_json else [*run_lines(shape, listed), *advice(shape, listed)]
+        told = [*run_lines(shape, listed), *waiting_lines(shape), *advice(shape, listed)]
+        return shape, [] if where.as_json else told
 
     shape, lines = where.reached(found)
     if where.as_json:
@@ -114,13 +139,34 @@ def tail(
             if status in ("queued", "running"):
                 raise Refused("the run is under way, and offline nothing is followed: use --url, or 'clew runs show'")
             ends = "interrupted" if status == "interrupted" else until
+        waits = _Waits(reach, run)
         async for name, event, data in reach.events(path_of(run, "stream"), mode=mode, after=after, until=ends):
             if where.as_json:
                 write_json({"id": name, "event": event, "data": data})
             else:
                 typer.echo(event_line(event, data))
+            await waits.take(event, data)
 
     where.reached(follow)
+
+
+class _Waits:
+    """Tells on standard error what a run waits for, each thing once."""
+
+    def __init__(self, reach: Reach, run: str) -> None:
+        self._reach, self._run = reach, run
+        self._told = set[str]()
+
+    async def take(self, event: str, data: Any) -> None:
+        """Something happened in the run."""
+        if self._reach.offline or event not in ("run", "task") or data["status"] not in ("waiting", "interrupted"):
+            return
+        shape = await self._reach.get(path_of(self._run))
+        asks = answer_lines(shape) if event == "run" and shape["status"] == "interrupted" else []
+        for line in (*waiting_lines(shape), *asks):
+            if line not in self._told:
+                typer.echo(f"clew: {line}", err=True)
+            self._told.add(line)
 
 
 @runs.command()

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from api.cli._app import MISUSED, stop
+from api.cli._asks import answer_lines, asked_lines
 from api.cli._options import grouped
 from api.cli._reach import Reach, Where
 from api.cli._runs import CheckpointArg, RunArg, an_object, parsed, path_of, runs, settings_of, text_of
 from api.cli._shown import error_text, said_lines, status_of, write_json
+from api.cli._waits import waiting_lines
 
 WAIT_S = 10.0
 OFFLINE = "nobody serves this database: tasks for workers wait until 'clew serve' does"
@@ -220,5 +222,6 @@ def _tell(moved: Any, before: str | None) -> None:
         typer.echo(
             f"dropped, since it has no place in version {moved['workflow_version']}: {', '.join(moved['dropped'])}"
         )
-    for found in moved["interrupts"]:
-        typer.echo(f"asks {found['id']} {found['node']}: {found['message']}")
+    answers = [] if moved["hold"] else answer_lines(moved)
+    for line in (*waiting_lines(moved), *asked_lines(moved, labelled=False), *answers):
+        typer.echo(line)

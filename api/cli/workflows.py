@@ -11,7 +11,7 @@ from api.cli._app import DOCUMENTS, FAILED, app
 from api.cli._options import Cursor, Limit, grouped
 from api.cli._reach import Reach, Refused, Where
 from api.cli._runs import document_in
-from api.cli._shown import patch_lines, show_problems, write_json, write_text
+from api.cli._shown import patch_lines, show_problems, time_of, write_json, write_text
 
 workflows = typer.Typer(
     help="Look at workflows and save them, at a server or offline in a database.", no_args_is_help=True
@@ -64,7 +64,7 @@ def _write_page(page: Any, nothing: str, where: Where) -> None:
 def _line(row: Any) -> str:
     fault = f"  {row['file']} is not valid" if row["fault"] else ""
     return (
-        f"{row['id']}@{row['version']}  {row['status']:<8}  {row['source']:<4}  {row['updated_at'][:19]}  "
+        f"{row['id']}@{row['version']}  {row['status']:<8}  {row['source']:<4}  {time_of(row['updated_at'])}  "
         f"{row['name'] or ''}{fault}"
     ).rstrip()
 
@@ -101,7 +101,7 @@ def _lines(row: Any) -> list[str]:
     found = row["definition"]
     return [
         f"workflow  {row['id']}@{row['version']}" + (f", {row['name']}" if row["name"] else ""),
-        f"status    {row['status']}, saved {row['updated_at'][:19]} by {row['file'] or row['source']}",
+        f"status    {row['status']}, saved {time_of(row['updated_at'])} by {row['file'] or row['source']}",
         *([f"fault     {row['fault']['message']}"] if row["fault"] else []),
         "state",
         *(f"  {key}: {_kind(entry)}" for key, entry in found.get("state_schema", {}).items()),

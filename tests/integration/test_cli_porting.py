@@ -72,6 +72,12 @@ def test_the_same_is_done_offline(base: Base, other: str, tmp_path: Path) -> Non
     assert "it is held" in said("runs", "import", file, "--db", other)
     assert said("runs", "export", base.asks, "--db", other).encode() == file.read_bytes()
     assert told("verify", base.asks, "--db", other)["problems"] == []
+    shown = said("runs", "show", base.asks, "--db", other)
+    assert ("\nheld      it came in from a file" in shown, f"clew runs release {base.asks}\n" in shown) == (True, True)
+    assert "answer it" not in shown
+    assert "  held\n" in said("runs", "list", "--db", other)
+    refused = clew("runs", "resume", base.asks, "1", "--db", other)
+    assert (refused.exit_code, "clew runs release RUN" in refused.stderr) == (1, True)
     again = told("runs", "import", file, "--start", "--db", other)
     assert (again["id"], again["hold"]) == (base.asks, None)
 

@@ -58,6 +58,27 @@ def test_a_list_goes_on_at_its_cursor(base: Base) -> None:
     assert {run["id"] for run in (*first["items"], *rest["items"])} == set(base.runs.values())
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("--since 1h", {"straight", "asking", "working", "dividing"}),
+        ("--until 2020-01-31", set()),
+        ("--since 2020-01-31T00:00:00Z --until today", set()),
+        ("--since yesterday --until 2999-01-01 --workflow asking", {"asking"}),
+        ("--metadata team=docs", set()),
+        ("--parent {straight}", set()),
+    ],
+)
+def test_runs_are_listed_by_time_metadata_and_parent(base: Base, words: str, names: set[str]) -> None:
+    found = told("runs", "list", *words.format(**base.runs).split(), "--db", base.db)
+    assert {run["workflow_id"] for run in found["items"]} == names
+
+
+@pytest.mark.parametrize("words", ["--since tomorrow-ish", "--until 2026-01-31T00:00:00", "--metadata team"])
+def test_a_filter_that_is_none_is_told(base: Base, words: str) -> None:
+    assert clew("runs", "list", *words.split(), "--db", base.db).exit_code == 2
+
+
 def test_a_failed_run_is_shown_with_what_can_be_done(base: Base) -> None:
     run = base.runs["dividing"]
     found = said("runs", "show", run, "--db", base.db)
@@ -78,6 +99,46 @@ def test_a_task_is_shown_with_what_its_worker_is_asked(base: Base) -> None:
     run = told("runs", "show", base.runs["working"], "--db", base.db)
     found = said("runs", "show", run["id"], "--task", run["tasks"][0]["id"], "--db", base.db)
     assert ('prompt = "go"' in found, "answered  nothing yet\n" in found) == (True, True)
+
+
+def test_what_a_run_waits_for_is_said_wherever_it_is_shown(base: Base) -> None:
+    why, run = "job waits: no active worker has the tags [w]", base.runs["working"]
+    assert why in said("runs", "show", run, "--db", base.db)
+    assert f"\n  {why}\n" in said("runs", "list", "--db", base.db)
+    task = told("runs", "show", run, "--db", base.db)["tasks"][0]
+    assert task["wants"] == {"tags": ["w"], "worker": None, "protocol": None}
+    assert "waits     no active worker" in said("runs", "show", run, "--task", task["id"], "--db", base.db)
+
+
+def test_what_a_run_waits_for_is_said_once_while_it_is_followed(tmp_path: Path) -> None:
+    both = asking("both")
+    both["state_schema"]["out"] = {}
+    both["nodes"].update(working()["nodes"])
+    both["edges"] += working()["edges"]
+
+    def work(url: str) -> None:
+        (tmp_path / "both.json").write_bytes(orjson.dumps(both))
+        said("workflows", "save", tmp_path / "both.json", "--url", url)
+        started = said("runs", "start", "both", "--wait", "0.5", "--url", url)
+        run = started.split()[0]
+        assert "\njob waits: no active worker has the tags [w]\nasks " in started
+        assert f"\nanswer it: clew runs resume {run} VALUE\n" in started
+        said("runs", "cancel", run, "--url", url)
+        asked = told("runs", "start", "asking", "--url", url)["id"]
+        followed = clew("runs", "tail", asked, "--until", "interrupted", "--url", url)
+        assert followed.stderr == f"clew: answer it: clew runs resume {asked} VALUE\n"
+
+    asyncio.run(Base._filled(tmp_path))
+    served(tmp_path, work)
+
+
+def test_a_run_is_shown_with_when_it_began_and_ended(base: Base) -> None:
+    run = told("runs", "show", base.runs["straight"], "--db", base.db)
+    began, ended = (f"{run[name][:19]}Z" for name in ("created_at", "finished_at"))
+    found = said("runs", "show", run["id"], "--db", base.db)
+    assert f"\nstarted   {began}\nended     {ended}, after " in found
+    assert f"  {run['id']}.1  {began}  start" in found
+    assert f"  {began}  straight@1\n" in said("runs", "list", "--workflow", "straight", "--db", base.db)
 
 
 def test_a_checkpoint_is_shown_with_its_state(base: Base) -> None:
@@ -190,7 +251,9 @@ def test_a_question_is_answered(base: Base) -> None:
 
 def test_an_answer_that_is_no_json_is_told_how_to_be(base: Base) -> None:
     result = clew("runs", "resume", base.runs["asking"], "seven", "--db", base.db)
-    assert (result.exit_code, "quotation marks" in result.stderr) == (2, True)
+    assert (result.exit_code, """inside the shell's: '"seven"'""" in result.stderr) == (2, True)
+    result = clew("runs", "start", "straight", "--input", "customer=ann,n=2", "--db", base.db)
+    assert (result.exit_code, """as an object: '{"customer": "ann", "n": 2}'""" in result.stderr) == (2, True)
 
 
 def test_what_failed_is_tried_again(base: Base) -> None:
