@@ -320,6 +320,7 @@ class DeadLettersQuery(Paged):
     """Which dead letters a list holds."""
 
     status: Literal["open", "redriven"] | None = None
+    run_id: str | None = None
 
 
 Modes = Annotated[str, AfterValidator(_modes)]

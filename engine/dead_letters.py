@@ -40,9 +40,10 @@ class DeadLetters(Protocol):
     async def dead_letter(self, letter_id: str) -> DeadLetter | None: ...
 
     async def dead_letters(
-        self, status: str | None, limit: int, cursor: str | None
+        self, status: str | None, limit: int, cursor: str | None, run_key: int | None = None
     ) -> tuple[tuple[DeadLetter, ...], str | None]:
-        """Newest first, and the cursor of the next page. Raises Invalid for a cursor that is none of ours."""
+        """Newest first, of one run if given, and the cursor of the next page. Raises Invalid for a cursor that is none
+        of ours."""
 
 
 def letter_of(run: Run, commit: Commit) -> DeadLetter | None:

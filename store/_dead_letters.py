@@ -47,20 +47,26 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
         connection.execute(_RETRIED, {"run": key, "task": task, "was": OPEN, "now": REDRIVEN, "at": at})
 
 
-@lru_cache(maxsize=4)
-def listed(by_status: bool, after: bool) -> str:
+_FILTERS = {
+    "status": dead_letters.c.status == bindparam("status"),
+    "run": dead_letters.c.run_key == bindparam("run"),
+    "after": dead_letters.c.n < bindparam("after"),
+}
+
+
+@lru_cache(maxsize=8)
+def listed(filters: tuple[str, ...]) -> str:
     """A list; the last column is the place in it."""
-    wanted = [dead_letters.c.status == bindparam("status")] if by_status else []
-    wanted += [dead_letters.c.n < bindparam("after")] if after else []
+    wanted = [_FILTERS[name] for name in filters]
     found = select(*picked(dead_letters, _NAMES), dead_letters.c.n).where(*wanted)
     return named(first_rows(found.order_by(dead_letters.c.n.desc())))
 
 
-def query(status: str | None, limit: int, after: Place | None) -> tuple[str, dict[str, Any]]:
+def query(status: str | None, run_key: int | None, limit: int, after: Place | None) -> tuple[str, dict[str, Any]]:
     """The statement of a list, and its parameters."""
-    given = {"status": status, "after": after[0] if after else None}
+    given = {"status": status, "run": run_key, "after": after[0] if after else None}
     found = {name: value for name, value in given.items() if value is not None}
-    return listed("status" in found, "after" in found), {**found, "limit": limit}
+    return listed(tuple(found)), {**found, "limit": limit}
 
 
 def page(found: Sequence[tuple[int, DeadLetter]], limit: int) -> tuple[tuple[DeadLetter, ...], str | None]:

@@ -277,10 +277,14 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices):
         return None if found is None else found[1]
 
     async def dead_letters(
-        self, status: str | None, limit: int, cursor: str | None
+        self, status: str | None, limit: int, cursor: str | None, run_key: int | None = None
     ) -> tuple[tuple[DeadLetter, ...], str | None]:
         after = cursors.read("dead_letters", cursor, int)
-        found = (item for item in self._letters.values() if status in (None, item[1].status))
+        found = (
+            (n, letter)
+            for n, letter in self._letters.values()
+            if status in (None, letter.status) and run_key in (None, letter.run_key)
+        )
         page = page_of("dead_letters", found, lambda item: (item[0],), limit, after)
         return tuple(letter for _, letter in page.items), page.next_cursor
 

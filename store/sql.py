@@ -203,9 +203,9 @@ class SqliteStore(SqliteFile):
         return self._one(letters.letter_of, letters.ONE, letter=letter_id)
 
     async def dead_letters(
-        self, status: str | None, limit: int, cursor: str | None
+        self, status: str | None, limit: int, cursor: str | None, run_key: int | None = None
     ) -> tuple[tuple[DeadLetter, ...], str | None]:
-        text, given = letters.query(status, limit + 1, cursors.read("dead_letters", cursor, int))
+        text, given = letters.query(status, run_key, limit + 1, cursors.read("dead_letters", cursor, int))
         return letters.page([(row[-1], letters.letter_of(row)) for row in self._read(text, **given)], limit)
 
     async def notice(self, notice_id: str) -> Notice | None:

@@ -72,12 +72,14 @@ def asked_lines(run: Shape, *, labelled: bool) -> Iterator[str]:
 def answer_lines(run: Shape) -> list[str]:
     """The commands that answer the questions of a run, ready to be typed."""
     several = len(run["interrupts"]) > 1
-    return [f"answer it: clew runs resume {run['id']} {_rest(found, several)}" for found in run["interrupts"]]
+    return [answer_line(run["id"], found, named=several) for found in run["interrupts"]]
 
 
-def _rest(found: Shape, several: bool) -> str:
-    which = f"--interrupt {found['id']} " if several else ""
-    return f"{which}{shlex.quote(_json(value)) if (value := _answer(found)) is not None else 'VALUE'}"
+def answer_line(run: str, found: Shape, *, named: bool) -> str:
+    """The command that answers a question, which names it where several may be open."""
+    which = f"--interrupt {found['id']} " if named else ""
+    value = _answer(found)
+    return f"answer it: clew runs resume {run} {which}{'VALUE' if value is None else shlex.quote(_json(value))}"
 
 
 def _answer(found: Shape) -> Any:

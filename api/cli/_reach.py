@@ -94,6 +94,14 @@ class Reach:
         """The JSON that is answered to a body that takes the place of what is there."""
         return await self._call("PUT", path, json=body)
 
+    async def patch(self, path: str, body: Any) -> Any:
+        """The JSON that is answered to a body that changes what is there."""
+        return await self._call("PATCH", path, json=body)
+
+    async def delete(self, path: str) -> Any:
+        """The JSON that is answered to a deletion, if any is."""
+        return await self._call("DELETE", path)
+
     async def text(self, path: str) -> str:
         """The text at a path."""
         response = await self.http.get(path)

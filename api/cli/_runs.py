@@ -75,13 +75,13 @@ def pairs_of(given: list[str] | None, option: str) -> list[tuple[str, str]]:
     return [(key, value) for key, _, value in found]
 
 
-def settings_of(pairs: list[str], updates: str | None) -> dict[str, Any]:
+def settings_of(pairs: list[str], updates: str | None, option: str = "--set") -> dict[str, Any]:
     """Updates of the state: an object, and over it KEY=VALUE pairs. A value that is no JSON is text."""
     found = an_object(updates, "--updates") if updates is not None else {}
     for pair in pairs:
         key, sign, text = pair.partition("=")
         if not sign or not key:
-            stop(MISUSED, f"--set {pair}: give KEY=VALUE")
+            stop(MISUSED, f"{option} {pair}: give KEY=VALUE")
         found[key] = _value(text)
     return found
 

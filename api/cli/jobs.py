@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from api.cli._app import MISUSED, RUNS, app, stop
+from api.cli._listed import show_page
 from api.cli._moments import given_moment
 from api.cli._options import Cursor, Limit, Since, Until, grouped
 from api.cli._reach import Reach, Where
@@ -124,7 +125,7 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     asked = {"status": status, "limit": limit, "cursor": cursor}
-    _show_page(where.reached(lambda reach: reach.get("/jobs", **asked)), job_line, "no jobs", where)
+    show_page(where.reached(lambda reach: reach.get("/jobs", **asked)), job_line, "no jobs", where)
 
 
 @jobs.command()
@@ -146,7 +147,7 @@ def list_runs(
 ) -> None:
     """List the runs of a job, with what came of each."""
     asked = {"status": status, "limit": limit, "cursor": cursor}
-    _show_page(where.reached(lambda reach: reach.get(_path(job, "runs"), **asked)), _run_line, "no such runs", where)
+    show_page(where.reached(lambda reach: reach.get(_path(job, "runs"), **asked)), _run_line, "no such runs", where)
 
 
 @jobs.command()
@@ -177,13 +178,4 @@ def _show_job(job: Any, where: Where) -> None:
     if where.as_json:
         return write_json(job)
     typer.echo(job_line(job))
-    return None
-
-
-def _show_page(page: Any, line: Any, nothing: str, where: Where) -> None:
-    if where.as_json:
-        return write_json(page)
-    typer.echo("\n".join(map(line, page["items"])) or nothing)
-    if page["next_cursor"]:
-        typer.echo(f"more: --cursor {page['next_cursor']}", err=True)
     return None

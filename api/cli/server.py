@@ -1,4 +1,4 @@
-"""`clew serve` and `clew version`."""
+"""`clew serve`, `clew drain` and `clew version`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from api.cli._app import FAILED, MISUSED, SERVING, AsJson, app, show_version, stop
+from api.cli._listed import show_lines
+from api.cli._options import grouped
+from api.cli._reach import Where
 from api.cli._settings import Unfit, settings_from
 
 
@@ -63,6 +66,21 @@ def _serve(settings: Any) -> None:
         stop(FAILED, error.message)
     except KeyboardInterrupt:
         raise typer.Exit(FAILED) from None
+
+
+@app.command(rich_help_panel=SERVING)
+@grouped
+def drain(
+    undo: Annotated[bool, typer.Option("--undo", help="Have the server take work again.")] = False,
+    *,
+    where: Where,
+) -> None:
+    """Have a server begin no runs and send no tasks, before it is ended."""
+    if where.db is not None:
+        stop(MISUSED, "a server is drained, not a database: give --url")
+    told = where.reached(lambda reach: reach.post("/admin/drain", {"draining": not undo}))
+    left = f"draining; {told['deliveries']} tasks are still with workers"
+    show_lines(told, (left if told["draining"] else "the server takes work again",), where)
 
 
 @app.command(rich_help_panel=SERVING)

@@ -1,4 +1,4 @@
-"""Commands that move runs: `clew runs start|fork|replay|checkout|resume|edit|retry|cancel`."""
+"""Commands that move runs: `clew runs start|fork|replay|checkout|resume|edit|retry|cancel|delete`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from api.cli._app import MISUSED, stop
 from api.cli._asks import answer_lines, asked_lines
+from api.cli._listed import show_lines
 from api.cli._options import grouped
 from api.cli._reach import Reach, Where
 from api.cli._runs import CheckpointArg, RunArg, an_object, parsed, path_of, runs, settings_of, text_of
@@ -173,6 +174,14 @@ def retry(run: RunArg, config: Config = None, wait: Wait = WAIT_S, *, where: Whe
 def cancel(run: RunArg, *, where: Where) -> None:
     """End a run that is not over; what it did stays."""
     _move(run, path_of(run, "cancel"), {}, 0, where)
+
+
+@runs.command()
+@grouped
+def delete(run: RunArg, *, where: Where) -> None:
+    """Delete a run that is over, with its whole history. Forks of it must be deleted first."""
+    where.reached(lambda reach: reach.delete(path_of(run)), writes=True)
+    show_lines({"id": run, "deleted": True}, (f"deleted {run}",), where)
 
 
 def _run_of(checkpoint: str) -> str:

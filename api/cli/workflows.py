@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from api.cli._app import DOCUMENTS, FAILED, app
+from api.cli._listed import show_lines
 from api.cli._options import Cursor, Limit, grouped
 from api.cli._reach import Reach, Refused, Where
 from api.cli._runs import document_in
@@ -188,3 +189,29 @@ def save(
         return write_json(row)
     typer.echo(f"saved {row['id']}@{row['version']}")
     return None
+
+
+@workflows.command()
+@grouped
+def pause(workflow: IdArg, *, where: Where) -> None:
+    """Have no runs of a workflow started any more; those that are there go on."""
+    _turned(where.reached(lambda reach: reach.post(_path(workflow, "pause"), {}), writes=True), where)
+
+
+@workflows.command()
+@grouped
+def activate(workflow: IdArg, *, where: Where) -> None:
+    """Have runs of a workflow started again."""
+    _turned(where.reached(lambda reach: reach.post(_path(workflow, "activate"), {}), writes=True), where)
+
+
+@workflows.command()
+@grouped
+def archive(workflow: IdArg, *, where: Where) -> None:
+    """Take a workflow out of the list; its runs stay as they are."""
+    where.reached(lambda reach: reach.delete(_path(workflow)), writes=True)
+    show_lines({"id": workflow, "status": "archived"}, (f"{workflow} archived",), where)
+
+
+def _turned(row: Any, where: Where) -> None:
+    show_lines(row, (f"{row['id']}@{row['version']} {row['status']}",), where)

@@ -18,11 +18,18 @@ from engine.ports import Page
 router = APIRouter(tags=["runs"], route_class=StrictRoute)
 
 
-@router.get("/dead-letters", response_model=shapes.PageOf[shapes.DeadLetter], responses=problems())
+@router.get("/dead-letters", response_model=shapes.PageOf[shapes.DeadLetter], responses=problems(404))
 async def list_dead_letters(server: Serving, query: Annotated[DeadLettersQuery, Query()]) -> Response:
     """List tasks that have failed for good, newest first."""
-    items, next_cursor = await server.store.dead_letters(query.status, query.limit, query.cursor)
+    key = None if query.run_id is None else (await server.reader.head(query.run_id)).key
+    items, next_cursor = await server.store.dead_letters(query.status, query.limit, query.cursor, key)
     return page(Page(items=tuple(map(dead_letter_json, items)), next_cursor=next_cursor))
+
+
+@router.get("/dead-letters/{letter_id}", response_model=shapes.DeadLetter, responses=problems(404))
+async def get_dead_letter(server: Serving, letter_id: str) -> Response:
+    """Get a dead letter."""
+    return answer(dead_letter_json(await server.engine.redrive.find(letter_id)))
 
 
 @router.post("/dead-letters/{letter_id}/redrive", response_model=shapes.DeadLetter, responses=body_problems(404, 409))

@@ -34,6 +34,12 @@ async def test_letters_are_listed_newest_first_in_pages(filled: Store) -> None:
         await filled.dead_letters(None, 2, "nonsense")
 
 
+async def test_letters_of_one_run_are_listed(filled: Store) -> None:
+    first, cursor = await filled.dead_letters("open", 1, None, 1)
+    rest, end = await filled.dead_letters("open", 1, cursor, 1)
+    assert ((*first, *rest), end) == ((LETTERS[1], LETTERS[0]), None)
+
+
 async def test_a_letter_that_was_driven_again_is_closed(filled: Store) -> None:
     await filled.commit(Batch(redriven=[(LETTERS[0].id, NOW)]))
     closed = replace(LETTERS[0], status="redriven", redriven_at=NOW)

@@ -31,6 +31,14 @@ async def test_a_task_that_fails_for_good_is_a_dead_letter(server: Server, worke
     assert (letter["error"]["code"], letter["workflow_id"], letter["status"]) == ("boom", "working", "open")
 
 
+async def test_letters_are_found_by_id_and_by_run(server: Server, worker: HttpWorker) -> None:
+    run, letter = await failed(server, worker)
+    assert await server.get(f"/dead-letters/{letter['id']}") == letter
+    assert (await server.get(f"/dead-letters?run_id={run['id']}"))["items"] == [letter]
+    await server.refused("GET", "/dead-letters?run_id=ghost", 404)
+    await server.refused("GET", "/dead-letters/ghost", 404)
+
+
 async def test_a_run_that_failed_with_it_is_retried(server: Server, worker: HttpWorker) -> None:
     run, letter = await failed(server, worker)
     driven = await server.post(f"/dead-letters/{letter['id']}/redrive")
