@@ -86,9 +86,9 @@ class Reach:
         """The JSON at a path; parameters that are None are left out."""
         return await self._call("GET", path, params={key: value for key, value in params.items() if value is not None})
 
-    async def post(self, path: str, body: Any) -> Any:
+    async def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
         """The JSON that is answered to a body."""
-        return await self._call("POST", path, json=body)
+        return await self._call("POST", path, json=body, headers=headers)
 
     async def put(self, path: str, body: Any) -> Any:
         """The JSON that is answered to a body that takes the place of what is there."""

@@ -129,12 +129,25 @@ def run_lines(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
         *_times(run),
         *([f"fork of   {origin['checkpoint_id'] or origin['run_id']}"] if origin else ()),
         f"branch    {run['branch']}, {run['checkpoint_count']} checkpoints",
+        *([f"tags      {', '.join(run['tags'])}"] if run["tags"] else []),
+        *([f"metadata  {short(run['metadata'])}"] if run["metadata"] else []),
+        *_webhook(run["webhook"]),
         f"input     {short(run['input'])}",
         "state",
         *state_lines(run["state"]),
         *(["checkpoints, newest first", *listed] if listed else []),
     ]
     return [*lines, *asked_lines(run, labelled=True)]
+
+
+def _webhook(hook: Shape | None) -> list[str]:
+    """Who is told of a run, and what became of the last notice."""
+    if hook is None:
+        return []
+    why = f": {hook['last_error']}" if hook["last_error"] and hook["status"] != "delivered" else ""
+    notice = f"notice {hook['notice_id']} {hook['status']}{why}" if hook["notice_id"] else "nothing told yet"
+    again = f"; tell it again: clew notices redrive {hook['notice_id']}" if hook["status"] == "failed" else ""
+    return [f"webhook   {hook['url']}, {notice}{again}"]
 
 
 def checkpoint_line(found: Shape) -> str:

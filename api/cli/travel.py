@@ -9,6 +9,7 @@ import typer
 
 from api.cli._app import MISUSED, stop
 from api.cli._asks import answer_lines, asked_lines
+from api.cli._beginning import Beginning, Webhook
 from api.cli._listed import show_lines
 from api.cli._options import grouped
 from api.cli._reach import Reach, Where
@@ -79,24 +80,35 @@ def start(
     version: Annotated[int | None, typer.Option(min=1, metavar="N", help="A version that is not the newest.")] = None,
     wait: Wait = WAIT_S,
     *,
+    beginning: Beginning,
     where: Where,
 ) -> None:
     """Start a run of a workflow."""
-    body: dict[str, Any] = {"workflow_id": workflow, "input": an_object(text_of(given), "--input")}
+    body: dict[str, Any] = {"workflow_id": workflow, "input": an_object(text_of(given), "--input"), **beginning.body()}
     if config is not None:
         body["config"] = an_object(config, "--config")
     if version is not None:
         body["version"] = version
-    _move(None, "/runs", body, wait, where)
+    _move(None, "/runs", body, wait, where, beginning.headers())
 
 
 @runs.command()
 @grouped
-def fork(checkpoint: CheckpointArg, config: Config = None, wait: Wait = WAIT_S, *, again: Again, where: Where) -> None:
+def fork(
+    checkpoint: CheckpointArg,
+    config: Config = None,
+    webhook: Webhook = None,
+    wait: Wait = WAIT_S,
+    *,
+    again: Again,
+    where: Where,
+) -> None:
     """Start a new run from a checkpoint, with another state where --set or --updates says so."""
     body = {"checkpoint_id": checkpoint, **again.body()}
     if config is not None:
         body["config"] = an_object(config, "--config")
+    if webhook is not None:
+        body["webhook"] = webhook
     _move(_run_of(checkpoint), "/runs/fork", body, wait, where)
 
 
@@ -191,9 +203,11 @@ def _run_of(checkpoint: str) -> str:
     return run
 
 
-def _move(before: str | None, path: str, body: Any, wait: float, where: Where) -> None:
+def _move(
+    before: str | None, path: str, body: Any, wait: float, where: Where, headers: dict[str, str] | None = None
+) -> None:
     async def move(reach: Reach) -> tuple[Any, bool]:
-        moved = await reach.post(path, body)
+        moved = await reach.post(path, body, headers)
         rested = await _rested(reach, moved, 0 if reach.offline else wait)
         return {**rested, **({"dropped": moved["dropped"]} if "dropped" in moved else {})}, reach.offline
 

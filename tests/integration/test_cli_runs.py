@@ -205,6 +205,44 @@ def test_a_run_is_started_with_an_input(base: Base, tmp_path: Path) -> None:
     assert (result.exit_code, "there is no workflow 'ghost'" in result.stderr) == (1, True)
 
 
+def test_a_run_is_started_with_labels_and_once_for_one_key(base: Base) -> None:
+    words = (
+        "runs",
+        "start",
+        "straight",
+        "--tag",
+        "a",
+        "--tag",
+        "b",
+        "--metadata",
+        "n=1",
+        "--key",
+        "k",
+        "--db",
+        base.db,
+    )
+    run = told(*words)
+    assert (run["tags"], run["metadata"], told(*words)["id"]) == (["a", "b"], {"n": 1}, run["id"])
+    shown = said("runs", "show", run["id"], "--db", base.db)
+    assert 'tags      a, b\nmetadata  {"n":1}\n' in shown
+
+
+@pytest.mark.parametrize(("option", "checkpoints"), [("--break-before", 2), ("--break-after", 3)])
+def test_a_run_is_started_to_stop_at_a_node(base: Base, option: str, checkpoints: int) -> None:
+    run = told("runs", "start", "straight", option, "a", "--db", base.db)
+    assert (run["status"], run["interrupts"][0]["kind"], run["checkpoint_count"]) == (
+        "interrupted", "breakpoint", checkpoints,
+    )  # fmt: skip
+
+
+def test_a_webhook_is_given_and_shown(base: Base) -> None:
+    hook, run = ("--webhook", "http://127.0.0.1:9/"), base.runs["straight"]
+    for words in (("start", "straight"), ("fork", f"{run}.1")):
+        begun = told("runs", *words, *hook, "--db", base.db)["id"]
+        (line,) = [line for line in said("runs", "show", begun, "--db", base.db).splitlines() if "webhook" in line]
+        assert line.startswith("webhook   http://127.0.0.1:9/, notice ")
+
+
 @pytest.mark.parametrize("command", ["fork", "replay"])
 def test_both_ways_to_go_on_take_the_same_options(base: Base, command: str) -> None:
     run = base.runs["straight"]
