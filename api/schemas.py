@@ -166,6 +166,12 @@ class Replay(Asked):
     )
     reuse_interrupts: bool = Field(default=False, description="With reuse: takes over the answers of humans too.")
 
+    @model_validator(mode="after")
+    def _takes_over_answers(self) -> Self:
+        if self.reuse_interrupts and self.reuse is None:
+            raise PydanticCustomError("reuse", "reuse_interrupts: goes with reuse")
+        return self
+
 
 class Fork(Replay):
     """Starts a new run from a checkpoint."""

@@ -69,6 +69,8 @@ class Bulk(Asked):
             raise PydanticCustomError("action", "{names}: only forks take this", {"names": ", ".join(given)})
         if self.action in ("cancel", "delete") and "config" in self.model_fields_set:
             raise PydanticCustomError("action", "config: only forks and retries take this")
+        if self.reuse_interrupts and self.reuse is None:
+            raise PydanticCustomError("reuse", "reuse_interrupts: goes with reuse")
         return self
 
 

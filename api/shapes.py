@@ -326,6 +326,8 @@ class Checkpoint(Shape):
     workflow_version: int
     dropped: list[str] = Field(description="What had no place in the version that this commit changed to.")
     usage: Usage
+    reused: bool = Field(description="Whether its task took over an answer from another line.")
+    cached: bool = Field(description="Whether its task took an answer that was kept from another run.")
     created_at: datetime
     state: dict[str, Any] | None = Field(default=None, description="In a list with state=true only.")
 

@@ -239,6 +239,7 @@ class TracedTask(Shape):
     attempt: int
     worker_id: str | None
     reused: bool
+    cached: bool
     error: ErrorObject | None
     created_at: datetime = Field(description="When it was activated.")
     started_at: datetime | None

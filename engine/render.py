@@ -19,7 +19,6 @@ from engine.model import (
     NO_USAGE,
     Cancelled,
     Commit,
-    Hook,
     InterruptOpened,
     Kind,
     Ref,
@@ -31,7 +30,6 @@ from engine.model import (
     Updates,
     seq_of,
 )
-from engine.notices import Notice
 from engine.ports import InterruptRow
 from engine.progress import Injection
 from engine.run import Run
@@ -325,6 +323,8 @@ def checkpoint_json(run: Run, run_id: str, commit: Commit, name_of: NameOf, *, s
         "workflow_version": run.graph.version,
         "dropped": list(commit.dropped),
         "usage": commit.usage.as_json(),
+        "reused": commit.reused,
+        "cached": commit.cached,
         "created_at": rfc3339(commit.at),
     }
     if state:
@@ -373,21 +373,6 @@ def run_summary(head: RunHead, parent_checkpoint: str | None) -> dict[str, Any]:
         "updated_at": rfc3339(head.updated_at),
         "finished_at": rfc3339(head.finished_at),
         "hold": head.hold,
-    }
-
-
-def webhook_json(hook: Hook | None, last: Notice | None) -> dict[str, Any] | None:
-    """Who is told of a run, and what became of the last notice; the secret is not shown."""
-    if hook is None:
-        return None
-    return {
-        "url": hook.url,
-        "events": list(hook.events),
-        "notice_id": last.id if last else None,
-        "status": last.status if last else None,
-        "attempts": last.attempts if last else 0,
-        "last_error": last.last_error if last else None,
-        "next_at": rfc3339(last.due_at) if last else None,
     }
 
 

@@ -171,7 +171,8 @@ def _ended(commit: Commit) -> _Slot:
     status = commit.task_status or TaskStatus.COMPLETED
     kind = {TaskStatus.FAILED: "NODE_FAILED", TaskStatus.SKIPPED: "NODE_SKIPPED"}.get(status, "NODE_COMPLETED")
     error = {"error": commit.error.as_json()} if commit.error is not None else {}
-    return "task", {**_task(commit, task, kind, status), **error}
+    marks = {name: True for name in ("reused", "cached") if getattr(commit, name)}
+    return "task", {**_task(commit, task, kind, status), **marks, **error}
 
 
 def _task(commit: Commit, task: Task, kind: str, status: str) -> dict[str, Any]:

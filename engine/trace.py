@@ -31,6 +31,7 @@ class Span:
     attempt: int = 1
     worker: str | None = None
     reused: bool = False
+    cached: bool = False
     error: ErrorInfo | None = None
 
 
@@ -44,7 +45,8 @@ def spans_of(commit: Commit) -> list[Span]:
             Span(
                 task=commit.task, status=status, created_at=commit.created_at or commit.at,
                 started_at=commit.started_at or commit.at, finished_at=commit.at, ended=commit.ref,
-                attempt=commit.attempt, worker=commit.worker, reused=commit.reused, error=commit.error,
+                attempt=commit.attempt, worker=commit.worker, error=commit.error,
+                reused=commit.reused, cached=commit.cached,
             )
         )  # fmt: skip
     return found + [
@@ -96,6 +98,7 @@ def span_json(
         "attempt": span.attempt,
         "worker_id": span.worker,
         "reused": span.reused,
+        "cached": span.cached,
         "error": None if span.error is None else span.error.as_json(),
         "created_at": rfc3339(span.created_at),
         "started_at": rfc3339(span.started_at),

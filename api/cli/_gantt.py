@@ -53,6 +53,7 @@ def _words(item: Shape) -> Iterator[str]:
         yield _seconds(_time(end) - _time(start))
     if item["status"] != "completed":
         yield status_of(item)
+    yield from (name for name in ("reused", "cached") if item[name])
     if item["worker_id"]:
         yield item["worker_id"]
     if len(item["attempts"]) > 1:

@@ -58,6 +58,11 @@ def status_of(found: Shape) -> str:
     return typer.style(found["status"], fg=COLOURS.get(found["status"]))
 
 
+def mark_of(found: Shape) -> str:
+    """That something came of an answer that was there already."""
+    return next((f" ({name})" for name in ("reused", "cached") if found.get(name)), "")
+
+
 def error_text(error: Shape) -> str:
     """An error in one line: where, what, and its code."""
     where = f"{error['node']}: " if error.get("node") else ""
@@ -152,7 +157,7 @@ def _webhook(hook: Shape | None) -> list[str]:
 
 def checkpoint_line(found: Shape) -> str:
     """A checkpoint in a list."""
-    what = found["node"] or ""
+    what = f"{found['node'] or ''}{mark_of(found)}"
     tail = error_text(found["error"]) if found.get("error") else short(found["writes"], 60) if found["writes"] else ""
     return f"{found['id']}  {time_of(found['created_at'])}  {found['kind']:<9} {what:<16} {tail}".rstrip()
 
@@ -162,7 +167,7 @@ def checkpoint_lines(found: Shape) -> list[str]:
     dropped = [f"dropped     {', '.join(found['dropped'])}"] if found["dropped"] else []
     return [
         f"checkpoint  {found['id']}",
-        f"is          {found['kind']} {found['node'] or ''}".rstrip(),
+        f"is          {found['kind']} {found['node'] or ''}".rstrip() + mark_of(found),
         f"at          {found['created_at']}, branch {found['branch']}, version {found['workflow_version']}",
         f"after       {found['parent_id'] or 'nothing'}",
         *([f"error       {error_text(found['error'])}"] if found.get("error") else []),
@@ -186,7 +191,7 @@ def task_record_lines(found: Shape) -> list[str]:
     return [
         f"task      {found['id']}",
         f"is        {found['address']}",
-        f"status    {status_of(found)}" + (f": {error_text(found['error'])}" if found["error"] else ""),
+        f"status    {status_of(found)}{mark_of(found)}" + (f": {error_text(found['error'])}" if found["error"] else ""),
         f"attempt   {found['attempt']}" + (f" at {found['worker_id']}" if found["worker_id"] else ""),
         *([f"waits     {why}"] if (why := why_waits(found)) is not None else []),
         *([f"ended     {found['finished_at']}"] if found["finished_at"] else []),
@@ -306,7 +311,7 @@ def _task_event(data: Shape) -> str:
     by = f" at {data['worker']}" if data.get("worker") else ""
     attempt = f", attempt {data['attempt']}" if data["attempt"] and data["attempt"] > 1 else ""
     said = error_text(data["error"]) if data.get("error") else data.get("reason")
-    return f"{data['node']}{place} {status_of(data)}{by}{attempt}{f': {said}' if said else ''}"
+    return f"{data['node']}{place} {status_of(data)}{mark_of(data)}{by}{attempt}{f': {said}' if said else ''}"
 
 
 def show_problems(name: str, problems: list[Any], *, valid: bool) -> None:

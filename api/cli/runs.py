@@ -17,6 +17,7 @@ from api.cli._shown import (
     checkpoint_lines,
     error_text,
     event_line,
+    mark_of,
     run_line,
     run_lines,
     status_of,
@@ -26,6 +27,7 @@ from api.cli._shown import (
 from api.cli._waits import waiting_lines, waiting_of
 
 NEWEST = 10
+TASK_KEPT = ("id", "address", "status", "reused", "cached", "error")
 
 
 @runs.command("list")
@@ -191,7 +193,7 @@ async def _tree(reach: Reach, run: Any) -> dict[str, Any]:
     return {
         **{key: run[key] for key in kept},
         "branches": (run if "branches" in run else await reach.get(path_of(run["id"])))["branches"],
-        "tasks": [{key: task[key] for key in ("id", "address", "status", "error")} for task in reversed(tasks)],
+        "tasks": [{key: task[key] for key in TASK_KEPT} for task in reversed(tasks)],
         "forks": [await _tree(reach, fork) for fork in reversed(forks)],
     }
 
@@ -203,7 +205,7 @@ def _tree_lines(run: Any, margin: str) -> list[str]:
         lines.append(f"{margin}  branch {branch['id']}{' (current)' if branch['current'] else ''}: {branch['head']}")
     for task in run["tasks"]:
         why = f": {error_text(task['error'])}" if task["error"] else ""
-        lines.append(f"{margin}  {task['address']} {status_of(task)}{why}")
+        lines.append(f"{margin}  {task['address']} {status_of(task)}{mark_of(task)}{why}")
     for fork in run["forks"]:
         lines += _tree_lines(fork, f"{margin}    ")
     return lines

@@ -61,7 +61,9 @@ class Again(Edit):
     ] = False
 
     def body(self) -> dict[str, Any]:
-        """What these options say in the body of a request."""
+        """What these options say in the body of a request. Stops the command where they do not fit each other."""
+        if self.reuse_interrupts and not self.reuse:
+            stop(MISUSED, "--reuse-interrupts goes with --reuse")
         said = {
             "goto": self.goto,
             "workflow_version": self.version,

@@ -15,6 +15,7 @@ from engine.driver.pace import Pace
 from engine.driver.pages import Line
 from engine.driver.turn import Live, head_of
 from engine.errors import NodeFailure, NotFound, StoreUnavailable
+from engine.hooks import webhook_json
 from engine.lines import branches_of, line_to
 from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.notices import Notice, NoticeFilter
@@ -87,7 +88,7 @@ class Reader:
             shape["tasks"] += render.done_tasks_json(commit)
         turns = [turn for turn in await self.loader.turns(head.key) if turn.ref <= head.head]
         shape["branches"] = render.branches_json(head, turns)
-        shape["webhook"] = render.webhook_json(head.hook, await self._last_notice(head))
+        shape["webhook"] = webhook_json(head.hook, await self._last_notice(head))
         return shape
 
     async def _last_notice(self, head: RunHead) -> Notice | None:

@@ -150,6 +150,17 @@ async def test_what_a_human_answered_is_taken_over_where_that_is_asked_for(serve
     assert (end["status"], end["state"]) == ("completed", run["state"])
 
 
+@pytest.mark.parametrize("path", ["/runs/fork", "/runs/{id}/replay", "/runs/bulk"])
+async def test_the_answers_of_humans_alone_are_not_taken_over(server: Server, path: str) -> None:
+    run = await asked(server)
+    bulk = {"action": "fork", "filter": {"ids": [run["id"]]}}
+    body = bulk if path == "/runs/bulk" else {"checkpoint_id": f"{run['id']}.1"}
+
+    refused = await server.refused("POST", path.format(**run), 422, json={**body, "reuse_interrupts": True})
+
+    assert "goes with reuse" in refused["errors"][0]["message"]
+
+
 # ---- other versions
 
 
