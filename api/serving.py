@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import gc
 import logging
 import signal
@@ -21,6 +22,7 @@ from api.errors import problem
 from api.settings import Settings
 from api.wiring import Wired, running
 from engine.errors import EngineError
+from store._address import made_by
 
 BACKLOG = 2048
 GRACE_S = 5
@@ -80,7 +82,11 @@ async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises EngineError when it cannot begin."""
     listening = bound(settings.host, settings.port)
     port = listening.getsockname()[1]
+    new = made_by(settings.db)
     async with running(settings, settings.base_url(port)) as wired:
+        if new is not None:
+            sys.stderr.write(f"new database {new}\n")
+            sys.stderr.flush()
         config = uvicorn.Config(
             create_app(wired),
             http=Protocol,
@@ -122,7 +128,8 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 def _cannot_bind(host: str, port: int, error: OSError) -> CannotBind:
-    return CannotBind(f"cannot listen on {host}:{port}: {error.strerror or error}")
+    taken = "; give another port with --port" if error.errno == errno.EADDRINUSE else ""
+    return CannotBind(f"cannot listen on {host}:{port}: {error.strerror or error}{taken}")
 
 
 def set_up_logs(level: str) -> None:

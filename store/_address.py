@@ -9,6 +9,14 @@ from engine.errors import Invalid
 PREFIX = "sqlite:///"
 
 
+def made_by(address: str) -> Path | None:
+    """The file that opening an address would make; None where there is one, or none is made."""
+    if "://" in address and not address.startswith(PREFIX):
+        return None
+    path = path_of(address)
+    return None if path.exists() else path
+
+
 def path_of(address: str | Path) -> Path:
     """The absolute path that an address names. Raises Invalid for one that names no file."""
     text = str(address)

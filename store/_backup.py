@@ -35,7 +35,9 @@ def restore(backup: Path, path: Path, *, replace: bool = False) -> None:
     lock.take()
     try:
         if path.exists() and not replace:
-            raise Conflict(f"{path} exists already", "restore.exists")
+            message = f"{path} exists already; to put the backup in its place, give --replace"
+            raise Conflict(message, "restore.exists")
+        _require_ours(backup)
         _require_sound(backup)
         _copy(backup, path)
     finally:
@@ -82,6 +84,18 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreUnavailable(f"{path} does not exist", path=str(path))
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _require_ours(backup: Path) -> None:
+    """Raise StoreUnavailable for a file that is there and that Clew has not written."""
+    if backup.is_file():
+        with closing(open_to_read(backup)) as connection:
+            try:
+                known = _schema.read_stamp(connection, backup) is not None
+            except (sqlite3.DatabaseError, StoreUnavailable):
+                known = False
+        if not known:
+            raise StoreUnavailable(f"{backup} is no backup of Clew: 'clew backup' writes them", path=str(backup))
 
 
 def _require_sound(backup: Path) -> None:

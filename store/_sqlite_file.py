@@ -52,10 +52,9 @@ class SqliteFile:
         self._reader = Reader(self.path)
 
     def _open_to_write(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreUnavailable(f"cannot make the folder {self.path.parent}: {error.strerror}") from error
+        if not self.path.parent.is_dir():  # of a path that is mistyped nothing is made
+            message = f"there is no folder {self.path.parent}: make it first, or correct the path of the database"
+            raise StoreUnavailable(message, path=str(self.path))
         self._lock.take()
         writer = None
         try:

@@ -315,17 +315,20 @@ async def test_a_store_that_does_not_open_holds_no_lock(tmp_path: Path) -> None:
 # ---- where it is
 
 
-async def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
-    store = SqliteStore(f"sqlite:///{tmp_path}/a/b #1/clew%20.db")
+async def test_a_path_is_taken_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "b #1").mkdir()
+    store = SqliteStore(f"sqlite:///{tmp_path}/b #1/clew%20.db")
     await store.open()
     await store.close()
-    assert (tmp_path / "a" / "b #1" / "clew%20.db").is_file()
+    assert (tmp_path / "b #1" / "clew%20.db").is_file()
 
 
-async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+async def test_a_folder_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreUnavailable, match="cannot make the folder"):
-        await SqliteStore(tmp_path / "file" / "clew.db").open()
+    for folder in ("file", "mistyped/deeper"):
+        with pytest.raises(StoreUnavailable, match="there is no folder"):
+            await SqliteStore(tmp_path / folder / "clew.db").open()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 # ---- only to read

@@ -116,7 +116,7 @@ async def test_a_second_server_on_a_database_is_refused(tmp_path: Path) -> None:
     ("options", "words"),
     [
         (("--db", "postgresql://x/y"), "no store has addresses like"),
-        (("--db", "sqlite:////proc/nothing/clew.db"), "cannot"),
+        (("--db", "sqlite:////proc/nothing/clew.db"), "there is no folder /proc/nothing"),
         (("--db", "memory://", "--workflows", "/nowhere"), "/nowhere is not a folder"),
         (("--host", "256.0.0.1", "--token", "t", "--db", "memory://"), "cannot listen on 256.0.0.1"),
     ],
@@ -126,13 +126,19 @@ async def test_it_says_why_it_cannot_begin(tmp_path: Path, options: tuple[str, .
     assert (got, words in said) == (1, True), said
 
 
+async def test_a_database_that_is_made_is_told(tmp_path: Path) -> None:
+    for times in (1, 1):  # the second time it is there
+        async with serving(tmp_path) as process:
+            assert process.errors.read_text().count(f"new database {tmp_path}/clew.db\n") == times
+
+
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         port = str(urlsplit(server.url).port)
         other = tmp_path / "other"
         other.mkdir()
         code, said = await refusal(other, "--db", "memory://", "--port", port)
-        assert (code, f"cannot listen on 127.0.0.1:{port}" in said) == (1, True)
+        assert (code, f"cannot listen on 127.0.0.1:{port}" in said, "--port" in said) == (1, True, True)
 
 
 async def test_a_file_that_is_no_database_of_ours_is_refused(tmp_path: Path) -> None:

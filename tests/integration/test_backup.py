@@ -141,7 +141,7 @@ async def test_the_commands_copy_put_back_and_replace_only_when_told(tmp_path: P
         beside = await asyncio.to_thread(clew, "backup", copy, "--db", database, "--json")
     refused = clew("restore", copy, "--db", database)
     assert (beside.exit_code, orjson.loads(beside.output)["file"]) == (0, str(copy))
-    assert refused.exit_code == 1
+    assert (refused.exit_code, "--replace" in refused.stderr) == (1, True)
     assert clew("restore", copy, "--db", database, "--replace").exit_code == 0
     assert clew("compact", "--db", database).exit_code == 0
     async with a_server(tmp_path) as server:
@@ -151,5 +151,10 @@ async def test_the_commands_copy_put_back_and_replace_only_when_told(tmp_path: P
 def test_what_is_no_backup_is_not_restored(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear reader, " * 100)
     result = clew("restore", tmp_path / "letter.txt", "--db", f"sqlite:///{tmp_path}/clew.db")
-    assert result.exit_code == 1
+    assert (result.exit_code, "letter.txt is no backup of Clew" in result.stderr) == (1, True)
     assert not (tmp_path / "clew.db").exists()
+
+
+def test_a_backup_that_is_not_there_is_told(tmp_path: Path) -> None:
+    result = clew("restore", tmp_path / "none.db", "--db", f"sqlite:///{tmp_path}/clew.db")
+    assert (result.exit_code, "does not exist" in result.stderr) == (1, True)

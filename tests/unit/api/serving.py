@@ -60,6 +60,7 @@ class Server:
 @asynccontextmanager
 async def a_server(folder: Path, **settings: Any) -> AsyncIterator[Server]:
     """A server on the database in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     given = {"db": f"sqlite:///{folder}/clew.db", "grace_s": 0, **settings}
     async with running(Settings(**given), ORIGIN) as wired:
         transport = httpx.ASGITransport(create_app(wired))
