@@ -205,7 +205,7 @@ def _definitions(settings: Settings, workflows: Workflows) -> Definitions | None
     if settings.workflows is None:
         return None
     found = Definitions(settings.workflows, settings.max_depth, workflows)
-    workflows.files = found.owned
+    workflows.files, workflows.broken = found.owned, found.broken
     return found
 
 

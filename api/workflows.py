@@ -38,6 +38,8 @@ class Workflows:
         self._graphs: OrderedDict[tuple[str, int], Graph] = OrderedDict()
         self.files: Mapping[str, str] = {}
         """The files that own workflows, by the ids of these; kept by whoever follows the folder."""
+        self.broken: Callable[[str], str | None] = lambda workflow_id: None
+        """The file of a workflow that is not valid; told by the same."""
 
     # ---- reading
 
@@ -45,9 +47,18 @@ class Workflows:
         """A version, or the newest, of a workflow that is not archived. Raises NotFound."""
         row = await self.store.workflow(workflow_id, version)
         if row is None or row.status == "archived":
-            which = "" if version is None else f" with a version {version}"
-            raise NotFound(f"there is no workflow '{workflow_id[:80]}'{which}")
+            raise NotFound(self._missing(workflow_id, version, row))
         return row
+
+    def _missing(self, workflow_id: str, version: int | None, row: WorkflowRow | None) -> str:
+        """Why there is no such workflow."""
+        if (file := self.broken(workflow_id)) is not None and (row is not None or version is None):
+            return f"there is no workflow '{workflow_id[:80]}': its file {file} is not valid"
+        if row is not None:
+            why = "its file was removed" if row.source == "file" else "it was deleted"
+            return f"there is no workflow '{workflow_id[:80]}': it is archived since {why}"
+        which = "" if version is None else f" with a version {version}"
+        return f"there is no workflow '{workflow_id[:80]}'{which}"
 
     async def numbered(self, workflow_id: str, version: str) -> WorkflowRow:
         """A version by its number as text. Raises NotFound."""

@@ -101,6 +101,11 @@ class Definitions:
         """What is wrong with the file of a workflow."""
         return self._faults.get(self.owned.get(workflow_id, ""))
 
+    def broken(self, workflow_id: str) -> str | None:
+        """The file that would be this workflow, if it were valid."""
+        names = ((fault.file, fault.workflow_id or Path(fault.file).stem) for fault in self.faults if fault.file)
+        return next((file for file, name in names if name == workflow_id), None)
+
     async def sync(self) -> None:
         """Look at the folder, and have the owner follow what has changed. Raises FolderUnreadable."""
         paths = {str(path.relative_to(self.folder)): path for path in paths_in(self.folder)}

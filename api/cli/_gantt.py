@@ -13,14 +13,16 @@ WAITED, WORKED, LATER = "·", "━", "┄"
 """How the time before a task began is drawn, the time that it took, and that it goes on."""
 
 
-def gantt(trace: Shape, width: int) -> list[str]:
-    """The lines of a trace, by when tasks were activated."""
+def gantt(trace: Shape, width: int, now: float) -> list[str]:
+    """The lines of a trace, by when tasks were activated. That of a run under way goes on to `now`, in seconds."""
     items = sorted(trace["items"], key=lambda item: item["created_at"])
     head = f"{trace['run_id']} {status_of(trace)}"
     if not items:
         return [head, "no task was activated yet"]
     first = min(_time(item["created_at"]) for item in items)
     last = max(_time(moment) for item in items for moment in _moments(item))
+    if trace["status"] in ("queued", "running", "interrupted") and any(not item["finished_at"] for item in items):
+        last = max(last, now)
     scale = width / max(last - first, 0.001)
     label = max(len(item["address"]) for item in items)
     lines = [f"{head}, {_seconds(last - first)}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+FEW = 3
 LOCAL = "http://127.0.0.1:8080"
 PATIENCE_S = 60.0
 ALONE_MS = 1000.0
@@ -41,6 +43,10 @@ HINTS = {
     "workflow.file_owned": "change the file; the server follows it",
 }
 """What to do about a refusal, by its code."""
+
+NO_DATABASE = (
+    "correct the path; or make a new database there: 'clew serve --db ADDRESS' makes it, and can be ended then"
+)
 
 Url = Annotated[
     str | None, typer.Option("--url", envvar="CLEW_URL", metavar="URL", help="The server.", show_default=LOCAL)
@@ -186,7 +192,7 @@ def reached(
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
     """What `work` gives; refusals and errors of the engine end the command with their words."""
-    from engine.errors import EngineError, Invalid, StoreLocked
+    from engine.errors import EngineError, Invalid, StoreLocked, StoreUnavailable
 
     try:
         return asyncio.run(work)
@@ -194,6 +200,9 @@ def finished(work: Coroutine[Any, Any, T]) -> T:
         stop(FAILED, *error.lines)
     except StoreLocked as error:
         stop(FAILED, error.message, "this command writes: ask that server with --url, or stop it first")
+    except StoreUnavailable as error:
+        missing = error.message.endswith(" does not exist")
+        stop(FAILED, error.message, *([NO_DATABASE] if missing else []))
     except Invalid as error:
         stop(FAILED, error.message, *(f"{fault['path']}: {fault['message']}" for fault in error.problems))
     except EngineError as error:
@@ -202,11 +211,40 @@ def finished(work: Coroutine[Any, Any, T]) -> T:
         raise typer.Exit(BROKEN_OFF) from None
 
 
+_UNKNOWN = re.compile(r"there is no (?P<what>run|workflow) '(?P<name>[^']+)'")
+_LEAST = 4
+"""A run is not looked for by a shorter beginning of its id."""
+
+
+async def guesses(reach: Reach, error: Refused) -> list[str]:
+    """What may have been meant by an id that names nothing."""
+    import difflib
+
+    found = _UNKNOWN.match(error.lines[0]) if error.code == "not_found" else None
+    if found is None or (found["what"] == "run" and len(found["name"]) < _LEAST):
+        return []
+    name = found["name"]
+    try:
+        if found["what"] == "run":
+            page = await reach.get("/runs", q=name, limit=FEW)
+            near = [run["id"] for run in page["items"] if run["id"].startswith(name)]
+        else:
+            page = await reach.get("/workflows", limit=1000)
+            known = [row["id"] for row in page["items"]]
+            near = [one for one in known if one.startswith(name)] or difflib.get_close_matches(name, known, FEW)
+    except Refused:
+        return []
+    return [f"did you mean {' or '.join(near[:FEW])}?"] if near else []
+
+
 async def _reached(
     work: Callable[[Reach], Awaitable[T]], url: str | None, token: str | None, db: str | None, writes: bool
 ) -> T:
     async with _online(url or LOCAL, token) if db is None else _offline(db, writes) as reach:
-        return await work(reach)
+        try:
+            return await work(reach)
+        except Refused as error:
+            raise Refused(*error.lines, *await guesses(reach, error), code=error.code) from error
 
 
 @asynccontextmanager

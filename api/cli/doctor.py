@@ -58,8 +58,10 @@ def doctor(
 async def _all(
     db: str | None, workflows: Path | None, url: str | None, token: str | None, *, quiet: bool
 ) -> list[Finding]:
-    found = []
+    found: list[Finding] = []
     async for finding in _findings(db, workflows, url, token):
+        if (finding.check, finding.message) in {(one.check, one.message) for one in found}:
+            continue  # a file that is not valid is so for the server as well
         found.append(finding)
         if not quiet:
             _show(finding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -113,7 +114,7 @@ def trace(
     told = where.reached(lambda reach: _traced(reach, run, branch, limit))
     if where.as_json:
         return write_json(told)
-    typer.echo("\n".join(gantt(told, width)))
+    typer.echo("\n".join(gantt(told, width, time.time())))
     if told["next_cursor"]:
         typer.echo(f"more: --limit {limit * 2}", err=True)
     return None

@@ -161,7 +161,7 @@ class _Waits:
 
     async def take(self, event: str, data: Any) -> None:
         """Something happened in the run."""
-        if self._reach.offline or event not in ("run", "task") or data["status"] not in ("waiting", "interrupted"):
+        if event not in ("run", "task") or data["status"] not in ("waiting", "interrupted"):
             return
         shape = await self._reach.get(path_of(self._run))
         asks = answer_lines(shape) if event == "run" and shape["status"] == "interrupted" else []

@@ -262,6 +262,9 @@ def test_a_server_tells_of_the_files_that_it_follows(db: Path, tmp_path: Path) -
     def work(url: str) -> None:
         level, message = one(found("--db", f"sqlite:///{db}", "--url", url), "workflows")
         assert (level, message.startswith("bad.json: /edges/1/1")) == ("fail", True)
+        both = found("--db", f"sqlite:///{db}", "--url", url, "--workflows", folder)
+        assert one(both, "workflows") == (level, message)
+        assert "its file bad.json is not valid" in clew("runs", "start", "two", "--url", url).stderr
 
     served(db.parent, work, "--workflows", str(folder))
 

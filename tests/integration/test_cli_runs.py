@@ -293,6 +293,13 @@ def test_an_unknown_run_and_a_misspelt_checkpoint_are_told(base: Base) -> None:
     assert (result.exit_code, "RUN.SEQ" in result.stderr) == (2, True)
 
 
+def test_what_may_have_been_meant_is_guessed(base: Base) -> None:
+    run = base.runs["straight"]
+    for words, meant in ((("runs", "show", run[:-3]), run), (("workflows", "show", "strait"), "straight")):
+        assert f"clew: did you mean {meant}?\n" in clew(*words, "--db", base.db).stderr
+    assert "did you mean" not in clew("runs", "show", "gho", "--db", base.db).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
@@ -320,6 +327,7 @@ def test_a_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> No
     for words in (("list",), ("cancel", "ghost")):
         result = clew("runs", *words, "--db", f"sqlite:///{tmp_path}/no.db")
         assert (result.exit_code, "does not exist" in result.stderr) == (1, True)
+        assert "clew serve --db" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from api.workflows import Workflows
+from engine.errors import NotFound
 from engine.validate import DEFAULT_LIMITS
 from store.memory import MemoryStore
 from tests.unit.api.serving import a_server, broken, straight
@@ -216,3 +217,22 @@ async def test_an_id_that_a_file_names_cannot_be_created_over_rest(tmp_path: Pat
     async with a_server(tmp_path, workflows=folder) as server:
         refusal = await server.refused("POST", "/workflows", 409, json=straight("one"))
         assert refusal["code"] == "workflow.file_owned"
+
+
+async def test_why_a_workflow_of_a_file_is_not_there_is_told(followed: Followed) -> None:
+    followed.workflows.broken = followed.definitions.broken
+    followed.write("a.json", straight("one"))
+    followed.write("b.json", broken("two"))
+    followed.write("torn.json", b"{")
+    await followed.sync()
+    (followed.folder / "a.json").unlink()
+    await followed.sync()
+    for name, why in (
+        ("one", "there is no workflow 'one': it is archived since its file was removed"),
+        ("two", "there is no workflow 'two': its file b.json is not valid"),
+        ("torn", "there is no workflow 'torn': its file torn.json is not valid"),
+        ("none", "there is no workflow 'none'"),
+    ):
+        with pytest.raises(NotFound) as refused:
+            await followed.workflows.get(name)
+        assert refused.value.message == why
