@@ -75,7 +75,7 @@ def _ready(response: httpx.Response) -> Finding:
 async def _workers(http: httpx.AsyncClient) -> list[Finding]:
     found = _said(await http.get("/v1/workers", params={"limit": 1000})).get("items", [])
     if not found:
-        return [warn("workers", "none is registered", "tasks wait until one is: POST /v1/workers")]
+        return [warn("workers", "none is registered", "tasks wait until one is: clew workers add WORKER URL --tag TAG")]
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(worker: Any) -> Finding:
@@ -98,7 +98,7 @@ async def _waiting(http: httpx.AsyncClient) -> Finding:
         return ok("tasks", "none waits for a worker that is not there")
     told = "; ".join(f"{len(ids)} for one with {wanted}, such as in run {ids[0]}" for wanted, ids in found.items())
     return warn(
-        "tasks", f"tasks wait for a worker that is not there: {told}", "register one, or correct the node's tags"
+        "tasks", f"tasks wait for a worker that is not there: {told}", "register one (clew workers add), or correct what the node asks for"
     )
 
 
@@ -122,7 +122,7 @@ async def _worker(worker: Any) -> Finding:
             _, writer = await asyncio.open_connection(parts.hostname, port)
     except (OSError, TimeoutError) as error:
         said = f"{name}: {parts.hostname}:{port} takes no connection: {str(error) or 'no answer'}"
-        return warn("workers", said, f"start it, or remove it: DELETE /v1/workers/{worker['id']}")
+        return warn("workers", said, f"start it, or remove it: clew workers remove {worker['id']}")
     writer.close()
     return ok("workers", f"{name}: {parts.hostname}:{port} takes connections")
 
