@@ -17,6 +17,8 @@ from engine.plugins import node_types, reducer_names
 from engine.ports import WorkflowRow
 from engine.render import rfc3339
 
+LIMITS = ("max_body", "max_import", "max_depth", "max_nodes", "max_runs", "max_in_flight")
+
 
 def server_json(server: Wired) -> dict[str, Any]:
     """What a server is, and what it allows."""
@@ -34,7 +36,7 @@ def server_json(server: Wired) -> dict[str, Any]:
         "import_formats": list(formats()),
         "reducers": list(reducer_names()),
         "workflows": _folder_json(server),
-        "limits": {name: getattr(settings, name) for name in ("max_body", "max_import", "max_depth", "max_nodes")},
+        "limits": {name: getattr(settings, name) for name in LIMITS},
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.apart import apart
 from api.pins import pinned
-from api.schemas import ImportDocumentQuery
+from api.schemas_foreign import ImportDocumentQuery
 from api.workflows import Workflows
 from engine.claims import Claim
 from engine.foreign import Converted, convert

@@ -57,6 +57,7 @@ class _Metrics:
     def _held(self) -> Iterator[Metric]:
         server, loop = self.server, self.server.engine.loop
         yield GaugeMetricFamily("clew_runs_in_memory", "Runs held in memory.", len(loop.lives))
+        yield GaugeMetricFamily("clew_runs_queued", "Runs that wait for their turn.", server.engine.door.waiting)
         yield GaugeMetricFamily("clew_tasks_waiting", "Tasks that wait for a worker.", server.outbox.in_line)
         yield GaugeMetricFamily("clew_tasks_active", "Tasks that a worker is being asked.", server.outbox.under_way)
         yield GaugeMetricFamily("clew_notices_waiting", "Notices that have not arrived.", server.notifier.waiting)

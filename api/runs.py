@@ -8,6 +8,7 @@ from typing import Any
 from api.closing import before
 from api.notices import hook_of
 from api.schemas import Fork, InjectState, Replay, RunFields, StartAnyRun
+from api.times import milliseconds
 from api.workflows import Workflows
 from engine.claims import Claim
 from engine.driver import Engine, StartRequest
@@ -51,6 +52,9 @@ class Runs:
             interrupt_before=_names(asked.interrupt_before),
             interrupt_after=_names(asked.interrupt_after),
             hook=hook_of(asked.webhook),
+            priority=asked.priority,
+            concurrency_key=asked.concurrency_key,
+            start_at=None if asked.start_at is None else milliseconds(asked.start_at),
         )
         return await self.engine.start_run(request, claim=claim)
 
@@ -80,9 +84,12 @@ class Runs:
         """Write state now, or after a node: the checkpoint, or what waits. Raises NotFound, Conflict or Invalid."""
         travel = self.engine.travel
         if asked.after_node is None:
-            seq = await travel.inject(RunId(run_id), asked.updates)
-            return {"checkpoint": await self.reader.checkpoint(run_id, checkpoint_id(run_id, seq)), "pending": None}
-        found = await travel.inject_after(RunId(run_id), asked.after_node, asked.updates)
+            found = await travel.inject(RunId(run_id), asked.updates)
+        else:
+            found = await travel.inject_after(RunId(run_id), asked.after_node, asked.updates)
+        if isinstance(found, int):
+            shape = await self.reader.checkpoint(run_id, checkpoint_id(run_id, found))
+            return {"checkpoint": shape, "pending": None}
         return {"checkpoint": None, "pending": pending_json(found)}
 
     async def settle(self, run_id: RunId, seconds: float | None) -> None:

@@ -14,6 +14,7 @@ from engine.model import RunStatus
 
 MAX_LIMIT = 1000
 MAX_WAIT_S = 300.0
+MAX_PRIORITY = 1000
 MODES = ("values", "updates", "tasks", "custom", "debug")
 
 
@@ -32,14 +33,25 @@ Document = Annotated[
         {"type": "object", "title": "Workflow document", "description": "A workflow, as the language says."}
     ),
 ]
-Foreign = Annotated[
-    Any, WithJsonSchema({"type": "object", "title": "Foreign document", "description": "As another system writes it."})
-]
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A name without control characters."""
 WorkerId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/?#%\\\x00-\x1f\x7f]+$")]
 """A name that can stand in a path."""
 Object = dict[str, Any]
+
+
+def moment(text: str) -> str:
+    text = text.upper()
+    if not _RFC3339.fullmatch(text):
+        raise PydanticCustomError("time", "not a time of RFC 3339, such as 2026-01-31T12:00:00Z")
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise PydanticCustomError("time", "there is no such date or time") from None
+    return text
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Asked(BaseModel):
@@ -111,9 +123,15 @@ class RunFields(Asked):
         default=None, description="Nodes after which the run stops; those of the workflow where absent."
     )
     webhook: AskedWebhook = Field(default=None, description="Who is told when the run ends: an object, or a URL.")
-    priority: NotYet = None
-    concurrency_key: NotYet = None
-    start_at: NotYet = None
+    priority: int = Field(
+        default=0, ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Higher goes first, of runs and of their tasks."
+    )
+    concurrency_key: Id | None = Field(
+        default=None, description="Of the runs with the same key one runs at a time; the others are queued."
+    )
+    start_at: Annotated[str, AfterValidator(moment)] | None = Field(
+        default=None, description="RFC 3339: the run is queued until then."
+    )
     session_id: NotYet = None
     on_busy: NotYet = None
 
@@ -244,20 +262,6 @@ def _statuses(text: str) -> str:
     return text
 
 
-def moment(text: str) -> str:
-    text = text.upper()
-    if not _RFC3339.fullmatch(text):
-        raise PydanticCustomError("time", "not a time of RFC 3339, such as 2026-01-31T12:00:00Z")
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise PydanticCustomError("time", "there is no such date or time") from None
-    return text
-
-
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-
-
 def _modes(text: str) -> str:
     for name in text.split(","):
         if name not in MODES:
@@ -294,14 +298,6 @@ class WorkflowsQuery(Paged):
     q: str | None = Field(default=None, description="Part of an id or a name.")
     tag: str | None = None
     status: Literal["draft", "active", "paused", "archived"] | None = None
-
-
-class ImportDocumentQuery(BaseModel):
-    """How a document of another system is taken over."""
-
-    format: str | None = Field(default=None, max_length=80, description="Its format; found out where absent.")
-    id: Id | None = Field(default=None, description="Of the workflow; the one in the document where absent.")
-    dry_run: bool = Field(default=False, description="Tells what would become of it, and saves nothing.")
 
 
 class CheckpointsQuery(Paged):

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     max_import: int = Field(default=256 * MIB, ge=1024)
     max_depth: int = Field(default=64, ge=8, le=256)
     max_nodes: int = Field(default=2000, ge=1)
+    max_runs: int | None = Field(default=None, ge=1)
+    max_in_flight: int | None = Field(default=None, ge=1)
     ping_s: float = Field(default=15.0, gt=0, allow_inf_nan=False)
     send_timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     grace_s: float = Field(default=2.0, ge=0, le=600, allow_inf_nan=False)

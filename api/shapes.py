@@ -240,7 +240,7 @@ class RunSummary(Shape):
     parent_id: str | None
     forked_from: ForkedFrom | None
     checkpoint_count: int
-    latest_checkpoint_id: str
+    latest_checkpoint_id: str | None = Field(description="null where the run has not begun.")
     branch: str
     created_at: datetime
     updated_at: datetime
@@ -249,6 +249,10 @@ class RunSummary(Shape):
         description="`imported`: it came in from a file and does nothing before it is released. `ancestor`: no more "
         "than the beginning of a run is here, which its forks read; no list holds it."
     )
+    priority: int = Field(description="Higher goes first.")
+    concurrency_key: str | None = Field(description="One run with this key runs at a time.")
+    start_at: datetime | None = Field(description="It does not begin before.")
+    reason: str | None = Field(description="Why it is queued.")
 
 
 class RunWebhook(Shape):
@@ -371,23 +375,6 @@ class RateLimit(Shape):
     reset_ms: int | None
     reported_at: datetime
     resets_at: datetime | None
-
-
-class DeadLetter(Shape):
-    """A task that has failed for good."""
-
-    id: str = Field(description="The checkpoint of the failure.")
-    run_id: str
-    workflow_id: str
-    node: str
-    task_id: str
-    index: int | None
-    attempt: int
-    worker_id: str | None
-    error: ErrorObject
-    status: Literal["open", "redriven"]
-    created_at: datetime
-    redriven_at: datetime | None
 
 
 class Heard(Shape):

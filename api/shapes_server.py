@@ -51,4 +51,4 @@ class Info(Shape):
     import_formats: list[str] = Field(description="Of documents of other systems that can be imported.")
     reducers: list[str]
     workflows: Folder | None = Field(description="null where no folder is followed.")
-    limits: dict[str, int]
+    limits: dict[str, int | None]

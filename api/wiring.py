@@ -28,7 +28,7 @@ from dispatch._outbox import WorkerOutbox
 from dispatch._registry import open_transports
 from dispatch._secrets import reply_addresses
 from dispatch._transport import Tools
-from engine.driver import Engine
+from engine.driver import Engine, EngineOptions
 from engine.driver.blame import Blame
 from engine.driver.bulk import Bulk
 from engine.driver.comparison import Comparison
@@ -101,7 +101,8 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         ends.push_async_callback(http.close)
         if outbox is None:
             transports = open_transports(Tools(http=http, clock=clock), in_process=settings.local_workers)
-            outbox = WorkerOutbox(transports, clock=clock, reply_to=reply_addresses(base_url, key))
+            most, reply_to = settings.max_in_flight, reply_addresses(base_url, key)
+            outbox = WorkerOutbox(transports, clock=clock, reply_to=reply_to, max_in_flight=most)
         wired = _wired(settings, base_url, store, outbox, key, http)
         if wired.definitions is not None:
             await wired.definitions.sync()
@@ -133,7 +134,7 @@ async def looking(settings: Settings, outbox: Outbox) -> AsyncIterator[Wired]:
 def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key: bytes, http: Http) -> Wired:
     closing, limits = Closing(), Limits(max_nodes=settings.max_nodes)
     workflows = Workflows(store, limits, clock)
-    engine = _engine(store, outbox, workflows, key)
+    engine = _engine(settings, store, outbox, workflows, key)
     notifier = _notifier(settings, store, http)
     engine.announcer.deliver = notifier.take
     reader, lines = Reader(store, engine.loader, engine.loop), Lines(store, engine.loader)
@@ -154,7 +155,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         definitions=_definitions(settings, workflows),
         workers=Workers(store, outbox, clock, in_process=settings.local_workers),
         runs=Runs(engine, reader, workflows, closing),
-        porting=Porting(engine.loop, engine.loader, partial(load, limits=limits), engine.take_key),
+        porting=Porting(engine.loop, engine.loader, partial(load, limits=limits), engine.take_key, engine.door.claim),
         answers=Answers(engine, key),
         keys=Keys(store, clock),
         backups=Backups(store, settings.backups, clock),
@@ -166,7 +167,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
     )
 
 
-def _engine(store: Store, outbox: Outbox, workflows: Workflows, key: bytes) -> Engine:
+def _engine(settings: Settings, store: Store, outbox: Outbox, workflows: Workflows, key: bytes) -> Engine:
     return Engine(
         store,
         outbox,
@@ -175,6 +176,7 @@ def _engine(store: Store, outbox: Outbox, workflows: Workflows, key: bytes) -> E
         new_id=lambda: str(uuid7()),
         chance=random.random,
         secret_of=partial(task_token, key),
+        options=EngineOptions(max_runs=settings.max_runs),
     )
 
 

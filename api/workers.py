@@ -13,6 +13,7 @@ from dispatch._registry import check_address, protocols, runs_code
 from dispatch._secrets import new_secret
 from engine.claims import Claim
 from engine.errors import Invalid, NotFound
+from engine.limits import rate_problem
 from engine.outbox import Outbox, Rate
 from engine.ports import Page, Store, WorkerRow
 
@@ -82,6 +83,8 @@ class Workers:
             raise _invalid("url", f"a worker that is reached by {row.protocol} needs an address in `url`")
         if why_not := check_address(row.protocol, row.url):
             raise _invalid("url", why_not)
+        if "rate_limit" in row.metadata and (why_not := rate_problem(row.metadata["rate_limit"])):
+            raise _invalid("metadata/rate_limit", why_not)
         if why_not := check_worker_headers(_with_token(row)):
             raise _invalid("headers", why_not)
 

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.limits import LimitReason, RateRule
 from engine.outbox import Work
 from engine.ports import WorkerRow
 
@@ -19,10 +20,13 @@ class Need:
     protocol: str | None = None
     prefers: str | None = None
     """The protocol of those that are taken first."""
+    rate: tuple[str, RateRule] | None = None
+    """The node whose attempts may be sent no more often than so."""
 
 
 def need_of(work: Work) -> Need:
-    return Need(frozenset(work.tags), work.worker, work.protocol, work.prefers)
+    rate = None if work.limits.rate is None else (work.limits.node, work.limits.rate)
+    return Need(frozenset(work.tags), work.worker, work.protocol, work.prefers, rate)
 
 
 class Reason(StrEnum):
@@ -46,7 +50,7 @@ class Chosen:
 class NoWorker:
     """Nobody can take the task now; `detail` says it in words."""
 
-    reason: Reason
+    reason: Reason | LimitReason
     detail: str
 
 

@@ -7,21 +7,27 @@ freed, when the workers change, and when the circuit of one opens or closes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
+from operator import itemgetter
 
 import structlog
 
 from dispatch._choose import Chosen, Need, NoWorker, Reason, need_of
+from dispatch._entry import Entry
 from dispatch._envelope import Envelope, envelope
-from dispatch._queue import Line, Order
-from dispatch._slots import Later, Slots, Timer
+from dispatch._gates import Gates, gates_of
+from dispatch._queue import Line
+from dispatch._rate import Later, Rates, Timer
+from dispatch._ready import Ready
+from dispatch._slots import Slots
 from dispatch._transport import Transport, refused
 from engine.answer import RateLimit
 from engine.codec import CodecError
+from engine.limits import LimitReason
+from engine.line import order_of
 from engine.model import TaskId
 from engine.outbox import Accepted, Listener, Rate, Reply, Unreachable, Work
 from engine.ports import WorkerRow
@@ -29,27 +35,11 @@ from engine.ports import WorkerRow
 MAX_DELIVERIES = 512
 """Deliveries under way at a time, each of which holds one connection: well below the usual limit of open files."""
 
-MUCH = 64 * 1024
-"""From so many bytes of lists on an attempt is made ready while what it waits for becomes durable."""
-FRESH_MS = 1000
-"""For so long its deadline counts."""
-
 TELL_S = 10.0
 MAX_TELLING = 32
 """For so long, and so many at a time, workers are told that a task is cancelled."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Entry:
-    """Submitted work that is not over: in line (no worker), being delivered, or accepted (no delivery)."""
-
-    work: Work
-    need: Need
-    order: Order
-    worker_id: str | None = None
-    delivery: asyncio.Task[None] | None = None
 
 
 class WorkerOutbox:
@@ -68,18 +58,22 @@ class WorkerOutbox:
         reply_to: Callable[[Work], str],
         later: Later | None = None,
         max_deliveries: int = MAX_DELIVERIES,
+        max_in_flight: int | None = None,
     ) -> None:
         self._transports = transports
         self._clock = clock
         self._reply_to = reply_to
-        self._max_deliveries = max_deliveries
-        self._slots = Slots(transports, later or _call_later, self._serve_all)
+        self._max_deliveries, self._max_in_flight = max_deliveries, max_in_flight
+        self._later = later or _call_later
+        self._slots = Slots(transports, self._later, self._serve_all)
+        self._gates: Gates[Entry] = Gates(lambda entry, reason: self._listener.waiting(entry.work, reason.value))
+        self._rates = Rates(self._later, self._serve_all)
         self._listener: Listener
-        self._entries: dict[TaskId, _Entry] = {}
-        self._prepared: dict[TaskId, tuple[Work, int, Envelope]] = {}
-        self._lines: dict[Need, Line[_Entry]] = {}
+        self._entries: dict[TaskId, Entry] = {}
+        self._ready = Ready(reply_to)
+        self._lines: dict[Need, Line[Entry]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._under_way = 0
+        self._under_way = self._in_flight = 0
         self._full = False
         self._closing = False
         self._held = False
@@ -91,49 +85,47 @@ class WorkerOutbox:
 
     def prepare(self, work: Work) -> None:
         """Write and sign the envelope of an attempt that carries much, for the worker that would get it now."""
-        size = sum(len(piece) for pieces in work.encoded.values() for piece in pieces)
         need = need_of(work)
-        if size < MUCH or self._closing or self._held or need in self._lines:
+        if self._closing or self._held or need in self._lines or not self._ready.is_worth_it(work):
             return
-        if (worker := self._slots.likely(need, work.served_by)) is None:
-            return
-        deadline = self._clock() + work.timeout_ms
-        try:
-            made = envelope(work, deadline, self._reply_to(work))
-        except CodecError:  # it is told where it is sent
-            return
-        self._transports[worker.protocol].prepare(worker, made.pieces, made.headers)
-        self._prepared[work.task_id] = (work, deadline, made)
+        if (worker := self._slots.likely(need, work.served_by)) is not None:
+            self._ready.make(work, worker, self._transports[worker.protocol], self._clock())
 
     def submit(self, work: Work) -> None:
         """Take an attempt. It replaces one of the same task that is still under way; after `close` it is dropped."""
         if self._closing:
             return
-        prepared = self._prepared.get(work.task_id)
-        self.release(work.task_id)
-        if prepared is not None:
-            self._prepared[work.task_id] = prepared
-        entry = _Entry(work=work, need=need_of(work), order=(-work.priority, next(self._numbers)))
+        self._ready.forget(work.task_id, but=work)
+        self._release(work.task_id)
+        order = order_of(work.priority, work.since, next(self._numbers))
+        entry = Entry(work=work, need=need_of(work), order=order, gates=gates_of(work))
         self._entries[work.task_id] = entry
-        if work.accepted_by is None:
-            self._place(entry)
-        else:
+        if work.accepted_by is not None:
             entry.worker_id = work.accepted_by
+            self._in_flight += 1
+            self._gates.force(entry)
             self._slots.take(work.accepted_by)
+        elif self._gates.enter(entry):
+            self._place(entry)
 
     def release(self, task_id: TaskId) -> None:
         """Forget an attempt: out of the line, its delivery aborted, its slot freed. Idempotent."""
-        self._prepared.pop(task_id, None)
+        self._ready.forget(task_id)
+        self._release(task_id)
+
+    def _release(self, task_id: TaskId) -> None:
         if (entry := self._entries.pop(task_id, None)) is None:
             return
         if entry.worker_id is None:
             self._leave_line(entry)
+            self._go_on(self._gates.leave(entry))
             return
         if entry.delivery is not None:
             self._under_way -= 1
             entry.delivery.cancel()
+        self._in_flight -= 1
         self._slots.free(entry.worker_id)
-        self._serve(entry.worker_id)
+        self._go_on(self._gates.leave(entry), entry.worker_id)
 
     def cancel(self, task_id: TaskId) -> None:
         """Forget an attempt that nobody wants any more, and tell the worker that holds it. Idempotent."""
@@ -163,14 +155,18 @@ class WorkerOutbox:
 
     @property
     def in_line(self) -> int:
-        """How many tasks wait for a worker."""
-        return sum(map(len, self._lines.values()))
+        """How many tasks wait for a worker, or for their turn."""
+        return sum(map(len, self._lines.values())) + self._gates.waiting
 
     def hold(self, held: bool) -> None:
         """Begin no delivery from now on, or serve those in line again."""
         self._held = held
         if not held:
             self._serve_all()
+
+    def open(self) -> None:
+        """Let work begin that has limits."""
+        self._go_on(self._gates.open())
 
     def workers_changed(self, workers: Mapping[str, WorkerRow]) -> None:
         """Replace the registered workers (id → row) and look again at everything that waits."""
@@ -192,6 +188,7 @@ class WorkerOutbox:
         """
         self._closing = True
         self._slots.close()
+        self._rates.close()
         if tasks := set(self._tasks):
             await asyncio.wait(tasks, timeout=grace_s)
             for task in tasks:
@@ -202,7 +199,7 @@ class WorkerOutbox:
 
     # ---- who goes next
 
-    def _place(self, entry: _Entry) -> None:
+    def _place(self, entry: Entry) -> None:
         """Send an entry now, or put it in line. Where somebody is in line already, nobody can take it."""
         if entry.need not in self._lines:
             found = self._choose(entry.need, entry.work.served_by)
@@ -214,15 +211,49 @@ class WorkerOutbox:
         line.add(entry)
         self._listener.waiting(entry.work, line.reason.value)
 
+    def _go_on(self, through: Sequence[Entry], freed: str | None = None) -> None:
+        """Have those look for a worker who may go on now, beside those who wait for the one that was `freed`."""
+        for entry in through:
+            if entry.need not in self._lines:
+                self._lines[entry.need] = Line(Reason.CAPACITY)
+            self._lines[entry.need].add(entry)
+        if freed is not None:
+            self._serve(freed)
+        for need in dict.fromkeys(entry.need for entry in through):
+            self._serve_line(need)
+        for entry in through:
+            if (line := self._lines.get(entry.need)) is not None and entry.worker_id is None:
+                self._listener.waiting(entry.work, line.reason.value)
+
+    def _serve_line(self, need: Need) -> None:
+        """Send those in a line as long as somebody can take them."""
+        while not self._closing and need in self._lines:
+            found = self._choose(need, self._lines[need].first.work.served_by)
+            if isinstance(found, NoWorker):
+                self._tell(self._lines[need], found.reason)
+                return
+            self._send(self._take(need), found.worker_id)
+
     def _choose(self, need: Need, served_by: str | None = None) -> Chosen | NoWorker:
         found = self._slots.choose(need, served_by)
-        if isinstance(found, Chosen) and self._is_full():
-            return NoWorker(reason=Reason.CAPACITY, detail=f"{self._under_way} deliveries are under way")
+        if isinstance(found, NoWorker):
+            return found
+        if self._is_full():
+            few = self._max_in_flight is None or self._in_flight < self._max_in_flight
+            reason = Reason.CAPACITY if few or self._held else LimitReason.MAX_IN_FLIGHT
+            return NoWorker(reason=reason, detail=f"{self._in_flight} tasks are under way")
+        if not self._may_send(need):
+            return NoWorker(reason=LimitReason.NODE_RATE_LIMIT, detail="the node was asked as often as it may be")
         return found
+
+    def _may_send(self, need: Need) -> bool:
+        return need.rate is None or self._rates.allow(*need.rate, self._clock())
 
     def _is_full(self) -> bool:
         """Whether no delivery may begin; if so, the end of any delivery is of interest to everybody in line."""
-        self._full = self._held or self._under_way >= self._max_deliveries
+        most = self._max_in_flight
+        full = self._under_way >= self._max_deliveries or (most is not None and self._in_flight >= most)
+        self._full = self._held or full
         return self._full
 
     def _serve(self, worker_id: str) -> None:
@@ -230,20 +261,21 @@ class WorkerOutbox:
         if self._full:
             self._serve_all()
         while self._lines and not self._closing and self._slots.has_room(worker_id):
-            waiting = [(line.head(), need) for need, line in self._lines.items() if self._slots.fits(worker_id, need)]
+            fit = (need for need in self._lines if self._slots.fits(worker_id, need) and self._may_send(need))
+            waiting = [(self._lines[need].head(), need) for need in fit]
             if not waiting or self._is_full():
                 break
-            self._send(self._take(min(waiting)[1]), worker_id)
+            self._send(self._take(min(waiting, key=itemgetter(0))[1]), worker_id)
 
     def _serve_all(self) -> None:
         """Anything may have changed: everybody in line is looked at again, those who have waited longest first."""
         if self._closing or self._held:
             return
         self._full = False
-        heads = [(line.head(), need) for need, line in self._lines.items()]
+        heads = [(line.head(), place, need) for place, (need, line) in enumerate(self._lines.items())]
         heapify(heads)
         while heads:
-            need = heappop(heads)[1]
+            _, place, need = heappop(heads)
             if need not in self._lines:
                 continue
             found = self._choose(need)
@@ -252,22 +284,22 @@ class WorkerOutbox:
                 continue
             self._send(self._take(need), found.worker_id)
             if need in self._lines:
-                heappush(heads, (self._lines[need].head(), need))
+                heappush(heads, (self._lines[need].head(), place, need))
 
-    def _take(self, need: Need) -> _Entry:
+    def _take(self, need: Need) -> Entry:
         line = self._lines[need]
         entry = line.take()
         if not line:
             del self._lines[need]
         return entry
 
-    def _leave_line(self, entry: _Entry) -> None:
+    def _leave_line(self, entry: Entry) -> None:
         if (line := self._lines.get(entry.need)) is not None:
             line.discard(entry)
             if not line:
                 del self._lines[entry.need]
 
-    def _tell(self, line: Line[_Entry], reason: Reason) -> None:
+    def _tell(self, line: Line[Entry], reason: Reason | LimitReason) -> None:
         """Tell everybody in a line what they wait for now, if that is something else than before."""
         if line.reason is reason:
             return
@@ -278,14 +310,14 @@ class WorkerOutbox:
 
     # ---- a delivery
 
-    def _send(self, entry: _Entry, worker_id: str) -> None:
+    def _send(self, entry: Entry, worker_id: str) -> None:
         at, work = self._clock(), entry.work
-        known, deadline, made = self._prepared.pop(work.task_id, (None, 0, None))
-        if known is not work or at + work.timeout_ms - deadline > FRESH_MS:
-            made, deadline = None, at + work.timeout_ms
-        probe = self._slots.begin(worker_id)
+        made, deadline = self._ready.take(work, at)
+        probe = self._slots.begin(worker_id, at)
         entry.worker_id = worker_id
-        self._under_way += 1
+        self._under_way, self._in_flight = self._under_way + 1, self._in_flight + 1
+        if entry.need.rate is not None:
+            self._rates.note(*entry.need.rate, at)
         delivery = self._deliver(entry, self._slots.row(worker_id), deadline, made, probe)
         entry.delivery = asyncio.get_running_loop().create_task(delivery, name=f"deliver {work.task_id}")
         self._keep(entry.delivery, work)
@@ -296,7 +328,7 @@ class WorkerOutbox:
         task.add_done_callback(partial(self._ended, work))
 
     async def _deliver(
-        self, entry: _Entry, worker: WorkerRow, deadline: int, made: Envelope | None, probe: bool
+        self, entry: Entry, worker: WorkerRow, deadline: int, made: Envelope | None, probe: bool
     ) -> None:
         work = entry.work
         try:
@@ -321,20 +353,23 @@ class WorkerOutbox:
                 raise
             return refused("timeout", f"no answer within {work.timeout_ms} ms", retryable=True, transport=True)
 
-    def _settle(self, entry: _Entry, worker_id: str, reply: Reply, probe: bool) -> None:
+    def _settle(self, entry: Entry, worker_id: str, reply: Reply, probe: bool) -> None:
         """Free what the delivery held, give it to those in line, then tell the listener, who may submit more."""
         self._under_way -= 1
         entry.delivery = None
+        through: Sequence[Entry] = ()
         if not isinstance(reply, Accepted):
             self._slots.free(worker_id)
+            self._in_flight -= 1
         if isinstance(reply, Unreachable):
             entry.worker_id = None
         elif not isinstance(reply, Accepted):
             del self._entries[entry.work.task_id]
-        if self._slots.heard(worker_id, reply, probe=probe):
+            through = self._gates.leave(entry)
+        changed = self._slots.heard(worker_id, reply, probe=probe)
+        self._go_on(through, worker_id)
+        if changed:
             self._serve_all()
-        else:
-            self._serve(worker_id)
         if not isinstance(reply, Unreachable):
             self._listener.replied(entry.work, worker_id, reply)
         elif self._entries.get(entry.work.task_id) is entry and not self._closing:

@@ -45,6 +45,7 @@ class Scripted:
         self.release(task_id)
 
     def hold(self, held: bool) -> None: ...
+    def open(self) -> None: ...
 
     in_line = 0
 

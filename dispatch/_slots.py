@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Container, Mapping
-from typing import Protocol
 
 from dispatch._choose import Chosen, Load, Need, NoWorker, choose_among, fits, fitting, has_room
 from dispatch._circuit import CLOSED, Circuit, Stage, failed, probing, rested
+from dispatch._rate import Later, RateLog, Timer
 from engine.answer import RateLimit
+from engine.limits import RateRule, rate_problem, rate_rule
 from engine.outbox import Rate, Refused, Reply, Unreachable
 from engine.ports import WorkerRow
 
@@ -17,14 +19,10 @@ LONGEST_LIMIT_S = 3600.0
 """A worker without calls left is asked again after so long at the latest: what it said may be wrong by then."""
 
 
-class Timer(Protocol):
-    """Something that was arranged for later."""
-
-    def cancel(self) -> None: ...
-
-
-Later = Callable[[float, Callable[[], None]], Timer]
-"""Calls back once, after that many seconds."""
+def rate_of(worker: WorkerRow) -> RateRule | None:
+    """How often a worker may be asked, by its `metadata.rate_limit`; None where that says nothing."""
+    given = worker.metadata.get("rate_limit") if isinstance(worker.metadata, Mapping) else None
+    return None if given is None or rate_problem(given) is not None else rate_rule(given)
 
 
 class Slots:
@@ -45,6 +43,8 @@ class Slots:
         self._timers: dict[str, Timer] = {}
         self._rates: dict[str, Rate] = {}
         self._limited: dict[str, Timer] = {}
+        self._logs: dict[str, RateLog] = {}
+        self._paused: dict[str, Timer] = {}
         self._turn = 0
         self._closed = False
 
@@ -53,6 +53,7 @@ class Slots:
         for worker_id in [known for known, row in self._rows.items() if workers.get(known) != row]:
             self._set(worker_id, CLOSED)
         self._rows = {row.id: row for row in workers.values() if row.protocol in self._protocols}
+        self._set_rates()
         for gone in self._rates.keys() - self._rows.keys():
             del self._rates[gone]
             if (timer := self._limited.pop(gone, None)) is not None:
@@ -99,9 +100,13 @@ class Slots:
         """Take a slot, for a task that the worker holds already: whatever its capacity, registered or not."""
         self._taken[worker_id] = self.taken(worker_id) + 1
 
-    def begin(self, worker_id: str) -> bool:
+    def begin(self, worker_id: str, now: int) -> bool:
         """Take a slot for a task that is sent now; True if it is the probe of a half-open circuit."""
         self.take(worker_id)
+        if (log := self._logs.get(worker_id)) is not None:
+            log.note(now)
+            if (wait := log.wait_ms(now)) and not self._closed:
+                self._paused[worker_id] = self._later(wait / 1000, lambda: self._resume(worker_id))
         circuit = self._circuits.get(worker_id, CLOSED)
         probe = circuit.stage is Stage.HALF_OPEN
         if probe:
@@ -143,6 +148,18 @@ class Slots:
             self._limited[worker_id] = self._later(min(seconds, LONGEST_LIMIT_S), lambda: self._reset(worker_id))
         return spent is not (timer is not None)
 
+    def _set_rates(self) -> None:
+        """Take up how often workers may be asked. What was counted counts on where that has not changed."""
+        rules = {row.id: rule for row in self._rows.values() if (rule := rate_of(row)) is not None}
+        kept = {name: log for name, log in self._logs.items() if rules.get(name) == log.rule}
+        self._logs = {name: kept.get(name) or RateLog(rule) for name, rule in rules.items()}
+        for gone in self._paused.keys() - kept.keys():
+            self._paused.pop(gone).cancel()
+
+    def _resume(self, worker_id: str) -> None:
+        self._paused.pop(worker_id, None)
+        self._back()
+
     def rates(self) -> Mapping[str, Rate]:
         """What the registered workers have said of their rate limits."""
         return self._rates
@@ -154,14 +171,13 @@ class Slots:
     def close(self) -> None:
         """Stop all timers, and start none any more."""
         self._closed = True
-        for timer in self._limited.values():
-            timer.cancel()
-        for timer in self._timers.values():
+        for timer in (*self._limited.values(), *self._paused.values(), *self._timers.values()):
             timer.cancel()
         self._timers.clear()
 
     def _load(self) -> Load:
-        return Load(taken=self._taken, unreachable=self._open, limited=self._limited, turn=self._turn)
+        limited = ChainMap(self._limited, self._paused) if self._paused else self._limited
+        return Load(taken=self._taken, unreachable=self._open, limited=limited, turn=self._turn)
 
     def _set(self, worker_id: str, circuit: Circuit) -> bool:
         before = self._circuits.pop(worker_id, CLOSED)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.frame import ROOT
 from engine.graph import BROKEN
+from engine.limits import LimitReason
 from engine.model import Commit, Kind, TaskId
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def queue(run: Run, commit: Commit) -> None:
             run.ready.append(task.id)
     if commit.kind is Kind.ITEM and commit.task is not None and commit.task.call is not None:
         run.note_item(commit)
-        _next_item(run, commit.task.call)
+        _next_item(run, commit.task.call, commit.at)
 
 
 def _queue_call(run: Run, call: TaskId, at: int) -> None:
@@ -46,6 +47,7 @@ def _queue_item(run: Run, call: TaskId, item: TaskId) -> None:
         run.calls[call].started += 1
     elif _is_full(run, call):
         run.held.setdefault(call, deque()).append(item)
+        run.progress[item].reason = LimitReason.MAX_CONCURRENCY
     else:
         run.ready.append(item)
         run.calls[call].started += 1
@@ -56,13 +58,15 @@ def _is_full(run: Run, call: TaskId) -> bool:
     return limit is not None and run.calls[call].started >= limit
 
 
-def _next_item(run: Run, call: TaskId) -> None:
+def _next_item(run: Run, call: TaskId, at: int) -> None:
     if call not in run.calls:
         return
     found = run.calls[call]
     found.started -= 1
     if waiting := run.held.get(call):
         run.ready.append(waiting.popleft())
+        begins = run.progress[run.ready[-1]]
+        begins.reason, begins.again_at = None, at
         found.started += 1
     elif len(found.done) == found.size:
         run.ready.append(call)

@@ -11,7 +11,7 @@ from engine.commits import Step, next_ref
 from engine.control import check_edit
 from engine.errors import Conflict, Invalid
 from engine.gates import named
-from engine.model import TERMINAL, Commit, Kind, Ref, Task, seq_of
+from engine.model import START, TERMINAL, Commit, Kind, Ref, RunStatus, Task, seq_of
 from engine.progress import Injection
 from engine.run import Run
 
@@ -33,10 +33,15 @@ def inject(run: Run, updates: Mapping[str, Any], now: int, actor: str) -> Step:
 def check_later(run: Run, injection: Injection) -> None:
     """Refuse what could not be injected now, or after a node that is none. Raises Conflict or Invalid."""
     check_open(run)
-    if injection.node not in run.graph.nodes:
+    if injection.node not in run.graph.nodes and not _is_first(run, injection):
         known = ", ".join(sorted(run.graph.nodes))
         raise Invalid(f"after_node: there is no node '{injection.node}'; the nodes are: {known}", "reference.node")
     check_edit(run, injection.updates, next_ref(run))
+
+
+def _is_first(run: Run, injection: Injection) -> bool:
+    """Whether it comes right after the beginning of a run that has not begun."""
+    return injection.node == START and run.status is RunStatus.QUEUED
 
 
 def check_open(run: Run) -> None:
@@ -47,7 +52,11 @@ def check_open(run: Run) -> None:
 
 def due(run: Run, commit: Commit) -> list[Injection]:
     """The injections that come right after a commit."""
-    if not run.injections or commit.kind not in AFTER or commit.task is None or commit.frame:
+    if not run.injections:
+        return []
+    if commit.kind is Kind.START and commit.task is None:
+        return [found for found in run.injections.values() if found.node == START]
+    if commit.kind not in AFTER or commit.task is None or commit.frame:
         return []
     return [found for found in run.injections.values() if found.node == commit.task.node]
 

@@ -352,3 +352,8 @@ class RunHead:
     name: str | None = None
     finished_at: int | None = None
     hold: Hold | None = None
+    priority: int = 0
+    concurrency_key: str | None = None
+    start_at: int | None = None
+    reason: str | None = None
+    """Why it is queued; None for one that is not."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from engine.answer import RateLimit
 from engine.encoding import Pieces
+from engine.limits import NO_LIMITS, Limits
 from engine.model import ErrorInfo, RunId, TaskId
 from engine.view import Request
 
@@ -37,6 +38,9 @@ class Work:
     accepted_by: str | None = None
     deadline: int | None = None
     priority: int = 0
+    since: int = 0
+    """From when on the attempt could be made, in milliseconds since the epoch."""
+    limits: Limits = NO_LIMITS
     resume: Any = None
     """What somebody answered to the question that the worker had asked."""
     resumes: int = 0
@@ -110,7 +114,8 @@ class Listener(Protocol):
         """The attempt is being sent to this worker now; its deadline is `deadline`."""
 
     def waiting(self, work: Work, reason: str) -> None:
-        """No worker can take the task: `no_worker` (none carries the tags), `capacity`, `unreachable`."""
+        """No worker can take the task (`no_worker`: none carries the tags, `capacity`, `unreachable`, `rate_limit`), or
+        it has to wait for its turn (a LimitReason)."""
 
     def replied(self, work: Work, worker_id: str, reply: Reply) -> None:
         """What came back for this attempt. After Accepted the slot stays taken until `release`."""
@@ -148,6 +153,9 @@ class Outbox(Protocol):
     @property
     def under_way(self) -> int:
         """How many attempts a worker is being asked."""
+
+    def open(self) -> None:
+        """What workers held before has been submitted: from now on work may begin that has limits."""
 
     def workers_changed(self, workers: Mapping[str, Any]) -> None:
         """The registered workers (id → WorkerRow) have changed: what waits is looked at again."""

@@ -6,7 +6,7 @@ Apart from that task leaving `ready`, nothing here changes the run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine import subgraphs
 from engine.address import interrupt_id_of
@@ -17,6 +17,7 @@ from engine.commits import Result, Step, finish, next_ref, status_after
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail, fail_run
 from engine.joins import check_quorum
+from engine.limits import NO_LIMITS, Limits
 from engine.missing import MISSING
 from engine.model import Commit, InterruptOpened, Kind, RunStatus, Task, TaskStatus
 from engine.output import check_output
@@ -26,7 +27,7 @@ from engine.sends import fan_out, gather
 from engine.view import Ask, Chosen, Done, FanOut, Nest, Pause, Sleep
 from engine.views import view_of
 
-__all__ = ["Dispatch", "Step", "Timed", "ask_of", "enter", "step", "view_of"]
+__all__ = ["Dispatch", "Step", "Timed", "ask_of", "enter", "limits_of", "step", "view_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ Begun = Dispatch | Timed | Retry
 
 def step(run: Run, now: int) -> Step | Begun | None:
     """What the run does next, or None when it waits for something from outside."""
-    if run.status is RunStatus.CANCELLED or run.status is RunStatus.COMPLETED:
+    if run.status in (RunStatus.QUEUED, RunStatus.CANCELLED, RunStatus.COMPLETED):
         return None
     if run.limit is not None and not run.failing:
         return fail_run(run, run.limit, now)
@@ -133,6 +134,13 @@ def ask_of(run: Run, task: Task) -> Ask | None:
     node = run.node_of(task)
     asked = node_types()[node.type].enter(node, view_of(run, task))
     return asked if isinstance(asked, Ask) else None
+
+
+def limits_of(run: Run, task: Task, ask: Ask) -> Limits:
+    """The limits of a task, with the name that its node has over all runs and versions."""
+    if ask.limits is NO_LIMITS:
+        return NO_LIMITS
+    return replace(ask.limits, node=f"{run.frames.of(task).graph.workflow_id}:{task.node}")
 
 
 def _sleep(run: Run, task: Task, sleep: Sleep, now: int) -> Step | Timed:

@@ -15,6 +15,7 @@ from engine.holds import Hold
 from engine.jobs import JobItem, Jobs
 from engine.model import Ref, RunHead, RunId, RunStatus, TaskId
 from engine.notices import Notice, Notices
+from engine.places import Places
 
 T = TypeVar("T")
 
@@ -263,7 +264,7 @@ class RunFilter:
     q: str | None = None
 
 
-class Store(Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Protocol):
+class Store(Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Places, Protocol):
     """Where everything durable lives. Writes are all or nothing; a read never sees part of a batch."""
 
     async def open(self) -> None:
@@ -304,9 +305,6 @@ class Store(Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Protocol):
 
     async def moment(self, run_key: int) -> Moment | None:
         """Where a run stands, all of it read at one moment."""
-
-    async def active_runs(self) -> list[int]:
-        """Keys of the runs that are queued or running, and not held."""
 
     async def delete_run(self, run_key: int) -> None:
         """Delete a run with all it owns, in one transaction. Raises Conflict `run.has_forks` while forks of it live."""

@@ -27,6 +27,10 @@ class Progress:
     started_at: int | None = None
     deadline: int | None = None
     due_at: int | None = None
+    was_sent: bool = False
+    """Whether a worker may have its attempt, which is sent again: others that wait for a turn come after it."""
+    again_at: int = 0
+    """When its send let it go on, it began to have something else to ask, or was tried again with its run."""
     reason: str | None = None
     wait_until: int | None = None
     """When the attempt gives up waiting for a worker."""
@@ -66,16 +70,21 @@ class Progress:
         self.first_attempt = self.asked_at = self.attempt
         self.accepted, self.deadline, self.reason, self.wait_until = False, None, None, None
 
+    def wait_anew(self, at: int) -> None:
+        """Forget what was found out about its attempt: it is made again from a time on."""
+        self.accepted, self.deadline, self.reason, self.wait_until = False, None, None, None
+        self.again_at = at
+
     def begin_frame(self, attempt: int, seq: int, at: int) -> None:
         """Note that a subgraph runs its graph from a commit on: what came before plays no part any more."""
         self.status, self.attempt, self.since, self.due_at = TaskStatus.PENDING, attempt, seq, None
         self.started_at = self.started_at or at
 
-    def take_turn(self, answer: Any, usage: Usage) -> None:
+    def take_turn(self, answer: Any, usage: Usage, at: int) -> None:
         """Note the answer to a turn after which another one follows, and what it has used."""
         self.turns.append(answer)
         self.unpaid = self.unpaid.plus(usage)
-        self.resume = None
+        self.resume, self.again_at = None, at
         self.ask_again()
 
     def pay(self, usage: Usage) -> None:
@@ -83,6 +92,11 @@ class Progress:
         self.unpaid = NO_USAGE
         if usage is not NO_USAGE:
             self.spent = self.spent.plus(usage)
+
+    @property
+    def ready_at(self) -> int:
+        """From when on its request could be made, or its attempt where that is another one."""
+        return max(self.created_at, self.due_at or 0, self.again_at)
 
     @property
     def sleeps(self) -> bool:

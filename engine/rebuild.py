@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from engine import agenda
 from engine.activation import limit_error
@@ -156,7 +155,7 @@ def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
             continue
         over = progress.status is TaskStatus.FAILED or event.seq < progress.since
         if event.kind == "turn":
-            _restore_turn(run, task_id, progress, body["answer"], over)
+            _restore_turn(run, task_id, progress, event, over)
         elif over:
             continue
         elif event.kind in REPORTS:
@@ -166,12 +165,13 @@ def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
             _restore_attempt(run, task_id, progress, event)
 
 
-def _restore_turn(run: Run, task_id: TaskId, progress: Progress, answer: Any, over: bool) -> None:
+def _restore_turn(run: Run, task_id: TaskId, progress: Progress, event: EventRow, over: bool) -> None:
     """A turn of an agent counts for good; whether it is what the task did last is another question."""
     if over:
-        progress.turns.append(answer)
+        progress.turns.append(event.body["answer"])
     else:
-        progress.take_turn(answer, parse_answer(answer).usage)
+        answer = event.body["answer"]
+        progress.take_turn(answer, parse_answer(answer).usage, event.at)
         run.set_status(task_id, TaskStatus.PENDING)
 
 

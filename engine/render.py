@@ -12,6 +12,7 @@ from engine.errors import NotFound
 from engine.excerpt import Excerpt
 from engine.frame import names_of
 from engine.headway import headway
+from engine.limits import LimitReason
 from engine.lines import branches_of
 from engine.missing import MISSING
 from engine.model import (
@@ -82,6 +83,7 @@ def branches_json(head: RunHead, turns: Sequence[Commit]) -> list[dict[str, Any]
             "current": branch.number == head.branch,
         }
         for branch in branches_of(turns, seq_of(head.head))
+        if seq_of(head.head)
     ]
 
 
@@ -143,9 +145,11 @@ TIMED = (TaskStatus.RETRYING, TaskStatus.WAITING)
 
 def open_status(run: Run, task: Task) -> TaskStatus:
     """The status of a task that is not finished, as people see it."""
-    status = run.progress[task.id].status
+    status, reason = run.progress[task.id].status, run.progress[task.id].reason
     if run.status is RunStatus.CANCELLED:
         return TaskStatus.CANCELLED
+    if status is TaskStatus.PENDING and reason == LimitReason.MAX_CONCURRENCY:  # an item that waits for another one
+        return TaskStatus.WAITING
     return TaskStatus.RUNNING if run.is_busy(task.id) and status in BUSY else status
 
 
@@ -367,12 +371,16 @@ def run_summary(head: RunHead, parent_checkpoint: str | None) -> dict[str, Any]:
         if head.parent_id is None
         else {"run_id": head.parent_id, "checkpoint_id": parent_checkpoint},
         "checkpoint_count": seq_of(head.head),
-        "latest_checkpoint_id": checkpoint_id(head.id, seq_of(head.head)),
+        "latest_checkpoint_id": checkpoint_id(head.id, seq_of(head.head)) if seq_of(head.head) else None,
         "branch": branch_name(head.branch),
         "created_at": rfc3339(head.created_at),
         "updated_at": rfc3339(head.updated_at),
         "finished_at": rfc3339(head.finished_at),
         "hold": head.hold,
+        "priority": head.priority,
+        "concurrency_key": head.concurrency_key,
+        "start_at": rfc3339(head.start_at),
+        "reason": head.reason,
     }
 
 

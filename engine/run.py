@@ -305,15 +305,14 @@ class Run:
         """Have what had failed, and what had been waiting for a worker meanwhile, entered again."""
         self.error = self.limit = None
         self.limits = {**self.limits, **(commit.limits or {})}
-        again = set(self.ready).union(*self.held.values(), agenda.waiting_for_others(self))
+        again = (held := set[TaskId]().union(*self.held.values())).union(self.ready, agenda.waiting_for_others(self))
         for task_id, progress in self.progress.items():
             if progress.status is TaskStatus.FAILED:
                 progress.attempt += 1
                 progress.first_attempt, progress.since, progress.failed_at = progress.attempt, commit.seq, None
-            elif progress.status not in (TaskStatus.PENDING, TaskStatus.WAITING):
+            elif progress.status not in (TaskStatus.PENDING, TaskStatus.WAITING) or task_id in held:
                 continue
-            progress.reason, progress.accepted, progress.deadline = None, False, None
-            progress.wait_until = None
+            progress.wait_anew(commit.at)
             self.set_status(task_id, TaskStatus.PENDING)
             if task_id not in again:
                 self.ready.append(task_id)
@@ -339,7 +338,7 @@ class Run:
         if opened is None or opened.task_id not in self.progress:
             return
         progress = self.set_status(opened.task_id, TaskStatus.PENDING)
-        progress.interrupt = None
+        progress.interrupt, progress.again_at = None, commit.at
         if opened.kind == "worker" and commit.kind is Kind.RESUME:  # the worker is asked again, with the value
             progress.resume, progress.resumes = commit.answer["resume"], progress.resumes + 1
             progress.ask_again()

@@ -215,6 +215,7 @@ def parts_between(event: EventRow, run_id: str) -> list[Part]:
     """The parts of an event that stands between commits."""
     if event.kind == "run":
         data = {"run_id": run_id, "status": event.body["status"], "error": event.body.get("error")}
+        data |= {"reason": event.body["reason"]} if "reason" in event.body else {}
         return [Part(1, "run", {**data, **_when(event.seq, event.at)})]
     if event.kind == "progress":
         return [Part(1, "custom", {**_place(event), **{name: event.body.get(name) for name in CUSTOM}})]

@@ -60,6 +60,8 @@ def replay(run: Run, wish: Wish, now: int, actor: str) -> Step:
 
 
 def _begin_anew(run: Run, kind: Kind, wish: Wish, now: int, actor: str) -> Step:
+    if run.history.root is None:
+        raise Conflict("the run had not begun at this checkpoint; start another one", "fork.nothing_left")
     if wish.goto is not None:
         return _begin_at(run, kind, wish, wish.goto, now, actor)
     if run.frontier.empty:

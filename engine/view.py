@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.limits import NO_LIMITS, Limits
 from engine.missing import MISSING
 from engine.model import ErrorInfo, Task
 
@@ -86,7 +87,8 @@ class Request:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """The node asks a worker that carries all `tags` (or the one named, or of that protocol), of a protocol that it
-    `prefers` where there is one; `timeout_ms` bounds an attempt in place of the node's own."""
+    `prefers` where there is one; `timeout_ms` bounds an attempt in place of the node's own, and `limits` say when it
+    may be made."""
 
     request: Request
     tags: tuple[str, ...] = ()
@@ -94,6 +96,7 @@ class Ask:
     protocol: str | None = None
     prefers: str | None = None
     timeout_ms: int | None = None
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

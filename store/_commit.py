@@ -13,6 +13,7 @@ from store import _dead_letters as dead_letters
 from store import _jobs as jobs
 from store import _kept as kept
 from store import _notices as notices
+from store import _places as places
 from store import _porting as porting
 from store import _rows as rows
 from store import _statements as sql
@@ -80,6 +81,7 @@ def _create(connection: sqlite3.Connection, batch: Batch, versions: Mapping[int,
     connection.executemany(sql.INSERT_INPUT, map(rows.input_values, heads))
     if told := [rows.hook_values(head) for head in heads if head.hook is not None]:
         connection.executemany(sql.INSERT_HOOK, told)
+    places.add(connection, heads)
 
 
 def _move(
@@ -90,6 +92,7 @@ def _move(
         connection.executemany(sql.MOVE_HEAD, [rows.moved_values(head, versions[head.key]) for head in heads])
     if turned := [(head.status.value, head.key) for head in heads if head.status.value != statuses[head.key]]:
         connection.executemany(sql.SET_STATUS, turned)
+    places.move(connection, heads, statuses)
 
 
 def _timers_and_interrupts(connection: sqlite3.Connection, batch: Batch) -> None:

@@ -15,7 +15,7 @@ Standing = tuple[int, int]
 
 _MOVES = (
     "workflow_version", "status", "head", "branch", "epoch", "error", "usage", "task_count", "updated_at",
-    "finished_at",
+    "finished_at", "reason",
 )  # fmt: skip
 _LISTS = tuple(found.name for found in fields(Batch) if found.default_factory is list)
 _fixed = attrgetter(*(name for name in RunHead.__dataclass_fields__ if name not in _MOVES))

@@ -35,6 +35,7 @@ RUN = (
 )  # fmt: skip
 INPUT = ("run_key", "tags", "metadata", "config", "input", "stops")
 HOOK = ("run_key", "url", "secret", "events")
+PLACE = ("run_key", "priority", "concurrency_key", "start_at", "reason")
 MOVED = (
     "workflow_version", "head", "version", "branch", "epoch", "error", "input_tokens", "output_tokens", "cost",
     "task_count", "updated_at", "finished_at",
@@ -68,10 +69,30 @@ def _stops_text(head: RunHead) -> str | None:
     return None if stops == (None, None) else to_text(stops)
 
 
+def _stops(text: str | None) -> tuple[tuple[str, ...] | None, ...]:
+    found = (None, None) if text is None else from_text(text)
+    return tuple(None if names is None else tuple(names) for names in found)
+
+
 def hook_values(head: RunHead) -> Row:
     """The values of the columns HOOK, of a run that has one."""
     assert head.hook is not None
     return head.key, head.hook.url, head.hook.secret, to_text(head.hook.events)
+
+
+def has_place(head: RunHead) -> bool:
+    """Whether a run has asked for a place among others, or is queued."""
+    return bool(head.priority) or any(part is not None for part in place_values(head)[2:])
+
+
+def place_values(head: RunHead) -> Row:
+    """The values of the columns PLACE."""
+    return head.key, head.priority, head.concurrency_key, head.start_at, head.reason
+
+
+def _place(priority: int | None, *rest: Any) -> dict[str, Any]:
+    """What the columns PLACE say without the key; nothing where there is no row of them."""
+    return dict(zip(PLACE[1:], (priority or 0, *rest), strict=True))
 
 
 def _hook(url: str | None, secret: str | None, events: str) -> Hook | None:
@@ -89,13 +110,14 @@ def moved_values(head: RunHead, version: int) -> Row:
 
 
 def run_head(row: Row) -> RunHead:
-    """A run of the columns RUN, then those of INPUT without the key, why it is held, then those of HOOK without it."""
+    """A run of the columns RUN, then those of INPUT without the key, why it is held, then those of HOOK and of PLACE
+    without it."""
     (
         key, run_id, workflow_id, workflow_version, status, head, _, branch, epoch, origin_id, parent, parent_id,
         name, error, input_tokens, output_tokens, cost, task_count, created_at, updated_at, finished_at, tags,
-        metadata, config, given, stops, hold, *hook,
+        metadata, config, given, stops, hold, url, secret, told, *place,
     ) = row  # fmt: skip
-    before, after = (None, None) if stops is None else from_text(stops)
+    before, after = _stops(stops)
     used = input_tokens or output_tokens or cost
     return RunHead(
         key=key,
@@ -108,9 +130,9 @@ def run_head(row: Row) -> RunHead:
         updated_at=updated_at,
         input=from_text(given),
         config=from_text(config),
-        interrupt_before=None if before is None else tuple(before),
-        interrupt_after=None if after is None else tuple(after),
-        hook=_hook(*hook),
+        interrupt_before=before,
+        interrupt_after=after,
+        hook=_hook(url, secret, told),
         origin_id=origin_id,
         branch=branch,
         epoch=epoch,
@@ -124,6 +146,7 @@ def run_head(row: Row) -> RunHead:
         name=name,
         finished_at=finished_at,
         hold=None if hold is None else Hold(hold),
+        **_place(*place),
     )
 
 

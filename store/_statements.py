@@ -42,6 +42,7 @@ from store._tables import (
     hooks,
     interrupts,
     notices,
+    places,
     probes,
     run_inputs,
     runs,
@@ -80,22 +81,23 @@ def picked(table: Table, names: Sequence[str]) -> list[Column[Any]]:
     return [table.c[name] for name in names]
 
 
-def _insert(table: Table, names: Sequence[str]) -> str:
+def insert_into(table: Table, names: Sequence[str]) -> str:
+    """The insert of rows with these columns, in this order."""
     return ordered(insert(table).values({name: bindparam(name) for name in names}), names)
 
 
 # ---- many rows at a time
 
-INSERT_RUN = _insert(runs, rows.RUN)
-INSERT_INPUT = _insert(run_inputs, rows.INPUT)
-INSERT_HOOK = _insert(hooks, rows.HOOK)
-INSERT_COMMIT = _insert(commits, rows.COMMIT)
-INSERT_EVENT = _insert(events, rows.EVENT)
+INSERT_RUN = insert_into(runs, rows.RUN)
+INSERT_INPUT = insert_into(run_inputs, rows.INPUT)
+INSERT_HOOK = insert_into(hooks, rows.HOOK)
+INSERT_COMMIT = insert_into(commits, rows.COMMIT)
+INSERT_EVENT = insert_into(events, rows.EVENT)
 INSERT_COMMIT_AT, INSERT_EVENT_AT = (
     text.replace(" (", " (rowid, ", 1).replace("(?", "(?, ?", 1) for text in (INSERT_COMMIT, INSERT_EVENT)
 )
 """The same for one row, with the rowid first."""
-INSERT_INTERRUPT = _insert(interrupts, rows.INTERRUPT)
+INSERT_INTERRUPT = insert_into(interrupts, rows.INTERRUPT)
 
 _moved: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows.MOVED}
 _this_run = runs.c.key == bindparam("run_key")
@@ -135,22 +137,24 @@ STANDING = named(
 
 RUN_COLUMNS = [
     *picked(runs, rows.RUN), *picked(run_inputs, rows.INPUT[1:]), holds.c.why, *picked(hooks, rows.HOOK[1:]),
+    *picked(places, rows.PLACE[1:]),
 ]  # fmt: skip
 _beside = runs.join(run_inputs).outerjoin(holds, holds.c.run_key == runs.c.key)
-RUNS = select(*RUN_COLUMNS).select_from(_beside.outerjoin(hooks, hooks.c.run_key == runs.c.key))
+_beside = _beside.outerjoin(hooks, hooks.c.run_key == runs.c.key)
+RUNS = select(*RUN_COLUMNS).select_from(_beside.outerjoin(places, places.c.run_key == runs.c.key))
 RUN_BY_ID = named(RUNS.where(runs.c.id == bindparam("id")))
 RUN_BY_KEY = named(RUNS.where(runs.c.key == bindparam("run_key")))
 _forked = RUNS.where(runs.c.parent.between(bindparam("first"), bindparam("last")))
 FORKS = named(first_rows(_forked.where(runs.c.key > bindparam("after")).order_by(runs.c.key)))
 ACTIVE_RUNS = named(
     select(runs.c.key)
-    .where(runs.c.status.in_([number("'queued'"), number("'running'")]), runs.c.key.not_in(select(holds.c.run_key)))
+    .where(runs.c.status == number("'running'"), runs.c.key.not_in(select(holds.c.run_key)))
     .order_by(runs.c.key)
 )
-OWNED = {
-    table.name: named(delete(table).where(table.c.run_key == bindparam("run_key")))
-    for table in (commits, events, timers, assignments, interrupts, dead_letters, notices, hooks, holds, run_inputs)
-}
+_OF_RUNS = (
+    commits, events, timers, assignments, interrupts, dead_letters, notices, hooks, holds, places, run_inputs,
+)  # fmt: skip
+OWNED = {table.name: named(delete(table).where(table.c.run_key == bindparam("run_key"))) for table in _OF_RUNS}
 """What deletes the rows that a run owns, by table."""
 DELETE_RUN = named(delete(runs).where(runs.c.key == bindparam("run_key")))
 LAST_RUN_KEY = "SELECT seq FROM sqlite_sequence WHERE name = 'runs'"
@@ -192,7 +196,7 @@ INTERRUPT_COLUMNS = [*picked(interrupts, rows.INTERRUPT), *picked(assignments, r
 WITH_ASSIGNEE = interrupts.outerjoin(assignments, assignments.c.interrupt_id == interrupts.c.id)
 INTERRUPT = named(select(*INTERRUPT_COLUMNS).select_from(WITH_ASSIGNEE).where(interrupts.c.id == bindparam("id")))
 ASSIGNMENT = ("interrupt_id", "run_key", "assignee", "claimed_at")
-ASSIGN = _insert(assignments, ASSIGNMENT)
+ASSIGN = insert_into(assignments, ASSIGNMENT)
 UNASSIGN = named(delete(assignments).where(assignments.c.interrupt_id == bindparam("id")))
 TIMERS = named(
     select(*picked(timers, rows.TIMER))
@@ -239,7 +243,7 @@ SET_WORKFLOW_STATUS = named(
 
 _this_claim = and_(claims.c.scope == bindparam("in_scope"), claims.c.key == bindparam("of_key"))
 CLAIM = named(select(*picked(claims, rows.CLAIM)).where(_this_claim))
-ADD_CLAIM = _insert(claims, rows.CLAIM)
+ADD_CLAIM = insert_into(claims, rows.CLAIM)
 _too_old = claims.c.at <= bindparam("until")
 _oldest = first_rows(select(claims.c.scope, claims.c.key).where(_too_old).order_by(claims.c.at))
 FORGET_CLAIMS = named(delete(claims).where(tuple_(claims.c.scope, claims.c.key).in_(_oldest)))

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0011"
+REVISION = "0012"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -92,6 +92,17 @@ holds = Table(
     metadata,
     Column("run_key", _Int, ForeignKey("runs.key"), primary_key=True, autoincrement=False),
     Column("why", Text, nullable=False),
+)
+
+# The places of runs among others, of those that asked for one or are queued; all others have no row here.
+places = Table(
+    "places",
+    metadata,
+    Column("run_key", _Int, ForeignKey("runs.key"), primary_key=True, autoincrement=False, nullable=False),
+    Column("priority", _Int, nullable=False),
+    Column("concurrency_key", Text),
+    Column("start_at", _Int),
+    Column("reason", Text),  # why it is queued
 )
 
 commits = Table(

@@ -13,6 +13,7 @@ from engine.dead_letters import OPEN, REDRIVEN, DeadLetter
 from engine.errors import Invalid, StaleCommit
 from engine.matching import run_matches
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
+from engine.places import Contender, contender_of, contends
 from engine.ports import (
     EVERY_INTERRUPT,
     Batch,
@@ -40,7 +41,6 @@ from store._rows import brief_values
 
 T = TypeVar("T")
 
-_ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 _number = attrgetter("n")
 
 
@@ -200,7 +200,11 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices):
 
     async def active_runs(self) -> list[int]:
         heads = {key: run.head for key, run in self._runs.items()}
-        return sorted(key for key, head in heads.items() if head.status in _ACTIVE and head.hold is None)
+        return sorted(key for key, head in heads.items() if head.status is RunStatus.RUNNING and head.hold is None)
+
+    async def contenders(self) -> list[Contender]:
+        heads = sorted((run.head for run in self._runs.values()), key=lambda head: (head.created_at, head.key))
+        return [contender_of(head) for head in heads if contends(head)]
 
     async def delete_run(self, run_key: int) -> None:
         if forks := await self.forks_of(run_key):

@@ -15,6 +15,7 @@ from engine.driver.pace import Pace
 from engine.jobs import Job, JobItem, Target
 from engine.model import Ref, RunHead, RunId, TaskId
 from engine.notices import Notice, NoticeFilter
+from engine.places import Contender
 from engine.ports import (
     EVERY_INTERRUPT,
     Batch,
@@ -40,6 +41,7 @@ from store import _kept as kept
 from store import _lists as lists
 from store import _log as log
 from store import _notices as told
+from store import _places as places
 from store import _porting as porting
 from store import _rows as rows
 from store import _statements as sql
@@ -107,6 +109,9 @@ class SqliteStore(SqliteFile):
 
     async def active_runs(self) -> list[int]:
         return [key for (key,) in self._read(sql.ACTIVE_RUNS)]
+
+    async def contenders(self) -> list[Contender]:
+        return [places.contender(row) for row in self._read(places.CONTENDERS)]
 
     async def delete_run(self, run_key: int) -> None:
         await self._write().change(changes.delete_run(run_key))

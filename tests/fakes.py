@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, TypeVar
 
+from dispatch._gates import Gate, Gates, gates_of
 from engine.answer import RateLimit
 from engine.errors import StaleCommit
+from engine.limits import LimitReason
+from engine.line import Order, order_of
 from engine.model import TURNS, Ref, RunHead, RunId, TaskId, run_key_of, seq_of
 from engine.notices import Notice
 from engine.outbox import Listener, Rate, Work
@@ -93,23 +97,80 @@ class RowStore:
         return list(self.due[run_key].values())
 
 
+@dataclass(slots=True, eq=False)
+class Turn:
+    """An attempt in the gates of its limits; `reason` says why it does not pass."""
+
+    order: Order
+    gates: tuple[Gate, ...]
+    passed: int = 0
+    reason: str | None = None
+
+
+def _told(turn: Turn, reason: LimitReason) -> None:
+    turn.reason = reason.value
+
+
 @dataclass(slots=True)
 class HeldOutbox:
-    """Keeps what is submitted until a test delivers it; `given` are the attempts that a worker holds."""
+    """Keeps what is submitted until a test delivers it; `given` are the attempts that a worker holds. What has limits
+    has to pass their gates before."""
 
     works: dict[TaskId, Work] = field(default_factory=dict)
     given: dict[TaskId, Work] = field(default_factory=dict)
+    turns: dict[TaskId, Turn] = field(default_factory=dict)
+    gates: Gates[Turn] = field(default_factory=lambda: Gates(_told))
+    numbers: Iterator[int] = field(default_factory=count)
+    first: set[tuple[TaskId, int]] = field(default_factory=set)
+    """Attempts that pass their gates before all others."""
+    shut: bool = False
+    """Whether the gates stay shut for now."""
 
     def listen(self, listener: Listener) -> None: ...
 
     def prepare(self, work: Work) -> None: ...
 
     def submit(self, work: Work) -> None:
+        self._leave(work.task_id)
         self.works[work.task_id] = work
+        since = -1 if (work.task_id, work.attempt) in self.first else work.since
+        order = order_of(work.priority, since, next(self.numbers))
+        turn = self.turns[work.task_id] = Turn(order, gates_of(work))
+        if work.accepted_by is None:
+            self.gates.enter(turn)
+        else:
+            self.gates.force(turn)
+
+    def open(self) -> None:
+        if not self.shut:
+            self._through(self.gates.open())
 
     def release(self, task_id: TaskId) -> None:
         self.works.pop(task_id, None)
         self.given.pop(task_id, None)
+        self._leave(task_id)
+
+    def _leave(self, task_id: TaskId) -> None:
+        if (turn := self.turns.pop(task_id, None)) is not None:
+            self._through(self.gates.leave(turn))
+
+    @staticmethod
+    def _through(turns: Iterable[Turn]) -> None:
+        for turn in turns:
+            turn.reason = None
+
+    def waits_for(self, task_id: TaskId) -> str | None:
+        """Why an attempt may not be given to a worker; empty where it is not known yet, None where it may."""
+        turn = self.turns[task_id]
+        return None if turn.passed == len(turn.gates) else turn.reason or ""
+
+    def forget(self) -> None:
+        """Forget everything, as in a crash."""
+        self.works.clear()
+        self.given.clear()
+        self.turns.clear()
+        self.first.clear()
+        self.gates = Gates(_told)
 
     def cancel(self, task_id: TaskId) -> None:
         self.release(task_id)
@@ -120,9 +181,13 @@ class HeldOutbox:
 
     def withdraw(self, task_id: TaskId) -> None:
         if task_id not in self.given:
-            self.works.pop(task_id, None)
+            self.release(task_id)
 
     def hold(self, held: bool) -> None: ...
+
+    def passed(self) -> set[tuple[TaskId, int]]:
+        """The attempts that wait for no other one."""
+        return {(name, work.attempt) for name, work in self.works.items() if self.waits_for(name) is None}
 
     def holds(self, work: Work) -> bool:
         """Whether a worker has got this attempt."""

@@ -36,6 +36,7 @@ HINTS = {
     "resume.ambiguous": "say which one with --interrupt ID: 'clew runs show RUN' lists them",
     "run.cancelled": "'clew runs fork RUN.SEQ' goes on from it in a run of its own",
     "run.held": "'clew runs release RUN' has it go on where it was",
+    "run.key_taken": "'clew runs list --status running,interrupted' lists who may have it",
     "run.not_failed": "'clew runs fork RUN.SEQ' and 'clew runs replay RUN.SEQ' go on from any checkpoint",
     "run.not_interrupted": "'clew runs show RUN' says whether it asks anything",
     "run.terminal": "'clew runs fork RUN.SEQ' and 'clew runs replay RUN.SEQ' go on from any checkpoint",

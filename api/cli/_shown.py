@@ -63,6 +63,12 @@ def mark_of(found: Shape) -> str:
     return next((f" ({name})" for name in ("reused", "cached") if found.get(name)), "")
 
 
+def reason_text(found: Shape) -> str:
+    """Why a run or a task waits, in parentheses; nothing for one that does not."""
+    until = f" {found['start_at']}" if found["reason"] == "start_at" else ""
+    return f" ({found['reason']}{until})" if found["reason"] else ""
+
+
 def error_text(error: Shape) -> str:
     """An error in one line: where, what, and its code."""
     where = f"{error['node']}: " if error.get("node") else ""
@@ -93,7 +99,7 @@ def said_text(said: Any, width: int) -> str:
 
 def run_line(run: Shape) -> str:
     """A run in a list."""
-    why = f"  {error_text(run['error'])}" if run["error"] else ""
+    why = f"  {error_text(run['error'])}" if run["error"] else reason_text(run)
     status = f"{status_of(run)}{' ' * (11 - len(run['status']))}"
     what = f"{run['workflow_id']}@{run['workflow_version']}{'  held' if run['hold'] else ''}{why}"
     return f"{run['id']}  {status}  {time_of(run['created_at'])}  {what}"
@@ -128,10 +134,12 @@ def run_lines(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
     lines = [
         f"run       {run['id']}",
         f"workflow  {run['workflow_id']}@{run['workflow_version']}",
-        f"status    {status_of(run)}" + (f": {error_text(run['error'])}" if run["error"] else ""),
+        f"status    {status_of(run)}" + (f": {error_text(run['error'])}" if run["error"] else reason_text(run)),
         *said_lines(run["error"]),
         *([f"held      {HELD.get(run['hold'], run['hold'])}"] if run["hold"] else []),
         *_times(run),
+        *([f"priority  {run['priority']}"] if run["priority"] else ()),
+        *([f"key       {run['concurrency_key']}"] if run["concurrency_key"] else ()),
         *([f"fork of   {origin['checkpoint_id'] or origin['run_id']}"] if origin else ()),
         f"branch    {run['branch']}, {run['checkpoint_count']} checkpoints",
         *([f"tags      {', '.join(run['tags'])}"] if run["tags"] else []),
@@ -191,7 +199,8 @@ def task_record_lines(found: Shape) -> list[str]:
     return [
         f"task      {found['id']}",
         f"is        {found['address']}",
-        f"status    {status_of(found)}{mark_of(found)}" + (f": {error_text(found['error'])}" if found["error"] else ""),
+        f"status    {status_of(found)}{mark_of(found)}"
+        + (f": {error_text(found['error'])}" if found["error"] else reason_text(found)),
         f"attempt   {found['attempt']}" + (f" at {found['worker_id']}" if found["worker_id"] else ""),
         *([f"waits     {why}"] if (why := why_waits(found)) is not None else []),
         *([f"ended     {found['finished_at']}"] if found["finished_at"] else []),
@@ -310,8 +319,9 @@ def _task_event(data: Shape) -> str:
     place = "" if data["index"] is None else f"[{data['index']}]"
     by = f" at {data['worker']}" if data.get("worker") else ""
     attempt = f", attempt {data['attempt']}" if data["attempt"] and data["attempt"] > 1 else ""
-    said = error_text(data["error"]) if data.get("error") else data.get("reason")
-    return f"{data['node']}{place} {status_of(data)}{mark_of(data)}{by}{attempt}{f': {said}' if said else ''}"
+    why = f" ({data['reason']})" if data.get("reason") else ""
+    why = f": {error_text(data['error'])}" if data.get("error") else why
+    return f"{data['node']}{place} {status_of(data)}{mark_of(data)}{by}{attempt}{why}"
 
 
 def show_problems(name: str, problems: list[Any], *, valid: bool) -> None:

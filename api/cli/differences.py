@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from api.cli._options import PAGE, Cursor, Limit, grouped
-from api.cli._reach import Reach, Where
+from api.cli._reach import Reach, Refused, Where
 from api.cli._runs import RunArg, path_of, runs
 from api.cli._shown import blame_lines, patch_lines, task_lines, usage_line, write_json
 
@@ -37,7 +37,10 @@ def diff(before: Before, after: After, limit: Limit = PAGE, cursor: Cursor = Non
 async def _checkpoint(reach: Reach, named: str) -> str:
     if "." in named:
         return named
-    return str((await reach.get(path_of(named)))["latest_checkpoint_id"])
+    latest = (await reach.get(path_of(named)))["latest_checkpoint_id"]
+    if latest is None:
+        raise Refused(f"run {named} has not begun, and has no checkpoint")
+    return str(latest)
 
 
 @runs.command()

@@ -18,6 +18,7 @@ from api.cli._shown import (
     error_text,
     event_line,
     mark_of,
+    reason_text,
     run_line,
     run_lines,
     status_of,
@@ -27,7 +28,7 @@ from api.cli._shown import (
 from api.cli._waits import waiting_lines, waiting_of
 
 NEWEST = 10
-TASK_KEPT = ("id", "address", "status", "reused", "cached", "error")
+TASK_KEPT = ("id", "address", "status", "reason", "reused", "cached", "error")
 
 
 @runs.command("list")
@@ -189,7 +190,7 @@ def tree(run: RunArg, *, where: Where) -> None:
 async def _tree(reach: Reach, run: Any) -> dict[str, Any]:
     tasks = (await reach.get(path_of(run["id"], "tasks"), limit=PAGE))["items"]
     forks = (await reach.get("/runs", parent_id=run["id"], limit=PAGE))["items"]
-    kept = ("id", "status", "error", "workflow_id", "branch", "forked_from")
+    kept = ("id", "status", "reason", "start_at", "error", "workflow_id", "branch", "forked_from")
     return {
         **{key: run[key] for key in kept},
         "branches": (run if "branches" in run else await reach.get(path_of(run["id"])))["branches"],
@@ -200,11 +201,11 @@ async def _tree(reach: Reach, run: Any) -> dict[str, Any]:
 
 def _tree_lines(run: Any, margin: str) -> list[str]:
     origin = f" from {run['forked_from']['checkpoint_id']}" if run["forked_from"] else ""
-    lines = [f"{margin}{run['id']} {status_of(run)}{origin}"]
+    lines = [f"{margin}{run['id']} {status_of(run)}{reason_text(run)}{origin}"]
     for branch in run["branches"] if len(run["branches"]) > 1 else ():
         lines.append(f"{margin}  branch {branch['id']}{' (current)' if branch['current'] else ''}: {branch['head']}")
     for task in run["tasks"]:
-        why = f": {error_text(task['error'])}" if task["error"] else ""
+        why = f": {error_text(task['error'])}" if task["error"] else reason_text(task)
         lines.append(f"{margin}  {task['address']} {status_of(task)}{mark_of(task)}{why}")
     for fork in run["forks"]:
         lines += _tree_lines(fork, f"{margin}    ")

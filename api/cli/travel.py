@@ -14,11 +14,14 @@ from api.cli._listed import show_lines
 from api.cli._options import grouped
 from api.cli._reach import Reach, Where
 from api.cli._runs import CheckpointArg, RunArg, an_object, parsed, path_of, runs, settings_of, text_of
-from api.cli._shown import error_text, said_lines, status_of, write_json
+from api.cli._shown import error_text, reason_text, said_lines, status_of, write_json
 from api.cli._waits import waiting_lines
 
 WAIT_S = 10.0
-OFFLINE = "nobody serves this database: tasks for workers wait until 'clew serve' does"
+UNSERVED = {
+    "running": "nobody serves this database: tasks for workers wait until 'clew serve' does",
+    "queued": "nobody serves this database: the run begins when 'clew serve' does",
+}
 
 Set = Annotated[
     list[str] | None,
@@ -73,6 +76,26 @@ class Again(Edit):
         return {**Edit.body(self), **{name: value for name, value in said.items() if value}}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Options that say when a run runs, and beside which others."""
+
+    priority: Annotated[
+        int | None, typer.Option(metavar="N", help="Higher goes first.", show_default="0", min=-1000, max=1000)
+    ] = None
+    concurrency_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Of the runs with the same key one runs at a time.")
+    ] = None
+    start_at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it begins, such as 2030-01-31T12:00:00Z.")
+    ] = None
+
+    def body(self) -> dict[str, Any]:
+        """What these options say in the body of a request."""
+        names = ("priority", "concurrency_key", "start_at")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
 @runs.command()
 @grouped
 def start(
@@ -83,10 +106,12 @@ def start(
     wait: Wait = WAIT_S,
     *,
     beginning: Beginning,
+    placed: Placed,
     where: Where,
 ) -> None:
     """Start a run of a workflow."""
-    body: dict[str, Any] = {"workflow_id": workflow, "input": an_object(text_of(given), "--input"), **beginning.body()}
+    asked = an_object(text_of(given), "--input")
+    body: dict[str, Any] = {"workflow_id": workflow, "input": asked, **beginning.body(), **placed.body()}
     if config is not None:
         body["config"] = an_object(config, "--config")
     if version is not None:
@@ -210,7 +235,8 @@ def _move(
 ) -> None:
     async def move(reach: Reach) -> tuple[Any, bool]:
         moved = await reach.post(path, body, headers)
-        rested = await _rested(reach, moved, 0 if reach.offline else wait)
+        early = moved["reason"] == "start_at"
+        rested = await _rested(reach, moved, 0 if reach.offline or early else wait)
         return {**rested, **({"dropped": moved["dropped"]} if "dropped" in moved else {})}, reach.offline
 
     moved, offline = where.reached(move, writes=True)
@@ -218,8 +244,8 @@ def _move(
         write_json(moved)
     else:
         _tell(moved, before)
-    if offline and moved["status"] == "running":
-        typer.echo(f"clew: {OFFLINE}", err=True)
+    if offline and moved["status"] in UNSERVED:
+        typer.echo(f"clew: {UNSERVED[moved['status']]}", err=True)
 
 
 async def _rested(reach: Reach, run: Any, wait: float) -> Any:
@@ -237,7 +263,7 @@ async def _rested(reach: Reach, run: Any, wait: float) -> Any:
 
 
 def _tell(moved: Any, before: str | None) -> None:
-    why = f": {error_text(moved['error'])}" if moved["error"] else ""
+    why = f": {error_text(moved['error'])}" if moved["error"] else reason_text(moved)
     typer.echo(f"{moved['id']} {status_of(moved)}{why}")
     for line in said_lines(moved["error"]):
         typer.echo(line)

@@ -98,7 +98,9 @@ async def _waiting(http: httpx.AsyncClient) -> Finding:
         return ok("tasks", "none waits for a worker that is not there")
     told = "; ".join(f"{len(ids)} for one with {wanted}, such as in run {ids[0]}" for wanted, ids in found.items())
     return warn(
-        "tasks", f"tasks wait for a worker that is not there: {told}", "register one (clew workers add), or correct what the node asks for"
+        "tasks",
+        f"tasks wait for a worker that is not there: {told}",
+        "register one (clew workers add), or correct what the node asks for",
     )
 
 

@@ -15,7 +15,8 @@ from api.importing import take_over
 from api.keys import Claimed
 from api.render import answer, location, nothing, page
 from api.requests import StrictRoute
-from api.schemas import Document, Duplicate, Empty, Foreign, ImportDocumentQuery, Paged, WorkflowsQuery
+from api.schemas import Document, Duplicate, Empty, Paged, WorkflowsQuery
+from api.schemas_foreign import Foreign, ImportDocumentQuery
 from api.shapes_foreign import Import
 from api.unserved import unserved
 from api.wiring import Wired

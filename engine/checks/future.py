@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 DOCUMENT_FIELDS: frozenset[str] = frozenset()
 
-NODE_FIELDS = frozenset({"max_concurrency", "concurrency_key"})
+NODE_FIELDS = frozenset({"max_concurrency", "concurrency_key", "rate_limit"})
 """Fields of every type; one that a type has as its own is supported there."""
 
 TYPE_FIELDS: Mapping[str, frozenset[str]] = {}

@@ -23,7 +23,7 @@ from engine.frame import names_of
 from engine.graph import BROKEN
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
-from engine.planner import Begun, Dispatch, Timed, ask_of
+from engine.planner import Begun, Dispatch, Timed, ask_of, limits_of
 from engine.progress import Injection
 from engine.rebuild import RUN_NOTES
 from engine.telling import reported
@@ -102,7 +102,7 @@ class Delivery:
             sent = progress.status is TaskStatus.RUNNING and not progress.accepted
             if sent or progress.status is TaskStatus.WAITING:
                 found = live.run.set_status(task_id, TaskStatus.PENDING)
-                found.reason, found.wait_until = None, None if sent else found.wait_until
+                found.reason, found.wait_until, found.was_sent = None, None if sent else found.wait_until, sent
             elif progress.status is TaskStatus.RETRYING and progress.due_at is not None:
                 live.run.unready(task_id)
                 self.timers.set(progress.due_at, live.run.key, task_id, "retry")
@@ -181,6 +181,9 @@ class Delivery:
             protocol=ask.protocol,
             prefers=ask.prefers,
             timeout_ms=ask.timeout_ms or run.node_of(task).timeout_ms,
+            priority=live.head.priority,
+            since=0 if progress.was_sent else progress.ready_at,
+            limits=limits_of(run, task, ask),
             secret=self.secret_of(run.id, task.id, progress.requests),
             accepted_by=accepted_by,
             deadline=deadline,
@@ -202,6 +205,7 @@ class Delivery:
                 return
             live.run.set_status(work.task_id, TaskStatus.RUNNING)
             progress.worker, progress.deadline, progress.reason = worker_id, deadline, None
+            progress.was_sent = False
             progress.started_at = progress.started_at or at
             body = {**_place(work), "worker": worker_id, "deadline": deadline}
             turn.note(live, "dispatch", work.task_id, body)
@@ -334,7 +338,7 @@ class Delivery:
             "turn": len(progress.turns) + 1, "answer": found.answer, "node": run.tasks[found.task_id].node,
             "attempt": progress.attempt, "worker": found.worker,
         }  # fmt: skip
-        progress.take_turn(found.answer, parse_answer(found.answer).usage)
+        progress.take_turn(found.answer, parse_answer(found.answer).usage, turn.now)
         run.ready.append(found.task_id)
         turn.note(live, "turn", found.task_id, body)
         self._fail_if_idle(turn, live)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +12,9 @@ from engine import control, gates, resume, travel
 from engine.checks.document import check_config
 from engine.claims import Claim
 from engine.commits import Step
+from engine.driver import queued
 from engine.driver.delivery import Delivery
+from engine.driver.door import Door
 from engine.driver.loading import Loader, new_run
 from engine.driver.loop import Loop
 from engine.driver.options import EngineOptions
@@ -40,6 +44,9 @@ class StartRequest:
     interrupt_before: tuple[str, ...] | None = None
     interrupt_after: tuple[str, ...] | None = None
     hook: Hook | None = None
+    priority: int = 0
+    concurrency_key: str | None = None
+    start_at: int | None = None
 
 
 Also = Callable[[Turn, RunId], None]
@@ -71,21 +78,37 @@ class Engine:
         self.delivery = Delivery(self.loop, outbox, secret_of, chance)
         self.announcer = self.delivery.announcer
         self.reports = Reports(self.loop)
-        self.travel = Travel(self.loop, self.loader, self.delivery, new_id)
+        self.door = Door(self.loop, self.delivery, self.loop.options.max_runs)
+        self.travel = Travel(self.loop, self.loader, self.delivery, new_id, self.door.reclaim)
         self.redrive = Redrive(self.loop, self.travel)
         self.draining = False
         self._next_key = 1
+        self._opening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Take up every run that was under way, then work until `close`."""
         self._next_key = await self.store.next_run_key()
+        moves = await self.door.restore()
         await self.loop.open()
+        self.door.carry_out(moves)
+        self._opening = asyncio.create_task(self._open_limits())
         for timer in await self.store.resting_timers():
             self.delivery.timers.set(timer.due_at, timer.run_key, timer.task_id, timer.kind)
+
+    async def _open_limits(self) -> None:
+        """Have tasks that are limited wait until those count that workers hold already."""
+        for live in tuple(self.loop.lives.values()):
+            with suppress(EngineError):
+                if not live.dropped:
+                    await self.loop.do(live, lambda turn, found: None)
+        self.delivery.outbox.open()
 
     async def close(self) -> None:
         """Stop; what is planned already is committed. Close the outbox first, so that nothing new comes in."""
         self.delivery.timers.close()
+        if self._opening is not None:
+            self._opening.cancel()
+        await self.door.close()
         await self.delivery.lookup.close()
         await self.loop.close()
 
@@ -93,6 +116,7 @@ class Engine:
         """Begin no run and send no task from now on, or do so again; what workers hold already is taken back."""
         self.draining = draining
         self.delivery.hold(draining, "drain")
+        self.door.shut(draining)
 
     def require_beginning(self) -> None:
         """Raises Draining where no run is to begin."""
@@ -101,8 +125,11 @@ class Engine:
 
     # ---- starting and forking
 
-    async def start_run(self, request: StartRequest, actor: str = "api", claim: Claim | None = None) -> RunId:
-        """Start a run; returns its id once the start is durable, with the key it was asked with. Raises Invalid."""
+    async def start_run(
+        self, request: StartRequest, actor: str = "api", claim: Claim | None = None, reason: str | None = None
+    ) -> RunId:
+        """Start a run; returns its id once the start is durable, with the key it was asked with. It may be queued, and
+        begins then when its time has come; with a `reason` it is, and begins by `begin_run`. Raises Invalid."""
         check_config(request.config)
         graph = await self.graph(request.workflow_id, request.version)
         gates.check_stops(graph, (*(request.interrupt_before or ()), *(request.interrupt_after or ())))
@@ -124,9 +151,23 @@ class Engine:
             origin_id=run_id,
             metadata=dict(request.metadata),
             tags=request.tags,
+            priority=request.priority,
+            concurrency_key=request.concurrency_key,
+            start_at=request.start_at,
         )
         live = Live(run=new_run(head, graph), head=head)
-        return await self._begin(live, control.start(live.run, now, actor), claim)
+        first = control.start(live.run, now, actor)
+        self.require_beginning()
+        reason = reason or self.door.enter(head)
+        try:
+            return await self._create(live, first if reason is None else reason, claim)
+        except EngineError:
+            self.door.leave(head)
+            raise
+
+    async def begin_run(self, run_id: RunId) -> bool:
+        """Begin a run that is queued; False where it does not wait any more. Durable on return. Raises NotFound."""
+        return await self.loop.on_run(run_id, lambda turn, live: queued.begin(turn, live, self.delivery))
 
     async def fork(
         self,
@@ -151,16 +192,28 @@ class Engine:
         if wish.reuse is not None:
             live.run.recall = await self.loader.recalled(parent, seq, wish.reuse)
         first = travel.fork(live.run, wish, now, actor)
-        return await self._begin(live, first, claim, also=also, answer_first=also is None)
+        return await self._create(live, first, claim, also=also, answer_first=also is None)
 
-    async def _begin(
-        self, live: Live, first: Step, claim: Claim | None, *, also: Also | None = None, answer_first: bool = False
+    async def _create(
+        self,
+        live: Live,
+        first: Step | str,
+        claim: Claim | None,
+        *,
+        also: Also | None = None,
+        answer_first: bool = False,
     ) -> RunId:
-        def begin(turn: Turn, found: Live) -> RunId:
-            turn.create(found)
+        """Have a new run begin with its first commit, or wait for a reason."""
+
+        def create(turn: Turn, found: Live) -> RunId:
             if claim is not None:
                 turn.batch.claims.append(claim.on(found.run.id, turn.now))
-            self.delivery.take(turn, found, first)
+            turn.failures.append(lambda error: self.door.leave(found.head))
+            if isinstance(first, str):
+                queued.queue(turn, found, first)
+            else:
+                turn.create(found)
+                self.delivery.take(turn, found, first)
             if also is not None:
                 also(turn, found.run.id)
             return found.run.id
@@ -169,7 +222,7 @@ class Engine:
         self.require_beginning()
         self.loop.adopt(live)
         try:
-            return await self.loop.do(live, begin, answer_first=answer_first)
+            return await self.loop.do(live, create, answer_first=answer_first)
         except EngineError:
             self.loop.drop(live.run.key)
             raise
@@ -288,6 +341,7 @@ def _forked(
         origin_id=parent.origin_id,
         metadata=parent.metadata,
         tags=parent.tags,
+        priority=parent.priority,
         parent=at,
         parent_id=parent.id,
     )

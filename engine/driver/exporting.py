@@ -64,6 +64,8 @@ class Export:
         if moment is None:
             raise NotFound(f"there is no run '{run_id[:80]}'")
         require_whole(moment.head)
+        if not seq_of(moment.head.head):
+            raise Conflict(f"run '{run_id[:80]}' has not begun; there is nothing of it to be moved", "run.queued")
         return moment
 
     async def _parts(self, head: RunHead) -> list[Part]:

@@ -16,7 +16,7 @@ from engine.holds import Hold
 from engine.model import TERMINAL, RunHead, RunId, RunStatus, seq_of
 from engine.porting.items import Begun, Brought, Committed, Ended, Item, Opened
 from engine.porting.reading import GraphOf, Reading
-from engine.porting.writing import FIXED
+from engine.porting.writing import FIXED, PLACE
 from engine.ports import Batch, CommitRow, EventRow, Expected, Store, TimerRow, WorkflowRow
 
 ROWS = 100
@@ -150,7 +150,7 @@ class Import:
 
     def _require_fitting(self, there: RunHead, head: RunHead, item: Begun) -> None:
         """Raise Conflict unless a run that is here can be the beginning of one in the file, or have it as its own."""
-        names = (*FIXED, "workflow_id", "parent", "parent_id")
+        names = (*FIXED, *PLACE, "workflow_id", "parent", "parent_id")
         if any(getattr(there, name) != getattr(head, name) for name in names):
             raise _differs(head)
         if item.commits > seq_of(there.head) and there.hold is not Hold.ANCESTOR:

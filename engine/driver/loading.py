@@ -12,7 +12,7 @@ from engine.gates import stops_of
 from engine.graph import Graph, deep_merge
 from engine.lines import Segment, branch_at, branches_of, jumps_of, line_to, version_at
 from engine.migration import adopt
-from engine.model import Commit, Reuse, RunHead, TaskId, make_ref, run_key_of, seq_of
+from engine.model import Commit, Reuse, RunHead, RunStatus, TaskId, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, EventRow, Store
 from engine.rebuild import RUN_NOTES, begin, restore_notes, restore_progress, settle_totals, take_up, versions_in
 from engine.recall import Recall
@@ -33,6 +33,8 @@ class Loader:
 
     async def at_head(self, head: RunHead) -> Run:
         """A run as it stands, with what happened to its open tasks, ready to go on."""
+        if head.status is RunStatus.QUEUED:
+            return await self._queued(head)
         turns = await self.turns(head.key)
         run = await self._at(head, seq_of(head.head), turns)
         settle_totals(run, head, turns)
@@ -42,6 +44,13 @@ class Loader:
         timers = await self.store.timers(run.key)
         run.timed = {timer.task_id for timer in timers}
         run.timeout_at = next((timer.due_at for timer in timers if timer.task_id == TaskId(run.id)), None)
+        return run
+
+    async def _queued(self, head: RunHead) -> Run:
+        """A run that has not begun, and so has no commit."""
+        run = queued_run(head, await self.graph(head.workflow_id, head.workflow_version))
+        run.events = await self.store.last_event(run.key)
+        restore_notes(run, await self.store.task_events(run.key, RUN_NOTES))
         return run
 
     async def at(self, head: RunHead, seq: int) -> Run:
@@ -155,6 +164,13 @@ class Loader:
         while page := await self.store.events(run.key, found[-1].n if found else 0, PAGE):
             found += page
         return found
+
+
+def queued_run(head: RunHead, graph: Graph) -> Run:
+    """The working set of a run that has not begun."""
+    run = new_run(head, graph)
+    run.status = RunStatus.QUEUED
+    return run
 
 
 def new_run(head: RunHead, graph: Graph) -> Run:

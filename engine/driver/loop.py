@@ -49,6 +49,8 @@ class Loop(Watched):
         self._overdue = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.tally = Tally()
+        self.on_moved: Callable[[list[RunHead]], None] = lambda heads: None
+        """Told of the runs that have come to another status, durably."""
         self.recovery = Recovery(store, self, options.retry_store_ms / 1000)
 
     # ---- life
@@ -212,6 +214,7 @@ class Loop(Watched):
             return
         self.tally.take(turn, perf_counter() - begun)
         turn.carry_out()
+        self.on_moved(turn.arrived)
         aloud = turn.aloud()
         for live in turn.touched.values():
             live.undurable -= 1

@@ -10,7 +10,8 @@ class EngineOptions:
     """Times in milliseconds. `turn_ms` is how long it plans before it lets others have the loop, `guest_ms` how long
     while a call is being answered, `answer_ms` how long it goes on once it has done what somebody asked. `max_rows`
     bounds a transaction, `note_ms` is how long a note that nobody waits for may wait for company, `keep_idle` is how
-    many idle runs stay in memory, `retry_store_ms` the pause after a failed commit."""
+    many idle runs stay in memory, `retry_store_ms` the pause after a failed commit. As long as `max_runs` runs are
+    running, no other one begins."""
 
     turn_ms: float = 5.0
     guest_ms: float = 2.0
@@ -19,3 +20,4 @@ class EngineOptions:
     note_ms: float = 10.0
     keep_idle: int = 256
     retry_store_ms: int = 1000
+    max_runs: int | None = None

@@ -12,7 +12,7 @@ from engine.driver.loop import Loop
 from engine.driver.spool import Spool
 from engine.errors import NotFound
 from engine.holds import require_held
-from engine.model import RunId
+from engine.model import RunHead, RunId
 from engine.porting.reading import GraphOf
 from engine.ports import Batch, EventRow, Expected, Store
 from engine.run import Run
@@ -23,10 +23,18 @@ MOVED = "imported"
 
 class Porting:
     """Writes runs as files and takes them in. `graph_of` makes graphs of documents that come along, `take_key` gives
-    keys to runs that are new here."""
+    keys to runs that are new here, `claim` raises Conflict where a run has to wait for another one."""
 
-    def __init__(self, loop: Loop, loader: Loader, graph_of: GraphOf, take_key: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        loader: Loader,
+        graph_of: GraphOf,
+        take_key: Callable[[], int],
+        claim: Callable[[RunHead], None] = lambda head: None,
+    ) -> None:
         self.loop, self.loader, self.graph_of, self.take_key = loop, loader, graph_of, take_key
+        self.claim = claim
         self.store: Store = loader.store
         self.exports = Export(self.store, loader)
 
@@ -60,6 +68,7 @@ class Porting:
         self.loop.recovery.require_store()
         run = await self.loader.at_head(head)
         expected, events = {head.key: Expected(version=run.seq, epoch=run.epoch)}, _sent_again(run, self.loop.clock())
+        self.claim(head)
         await self.store.commit(Batch(expected=expected, events=events, holds={head.key: None}))
         await self.loop.revive(head.key)
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from engine import render
+from engine.announcement import webhook_json
 from engine.driver.cursors import numbers_in
 from engine.driver.loading import Loader
 from engine.driver.loop import Loop
@@ -15,7 +16,6 @@ from engine.driver.pace import Pace
 from engine.driver.pages import Line
 from engine.driver.turn import Live, head_of
 from engine.errors import NodeFailure, NotFound, StoreUnavailable
-from engine.hooks import webhook_json
 from engine.lines import branches_of, line_to
 from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.notices import Notice, NoticeFilter

@@ -71,8 +71,7 @@ class Redrive:
             where = f"checkpoint {live.run.id}.{done}"
             raise Conflict(f"the task has succeeded since, at {where}; nothing is to be done again", SUCCEEDED)
         if retried:
-            self.travel.delivery.take(turn, live, travel.retry(live.run, {}, turn.now, actor))
-            self.travel.delivery.go_on(turn, live)
+            self.travel.again(turn, live, {}, actor)
         else:
             to = travel.moved(live.run, past, live.run.last_branch + 1)
             self.travel.move(turn, live, to, travel.replay(to, Wish(), turn.now, actor))

@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from engine.driver.turn import Turn
-from engine.model import RunStatus
+from engine.model import Kind, RunStatus
+
+BEGIN = frozenset({Kind.START.value, Kind.FORK.value})
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +32,7 @@ class Tally:
             return
         self.batches += 1
         self.seconds += seconds
-        self.started += len(batch.created)
+        self.started += sum(row.seq == 1 and row.kind in BEGIN for row in batch.commits)
         self.runs.update(turn.moved)
         self.steps.update([row.kind for row in batch.commits])
         self.notes.update([row.kind for row in batch.events])

@@ -15,7 +15,7 @@ from engine.driver.loop import Loop
 from engine.driver.turn import Live, Turn
 from engine.errors import Conflict, NotFound
 from engine.lines import branches_of, jumps_of
-from engine.model import RunHead, RunId, RunStatus, seq_of
+from engine.model import START, TERMINAL, RunHead, RunId, RunStatus, seq_of
 from engine.progress import Injection
 from engine.rebuild import RUN_NOTES
 from engine.run import Run
@@ -37,8 +37,16 @@ class Asked:
 class Travel:
     """What moves a run to another line, or edits it where it stands. Everything is durable on return."""
 
-    def __init__(self, loop: Loop, loader: Loader, delivery: Delivery, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        loader: Loader,
+        delivery: Delivery,
+        new_id: Callable[[], str],
+        claim: Callable[[Turn, Live], None] = lambda turn, live: None,
+    ) -> None:
         self.loop, self.loader, self.delivery, self.new_id = loop, loader, delivery, new_id
+        self.claim = claim
         self.store = loader.store
 
     async def wish(self, run_id: RunId, seq: int, asked: Asked) -> Wish:
@@ -89,7 +97,10 @@ class Travel:
         return True
 
     def move(self, turn: Turn, live: Live, to: Run, step: Step) -> None:
-        """Leave the line that a run is on: its interrupts leave the inbox, its workers and timers are let go."""
+        """Leave the line that a run is on: its interrupts leave the inbox, its workers and timers are let go. Raises
+        Conflict where the run has to wait for another one."""
+        if step.commit.status not in TERMINAL:
+            self.claim(turn, live)
         left, tasks = live.run, tuple(live.run.progress)
         turn.batch.interrupts_ended += [(name, "suspended", turn.now) for name in left.interrupts]
         turn.clear_timers(live)
@@ -99,10 +110,13 @@ class Travel:
 
     # ---- edits
 
-    async def inject(self, run_id: RunId, updates: Mapping[str, Any], actor: str = "api") -> int:
-        """Write state now; returns the number of the commit. Raises NotFound, Conflict or Invalid."""
+    async def inject(self, run_id: RunId, updates: Mapping[str, Any], actor: str = "api") -> int | Injection:
+        """Write state now, or, in a run that has not begun, right after its beginning; returns the number of the
+        commit, or what waits. Raises NotFound, Conflict or Invalid."""
 
-        def act(turn: Turn, live: Live) -> int:
+        def act(turn: Turn, live: Live) -> int | Injection:
+            if live.run.status is RunStatus.QUEUED:
+                return _put_off(turn, live, Injection(id=self.new_id(), node=START, updates=updates, actor=actor))
             step = injection.inject(live.run, updates, turn.now, actor)
             self.delivery.take(turn, live, step)
             return step.commit.seq
@@ -113,15 +127,7 @@ class Travel:
         """Have state written right after the next commit of a node. Raises NotFound, Conflict or Invalid."""
         found = Injection(id=self.new_id(), node=node, updates=updates, actor=actor)
 
-        def act(turn: Turn, live: Live) -> Injection:
-            run = live.run
-            injection.check_later(run, found)
-            run.injections[found.id] = found
-            body = {"id": found.id, "node": node, "updates": updates, "actor": actor}
-            turn.note(live, "injection", RUN_NOTES, {**body, "branch": run.branch, "jumps": run.jumps})
-            return found
-
-        return await self.loop.on_run(run_id, act, answer_first=True)
+        return await self.loop.on_run(run_id, lambda turn, live: _put_off(turn, live, found), answer_first=True)
 
     # ---- a failed run
 
@@ -136,18 +142,41 @@ class Travel:
         Conflict or Invalid."""
 
         def act(turn: Turn, live: Live) -> None:
-            self.delivery.take(turn, live, travel.retry(live.run, limits, turn.now, actor))
-            if also is not None:
-                also(turn, live.run.id)
-            self.delivery.go_on(turn, live)
+            self.again(turn, live, limits, actor, also)
 
         await self.loop.on_run(run_id, act, answer_first=True)
+
+    def again(
+        self,
+        turn: Turn,
+        live: Live,
+        limits: Mapping[str, Any],
+        actor: str,
+        also: Callable[[Turn, RunId], None] | None = None,
+    ) -> None:
+        """Have a failed run go on. Raises Conflict or Invalid."""
+        step = travel.retry(live.run, limits, turn.now, actor)
+        self.claim(turn, live)
+        self.delivery.take(turn, live, step)
+        if also is not None:
+            also(turn, live.run.id)
+        self.delivery.go_on(turn, live)
 
     async def _head(self, run_id: RunId) -> RunHead:
         head = await self.store.run(run_id)
         if head is None:
             raise NotFound(f"there is no run '{run_id}'")
         return head
+
+
+def _put_off(turn: Turn, live: Live, found: Injection) -> Injection:
+    """Have state written later."""
+    run = live.run
+    injection.check_later(run, found)
+    run.injections[found.id] = found
+    body = {"id": found.id, "node": found.node, "updates": found.updates, "actor": found.actor}
+    turn.note(live, "injection", RUN_NOTES, {**body, "branch": run.branch, "jumps": run.jumps})
+    return found
 
 
 def _check_not_cancelled(live: Live) -> None:

@@ -82,6 +82,8 @@ class Turn:
     fresh: set[int] = field(default_factory=set)
     moved: list[RunStatus] = field(default_factory=list)
     """The statuses that runs came to, where they were others before."""
+    arrived: list[RunHead] = field(default_factory=list)
+    """The runs that are new, or have come to another status."""
 
     until: float = 0.0
     """When planning has to end, by the monotonic clock."""
@@ -221,6 +223,8 @@ class Turn:
             live.head = head
             if head.status is not was:
                 self._moved(live, head)
+            if head.status is not was or key in self.fresh:
+                self.arrived.append(head)
             if key in self.fresh:
                 self.batch.created.append(head)
             else:
@@ -270,28 +274,30 @@ def _left_open(run: Run, commit: Commit) -> list[str]:
 def head_of(live: Live, now: int) -> RunHead:
     """The row of a run as it stands in memory."""
     run = live.run
-    assert run.head is not None
     return replace(
         live.head,
         workflow_version=run.graph.version,
         status=run.status,
-        head=run.head,
+        head=live.head.head if run.head is None else run.head,  # a run that is queued has no commit
         branch=run.branch,
         error=run.error,
         usage=run.usage,
         task_count=run.task_count,
         updated_at=now,
         finished_at=now if run.status in TERMINAL else None,
+        reason=live.head.reason if run.status is RunStatus.QUEUED else None,
     )
 
 
 def is_resting(run: Run) -> bool:
-    """Whether a run waits for nothing that this process holds, so that its memory can be given back."""
+    """Whether a run has ended, or waits for people alone."""
     return run.status in RESTING
 
 
 def is_asleep(run: Run) -> bool:
-    """Whether a run waits for timers and people alone, which find it where it is stored."""
+    """Whether a run waits for timers, people and other runs alone, which find it where it is stored."""
+    if run.status is RunStatus.QUEUED:
+        return True
     if run.ready or run.in_flight or not run.progress:
         return False
     left = (one for task, one in run.progress.items() if task not in run.calls)

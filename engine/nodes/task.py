@@ -21,6 +21,7 @@ from engine.nodes._common import (
     text_of,
     value_texts,
 )
+from engine.nodes._limits import LIMIT_FIELDS, LimitSpec, limit_texts, limits_for, parse_limits
 from engine.nodes._output import OUTPUT_FIELDS, Output, output_given, output_texts, parse_output
 from engine.nodes._turns import Turns
 from engine.schema import Schema, compile_schema
@@ -37,6 +38,7 @@ FIELDS: dict[str, Field] = {
     "input_schema": Field(SCHEMA, "JSON Schema of the mapped input", is_schema=True),
     "output_schema": Field(SCHEMA, "JSON Schema of the output", is_schema=True),
     **OUTPUT_FIELDS,
+    **LIMIT_FIELDS,
 }
 
 
@@ -53,6 +55,7 @@ class TaskSpec:
     input_schema: Schema | None
     output_schema: Schema | None
     output: Output
+    limits: LimitSpec | None = None
     turns: Turns | None = None
     """How it goes on after an answer, where one answer is not the end."""
 
@@ -71,6 +74,7 @@ def parse(fields: Mapping[str, Any]) -> TaskSpec:
         input_schema=schema("input_schema"),
         output_schema=schema("output_schema"),
         output=parse_output(fields),
+        limits=parse_limits(fields),
     )
 
 
@@ -81,6 +85,7 @@ def texts(fields: Mapping[str, Any]) -> Iterator[Text]:
     for place, key in enumerate(fields.get("reads", ())):
         yield Text("read", f"/reads/{place}", key)
     yield from output_texts(fields)
+    yield from limit_texts(fields)
 
 
 def given(fields: Mapping[str, Any]) -> Iterator[Given]:
@@ -111,4 +116,5 @@ def enter(node: Node, view: View) -> Ask:
         tags=spec.tags,
         worker=spec.worker,
         protocol=spec.protocol,
+        limits=limits_for(spec.limits, names),
     )

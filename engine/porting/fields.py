@@ -48,6 +48,7 @@ def _is_texts(value: Any) -> bool:
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 ANY = Kind("anything", lambda value: True)
+INTEGER = Kind("a whole number", lambda value: _is_int(value) and abs(value) < 1 << 53)
 COUNT = Kind("a whole number from 0 on", lambda value: _is_int(value) and 0 <= value < 1 << 53)
 PLACE = Kind("a whole number from 1 on", lambda value: _is_int(value) and 1 <= value < 1 << 32)
 TIME = Kind("milliseconds since the epoch", lambda value: _is_int(value) and abs(value) < 1 << 53)

@@ -12,6 +12,7 @@ from engine.model import Commit, ErrorInfo, Ref, RunHead, RunId, RunStatus, Usag
 from engine.porting.fields import check
 from engine.porting.refs import Move, moved_body, moved_snapshot, whole
 from engine.porting.shapes import BODY, ERROR, INTERRUPT, SNAPSHOT, USAGE
+from engine.porting.writing import PLACE
 from engine.ports import CommitRow, InterruptFate, InterruptRow, LetterFate
 from engine.record import decode
 
@@ -74,6 +75,7 @@ def head_of(value: Mapping[str, Any], workflow_id: str, above: RunHead | None) -
         metadata=value["metadata"],
         tags=tuple(value["tags"]),
         name=value["name"],
+        **{name: value[name] for name in PLACE if name in value},
     )
 
 

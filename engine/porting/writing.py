@@ -63,6 +63,8 @@ FIXED = (
     "name",
 )  # fmt: skip
 """The fields of a run's row that never change."""
+PLACE = ("priority", "concurrency_key", "start_at")
+"""Those of them that say its place among other runs; they are written where they say something."""
 MOVING = ("status", "branch", "epoch", "task_count", "updated_at", "finished_at")
 
 
@@ -71,6 +73,7 @@ def ancestor(head: RunHead, version: int, commits: int, move: Move) -> dict[str,
     workflow after the last of them."""
     return {
         **{name: getattr(head, name) for name in FIXED},
+        **{name: getattr(head, name) for name in PLACE if getattr(head, name)},
         "parent": None if head.parent is None else move(head.parent),
         "workflow_version": version,
         "commits": commits,

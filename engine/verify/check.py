@@ -34,6 +34,8 @@ async def verify_run(store: Store, run_id: model.RunId, graph_of: Callable[[str,
     if (head := await store.run(run_id)) is None:
         raise NotFound(f"there is no run '{run_id}'")
     own = await store.commits(head.key, 1, seq_of(head.head))
+    if not own:  # it has not begun
+        return Report(commits=0, tasks=0, problems=[], state={})
     rows, above, origin = {make_ref(row.run_key, row.seq): row for row in own}, head.parent, head
     while above is not None:
         rows.update({make_ref(r.run_key, r.seq): r for r in await store.commits(run_key_of(above), 1, seq_of(above))})

@@ -136,7 +136,7 @@ async def test_a_deleted_run_leaves_nothing_behind(store: Store) -> None:
         None, (interrupt("i2", 2),),
     )  # fmt: skip
     assert [head.key for head in (await store.runs(RunFilter(), 9, None)).items] == [2]
-    assert await store.active_runs() == [2]
+    assert [found.run_key for found in await store.contenders()] == [2]
     assert (await store.commits(2, 1, 9), await store.events(2, 0, 9)) == ([commit(2, 1)], [event(2, 1)])
 
 

@@ -140,7 +140,7 @@ async def test_a_run_that_is_needed_is_enough_to_be_there(store: Store) -> None:
 
 
 async def held(store: Store) -> None:
-    statuses = (RunStatus.RUNNING, RunStatus.INTERRUPTED, RunStatus.QUEUED, RunStatus.COMPLETED)
+    statuses = (RunStatus.RUNNING, RunStatus.INTERRUPTED, RunStatus.RUNNING, RunStatus.COMPLETED)
     heads = [run(key, status=status) for key, status in enumerate(statuses, 1)]
     await store.commit(created(*heads, timers=[timer(2, "a")], holds={1: Hold.IMPORTED, 2: Hold.IMPORTED}))
     await store.commit(Batch(holds={4: Hold.ANCESTOR}))

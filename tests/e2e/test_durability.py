@@ -151,6 +151,40 @@ async def test_a_start_is_acknowledged_shown_and_dispatched_only_once_it_is_dura
     assert (await gated.task())["run_id"] == run["id"]
 
 
+async def test_a_run_gets_the_key_of_another_only_once_its_end_is_durable(gated: Gated) -> None:
+    first, second = [await gated.ask("POST", "/workflows/asks/runs", {"concurrency_key": "k"}) for _ in range(2)]
+    gated.store.shut()
+    end = asyncio.ensure_future(gated.ask("POST", f"/runs/{first['id']}/cancel"))
+    await gated.at_the_gate()
+
+    assert not end.done()
+    assert (await gated.ask("GET", f"/runs/{second['id']}"))["status"] == "queued"
+    assert gated.wired.engine.door.waiting == 1
+
+    gated.store.gate.set()
+    await soon(end)
+    await gated.wired.engine.wait(second["id"], PATIENCE_S)
+    assert (await gated.ask("GET", f"/runs/{second['id']}"))["status"] == "interrupted"
+
+
+async def test_a_run_whose_beginning_could_not_be_written_begins_once_the_store_is_well(gated: Gated) -> None:
+    first, second = [await gated.ask("POST", "/workflows/asks/runs", {"concurrency_key": "k"}) for _ in range(2)]
+    gated.store.shut()
+    end = asyncio.ensure_future(gated.ask("POST", f"/runs/{first['id']}/cancel"))
+    await gated.at_the_gate()
+    gated.wired.engine.loop.on_moved, moved = lambda heads: None, gated.wired.engine.loop.on_moved
+    gated.store.gate.set()
+    await soon(end)
+    gated.store.broken = True
+    moved([gated.wired.engine.loop.lives[1].head])
+    await soon(gated.wired.engine.loop.idle())
+    assert (await gated.ask("GET", f"/runs/{second['id']}"))["status"] == "queued"
+
+    gated.wired.engine.loop.on_moved, gated.store.broken = moved, False
+    await gated.wired.engine.wait(second["id"], PATIENCE_S)
+    assert (await gated.ask("GET", f"/runs/{second['id']}"))["status"] == "interrupted"
+
+
 async def test_a_start_that_could_not_be_written_is_an_error_and_leaves_nothing(gated: Gated) -> None:
     gated.store.broken = True
 

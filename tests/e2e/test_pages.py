@@ -10,7 +10,12 @@ import pytest
 from tests.e2e.pages import Call, Desk, matches, steps_of, with_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/tutorial").glob("[0-9]*.md")), ROOT / "docs/how-to/time-travel.md"]
+DONE = ("time-travel", "take-turns")
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs/tutorial").glob("[0-9]*.md")),
+    *(ROOT / f"docs/how-to/{name}.md" for name in DONE),
+]
 
 
 @pytest.mark.skipif(shutil.which("bash") is None or shutil.which("curl") is None, reason="bash or curl is missing")

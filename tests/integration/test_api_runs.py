@@ -54,7 +54,7 @@ async def test_a_version_can_be_named(server: Server) -> None:
     assert (await server.post("/runs?wait=10", by_id, 201))["workflow_version"] == 1
 
 
-LATER = ["priority", "concurrency_key", "start_at", "session_id", "on_busy"]
+LATER = ["session_id", "on_busy"]
 
 
 @pytest.mark.parametrize("field", LATER)

@@ -40,6 +40,7 @@ ALSO = (
     "questions",
     "expiry",
     "moves",
+    "turns",
 )
 TRAVELS = ("goto of forks", "replays", "checkouts", "reuse", "versions", "run retries", "raised limits")
 FLOOR = 0.10

@@ -57,8 +57,21 @@ def generate(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         author = Author(Random(f"document {seed} {attempt}"))
         document = author.document()
         if is_valid(document):
+            _limit(document, Random(f"limits {seed}"))
             return document, author.given()
     raise AssertionError(f"no valid document for seed {seed}")
+
+
+def _limit(document: dict[str, Any], chance: Random) -> None:
+    """Give some of the nodes that ask workers limits, which must not change anything."""
+    for fields in document["nodes"].values():
+        if fields.get("type", TASK) in (TASK, "agent"):
+            if chance.random() < 0.2:
+                fields["max_concurrency"] = chance.randrange(1, 3)
+            if chance.random() < 0.25:
+                fields["concurrency_key"] = chance.choice(("k", "{{ meta.node }}", "{{ meta.step }}"))
+        elif "definition" in fields:
+            _limit(fields["definition"], chance)
 
 
 def is_valid(document: dict[str, Any]) -> bool:

@@ -72,12 +72,14 @@ class Schedule:
     accepted: set[tuple[TaskId, int]] = field(default_factory=set)
     crashes: int = 0
     edits: int = 0
+    waits: int = 0
 
     def play(self, most: int | None = None) -> None:
         """Go on until nothing is left to happen, or `most` events have. Raises Violation for a run that hangs."""
         for _ in range(MOST_EVENTS if most is None else most):
             self._mishap()
             self._visited()
+            self._tell_who_waits()
             events = self._events()
             if not events:
                 self._rest()
@@ -128,8 +130,10 @@ class Schedule:
             if (task_id, work.attempt) in self.accepted:
                 if self.script.part(work).fault(work.attempt) is not Fault.SILENT:
                     found.append(("post", task_id, ""))
-            else:
-                found.append(("reply" if world.outbox.holds(work) else "send", task_id, ""))
+            elif world.outbox.holds(work):
+                found.append(("reply", task_id, ""))
+            elif world.outbox.waits_for(task_id) is None:
+                found.append(("send", task_id, ""))
         found += [("fire", task_id, kind) for task_id, kind in world.timers.held if self._may_fire(task_id, kind)]
         if self.resumes and run.status not in RESTING and not run.failing:
             found += [("resume", name, "") for name, opened in run.interrupts.items() if not self.script.silent(opened)]
@@ -176,6 +180,14 @@ class Schedule:
 
     # ---- workers
 
+    def _tell_who_waits(self) -> None:
+        """It is told why attempts have to wait for their turn."""
+        outbox = self.world.outbox
+        for task_id, work in tuple(outbox.works.items()):
+            if task_id in outbox.turns and (reason := outbox.waits_for(task_id)):
+                self.waits += 1
+                self.world.delivery.waiting(work, reason)
+
     def _reply(self, work: Work) -> None:
         fault = self.script.part(work).fault(work.attempt)
         if fault is Fault.SILENT or (fault is not Fault.REFUSED and self._accepts(work)):
@@ -218,21 +230,27 @@ class Schedule:
             self._again(self.mishaps.choice(self.world.seen))
 
     def crash(self) -> None:
-        """Lose the memory. Timers that had gone off do so again, and what a worker had not accepted is sent again, at
-        once, so that the order stays the same."""
+        """Lose the memory. Timers that had gone off do so again, what a worker had not accepted is sent again, at once,
+        and who had their turn have it first, so that the order stays the same."""
         self.crashes += 1
         works = self.world.outbox.works.items()
         given = [
             name for name, work in works if self.world.outbox.holds(work) and (name, work.attempt) not in self.accepted
         ]
         idle, held = self.world.idle, set(self.world.timers.held)
+        passed = self.world.outbox.passed()
         self.world.crash()
+        self.world.outbox.first, self.world.outbox.shut = passed, True
         if idle:
             self.world.turn(kept=True)
         for name, kind in [timer for timer in self.world.timers.held if timer not in held and timer[1] in GOING_ON]:
             self.world.fire(name, kind)
+        self.world.outbox.shut = False
+        if self.world.idle:
+            self.world.outbox.open()
         for name in given:
-            if name in self.world.outbox.works and not self.world.outbox.holds(self.world.outbox.works[name]):
+            outbox = self.world.outbox
+            if name in outbox.works and not outbox.holds(outbox.works[name]) and outbox.waits_for(name) is None:
                 self.world.send(name)
 
     def _again(self, work: Work) -> None:

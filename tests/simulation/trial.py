@@ -322,6 +322,7 @@ class Trial:
         found = {
             "crashes": schedule.crashes > 0,
             "edits": schedule.edits > 0,
+            "turns": schedule.waits > 0,
             "retries": any(work.attempt > 1 for work in schedule.world.seen),
         }
         self.features |= {name for name, occurred in found.items() if occurred}

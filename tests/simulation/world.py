@@ -216,9 +216,8 @@ class World:
         for live in self.lives.values():
             live.dropped = True
         self.lives = {}
-        self.outbox.works.clear()
+        self.outbox.forget()
         self.timers.close()
-        self.outbox.given.clear()
 
     # ---- turns
 
@@ -245,6 +244,7 @@ class World:
             found = step(live.run, turn.now)
             if found is None:
                 self.idle = True
+                turn.effects.append(self.outbox.open)
                 return
             if isinstance(found, Step):
                 self.delivery.take(turn, live, found)

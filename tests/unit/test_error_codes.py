@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from dispatch._choose import Reason
+from engine import places
+from engine.limits import LimitReason
 from engine.progress import TIMER
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +76,7 @@ def test_every_code_in_the_sources_is_listed() -> None:
 
 
 def test_every_code_that_is_listed_is_in_the_sources() -> None:
-    reasons = {reason.value for reason in Reason} | {TIMER}
+    reasons = {reason.value for reason in (*Reason, *LimitReason, *places.Reason)} | {TIMER}
     assert listed() - in_sources() == BARE | BY_STATUS | reasons
 
 

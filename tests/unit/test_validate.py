@@ -138,9 +138,9 @@ def test_limits_of_the_config_are_checked():
 # ---- what this version does not support yet
 
 
-@pytest.mark.parametrize("name", ["max_concurrency", "concurrency_key"])
+@pytest.mark.parametrize("name", ["max_concurrency", "concurrency_key", "rate_limit"])
 def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
-    problem = only(node(task(**{name: 1})))
+    problem = only(node({"type": "transform", "updates": {}, name: 1}))
 
     assert (problem.code, problem.path, problem.node) == ("document.field", f"/nodes/a/{name}", "a")
     assert "not supported yet" in problem.message

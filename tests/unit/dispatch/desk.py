@@ -52,9 +52,9 @@ class Desk:
     """An outbox with everything around it."""
 
     def __init__(self, **options: int) -> None:
-        self.transport, self.later, self.told = Scripted(), FakeLater(), Told()
+        self.transport, self.later, self.told, self.now = Scripted(), FakeLater(), Told(), NOW
         self.box = WorkerOutbox(
-            {"webhook": self.transport}, clock=lambda: NOW, reply_to=reply_to, later=self.later, **options
+            {"webhook": self.transport}, clock=lambda: self.now, reply_to=reply_to, later=self.later, **options
         )
         self.box.listen(self.told)
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from dispatch import webhook
-from dispatch._outbox import FRESH_MS, MUCH
+from dispatch._ready import FRESH_MS, MUCH
 from dispatch._transport import Tools
 from dispatch.webhook import Webhook
 from engine.model import TaskId
@@ -78,7 +78,7 @@ async def test_it_is_made_again_where_it_may_be_another_one(case: str):
     assert told["attempt"] == work.attempt
     assert len(desk.made) == (case in ("another attempt", "too late", "released"))
     assert all(body is not desk.bodies[0] for _, body in desk.made)
-    assert desk.box._prepared == {}
+    assert desk.box._ready._made == {}
 
 
 def a_webhook() -> Webhook:

@@ -1,0 +1,24 @@
+"""Submitted work as the outbox keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from dispatch._choose import Need
+from dispatch._gates import Gate
+from engine.line import Order
+from engine.outbox import Work
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Entry:
+    """Submitted work that is not over: in line (no worker), being delivered, or accepted (no delivery)."""
+
+    work: Work
+    need: Need
+    order: Order
+    gates: tuple[Gate, ...] = ()
+    passed: int = 0
+    worker_id: str | None = None
+    delivery: asyncio.Task[None] | None = None

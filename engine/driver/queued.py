@@ -1,0 +1,33 @@
+"""Runs that are queued: they are there, with all that they were given, and have no commit until they begin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine import control
+from engine.commits import Step
+from engine.driver.delivery import Delivery
+from engine.driver.turn import Live, Turn
+from engine.model import RunStatus
+
+
+def queue(turn: Turn, live: Live, reason: str) -> None:
+    """Have a new run wait, and say why."""
+    live.run.status = RunStatus.QUEUED
+    turn.create(live)
+    say_why(turn, live, reason)
+
+
+def say_why(turn: Turn, live: Live, reason: str) -> None:
+    """Say why a run is queued, or why it still is."""
+    live.head = replace(live.head, reason=reason)
+    turn.note(live, "run", None, {"status": RunStatus.QUEUED, "reason": reason})
+
+
+def begin(turn: Turn, live: Live, delivery: Delivery, first: Step | None = None) -> bool:
+    """Begin a run that is queued, by `first` or as it was asked to start; False where it does not wait any more.
+    Raises Invalid."""
+    if live.run.status is not RunStatus.QUEUED:
+        return False
+    delivery.take(turn, live, first or control.start(live.run, turn.now, "engine"))
+    return True
