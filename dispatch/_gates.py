@@ -7,7 +7,7 @@ a worker sooner.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -81,6 +81,10 @@ class Gates(Generic[P]):
             for waiting in line:
                 self._tell(waiting, reason)
         return through
+
+    def allow(self, gates: Iterable[Gate]) -> bool:
+        """Whether somebody with these gates would pass all of them now."""
+        return all(gate.id not in self._lines and self._has_room(gate) for gate in gates)
 
     def enter(self, coming: P) -> bool:
         """Whether somebody has passed all of their gates; else they wait before one, and are told so."""

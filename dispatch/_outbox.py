@@ -86,7 +86,8 @@ class WorkerOutbox:
     def prepare(self, work: Work) -> None:
         """Write and sign the envelope of an attempt that carries much, for the worker that would get it now."""
         need = need_of(work)
-        if self._closing or self._held or need in self._lines or not self._ready.is_worth_it(work):
+        waits = need in self._lines or not self._gates.allow(gates_of(work))
+        if self._closing or self._held or waits or not self._ready.is_worth_it(work):
             return
         if (worker := self._slots.likely(need, work.served_by)) is not None:
             self._ready.make(work, worker, self._transports[worker.protocol], self._clock())

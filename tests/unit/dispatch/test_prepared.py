@@ -11,6 +11,7 @@ from dispatch import webhook
 from dispatch._ready import FRESH_MS, MUCH
 from dispatch._transport import Tools
 from dispatch.webhook import Webhook
+from engine.limits import Limits
 from engine.model import TaskId
 from engine.outbox import Work
 from tests.unit.dispatch.builders import NOW, a_work, a_worker
@@ -109,3 +110,16 @@ def test_what_was_signed_for_another_worker_or_never_sent_is_not_kept(monkeypatc
     for body in bodies:
         transport.prepare(worker, body, headers)
     assert [known[0] for known in transport._signed.values()] == bodies[-2:]
+
+
+async def test_what_has_to_wait_for_its_turn_is_not_made_ready():
+    desk, keyed = Ready(), Limits(node="flow:a", key="k")
+    desk.box.prepare(replace(much("t1"), limits=keyed))
+    assert desk.made == []
+    desk.box.open()
+    desk.box.submit(replace(much("t1"), limits=keyed))
+    desk.box.prepare(replace(much("t2"), limits=keyed))
+    assert desk.made == []
+    desk.box.release("t1")
+    desk.box.prepare(replace(much("t2"), limits=keyed))
+    assert len(desk.made) == 1
