@@ -21,6 +21,7 @@ from api.routes import (
     operations,
     porting,
     runs,
+    sessions,
     streams,
     tasks,
     travel,
@@ -31,9 +32,8 @@ from api.visits import Visits
 from api.wiring import Wired
 
 AREAS = (
-    runs, branches, tasks, checkpoints, streams, interrupts, travel, porting, workflows, workers, dead_letters,
-    notices, jobs,
-    operations,
+    runs, branches, tasks, checkpoints, streams, interrupts, travel, sessions, porting, workflows, workers,
+    dead_letters, notices, jobs, operations,
 )  # fmt: skip
 """The first routes are found fastest: what is asked most often comes first."""
 

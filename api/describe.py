@@ -20,6 +20,7 @@ Unknown query parameters and body fields are refused."""
 TAGS = [
     {"name": "workflows", "description": "Graphs over a typed state; every change makes a version."},
     {"name": "runs", "description": "Executions: start, watch, cancel, fork."},
+    {"name": "sessions", "description": "Runs that go on from one another."},
     {"name": "interrupts", "description": "Questions that runs wait with."},
     {"name": "workers", "description": "Who does the work, and how it answers."},
     {"name": "operations", "description": "The server itself."},

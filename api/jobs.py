@@ -72,6 +72,7 @@ def _wanted(asked: BulkFilter) -> tuple[RunFilter, Sequence[RunId] | None]:
         created_after=milliseconds(asked.created_after) if asked.created_after else None,
         created_before=milliseconds(asked.created_before) if asked.created_before else None,
         parent_id=asked.parent_id,
+        session_id=asked.session_id,
         q=asked.q,
     )
     return where, None if asked.ids is None else [RunId(name) for name in asked.ids]

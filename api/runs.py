@@ -18,6 +18,7 @@ from engine.errors import NotFound
 from engine.model import RunId
 from engine.ports import WorkflowRow
 from engine.render import checkpoint_id, parse_branch, pending_json
+from engine.session import OnBusy
 
 
 class Runs:
@@ -55,6 +56,8 @@ class Runs:
             priority=asked.priority,
             concurrency_key=asked.concurrency_key,
             start_at=None if asked.start_at is None else milliseconds(asked.start_at),
+            session=asked.session_id,
+            on_busy=OnBusy(asked.on_busy or OnBusy.REJECT),
         )
         return await self.engine.start_run(request, claim=claim)
 

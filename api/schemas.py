@@ -37,6 +37,7 @@ Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x
 """A name without control characters."""
 WorkerId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/?#%\\\x00-\x1f\x7f]+$")]
 """A name that can stand in a path."""
+SessionId = WorkerId
 Object = dict[str, Any]
 
 
@@ -132,8 +133,21 @@ class RunFields(Asked):
     start_at: Annotated[str, AfterValidator(moment)] | None = Field(
         default=None, description="RFC 3339: the run is queued until then."
     )
-    session_id: NotYet = None
-    on_busy: NotYet = None
+    session_id: SessionId | None = Field(
+        default=None, description="The session that the run belongs to: it goes on from where that stands."
+    )
+    on_busy: Literal["reject", "enqueue", "cancel", "interrupt"] | None = Field(
+        default=None, description="What is done while another run of the session is not over; `reject` where absent."
+    )
+
+    @model_validator(mode="after")
+    def _names_a_session(self) -> Self:
+        if self.on_busy is not None and self.session_id is None:
+            raise PydanticCustomError("on_busy", "'on_busy' goes with 'session_id'")
+        if self.session_id is not None and (self.priority or self.concurrency_key or self.start_at):
+            why = "a run of a session takes its turn there: it has no 'priority', 'concurrency_key' or 'start_at'"
+            raise PydanticCustomError("turns", "{why}", {"why": why})
+        return self
 
 
 class StartRun(RunFields):
@@ -283,7 +297,10 @@ class RunFilters(BaseModel):
     tag: str | None = None
     created_after: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
     created_before: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
-    parent_id: str | None = Field(default=None, description="The run that these were forked from.")
+    parent_id: str | None = Field(
+        default=None, description="The run that these were forked from, or go on from in its session."
+    )
+    session_id: str | None = Field(default=None, description="The session that these belong to.")
     q: str | None = Field(default=None, description="Part of a run's or a workflow's id.")
     metadata: str | None = Field(default=None, alias="metadata.<k>", description="The text at this key of metadata.")
 
@@ -360,38 +377,3 @@ class EventsQuery(RunFilters):
     )
     after: str | None = Field(default=None, description="An event id: goes on after it. `Last-Event-ID` wins.")
     from_: Literal["now"] | None = Field(default=None, alias="from", description="Leaves out what has happened.")
-
-
-class Chunk(Asked):
-    """A piece of text of one of a worker's channels."""
-
-    channel: str = Field(max_length=200)
-    text: str
-
-
-class ReportFields(Asked):
-    """What a worker reports of its task."""
-
-    stage: str | None = Field(default=None, max_length=1000)
-    progress: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="How far it is, from 0 to 1.")
-    message: str | None = None
-    chunks: list[Chunk] | None = None
-    data: Any = None
-
-
-class Reported(ReportFields):
-    """One report, or several at once."""
-
-    events: list[ReportFields] | None = Field(default=None, max_length=1000)
-
-    def reports(self) -> list[dict[str, Any]]:
-        """All of them, in order, with the fields that were given."""
-        own = self.model_dump(exclude={"events"}, exclude_none=True)
-        more = (event.model_dump(exclude_none=True) for event in self.events or ())
-        return [found for found in (own, *more) if found]
-
-
-class ResultQuery(BaseModel):
-    """The token of the task that is answered."""
-
-    token: str | None = None

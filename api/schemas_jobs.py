@@ -22,7 +22,10 @@ class BulkFilter(Asked):
     tag: str | None = None
     created_after: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
     created_before: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
-    parent_id: str | None = Field(default=None, description="The run that these were forked from.")
+    parent_id: str | None = Field(
+        default=None, description="The run that these were forked from, or go on from in its session."
+    )
+    session_id: str | None = Field(default=None, description="The session that these belong to.")
     q: str | None = Field(default=None, description="Part of a run's or a workflow's id.")
     metadata: dict[str, str] = Field(default_factory=dict, description="Texts at keys of metadata.")
     ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_RUNS)] | None = Field(

@@ -237,7 +237,8 @@ class RunSummary(Shape):
     usage: Usage
     metadata: dict[str, Any]
     tags: list[str]
-    parent_id: str | None
+    parent_id: str | None = Field(description="The run that it was forked from, or goes on from in its session.")
+    session_id: str | None
     forked_from: ForkedFrom | None
     checkpoint_count: int
     latest_checkpoint_id: str | None = Field(description="null where the run has not begun.")

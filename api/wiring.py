@@ -37,6 +37,7 @@ from engine.driver.inbox import Inbox
 from engine.driver.lines import Lines
 from engine.driver.porting import Porting
 from engine.driver.reader import Reader
+from engine.driver.session_reader import SessionReader
 from engine.driver.stream import Streams
 from engine.driver.trace import Traces
 from engine.notices import Patience
@@ -66,6 +67,7 @@ class Wired:
     outbox: Outbox
     engine: Engine
     reader: Reader
+    sessions: SessionReader
     inbox: Inbox
     comparison: Comparison
     blame: Blame
@@ -145,6 +147,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         outbox=outbox,
         engine=engine,
         reader=reader,
+        sessions=SessionReader(reader),
         inbox=Inbox(reader),
         comparison=Comparison(lines),
         blame=Blame(lines),

@@ -44,7 +44,7 @@ class TaskEnvelope(BaseModel):
     parameters: Any = Field(description="The node's parameters, exactly as they were written.")
     item: Any = Field(description="The item of a send, else null.")
     index: int | None = Field(description="The item's place in its list, else null.")
-    session_id: str | None = Field(description="Stable over the turns of an agent node.")
+    session_id: str | None = Field(description="The session of the run; without one, stable over the turns of a task.")
     config: dict[str, Any]
     attempt: int = Field(ge=1)
     turn: int = Field(ge=1)
@@ -138,7 +138,7 @@ def _constant_parts(work: Work) -> list[bytes | memoryview]:
             "parameters": request.parameters,
             "item": request.item,
             "index": request.index,
-            "session_id": work.task_id,
+            "session_id": work.session or work.task_id,
             "config": request.config,
         }
     )

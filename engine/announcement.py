@@ -32,7 +32,7 @@ def _message(run: Run, head: RunHead, now: int) -> dict[str, Any]:
         "workflow_id": head.workflow_id,
         "workflow_version": run.graph.version,
         "status": run.status,
-        "checkpoint_id": checkpoint_id(run.id, run.seq),
+        "checkpoint_id": checkpoint_id(run.id, run.seq) if run.seq else None,
         "branch": branch_name(run.branch),
         **_output(run),
         "error": failed.as_json() if failed is not None else None,

@@ -10,6 +10,7 @@ from engine.commits import Step, next_ref
 from engine.errors import Conflict, Invalid, NodeFailure
 from engine.fold import Entry
 from engine.graph import Graph
+from engine.migration import laid_over
 from engine.model import (
     TERMINAL,
     Commit,
@@ -22,7 +23,7 @@ from engine.model import (
     Wave,
 )
 from engine.run import Run
-from engine.state import changed, initial, normalised
+from engine.state import changed, normalised
 
 # ---- start
 
@@ -45,12 +46,13 @@ def check_input(graph: Graph, given: Mapping[str, Any]) -> Updates:
     return tuple((key, value) for key, value in given.items() if key in graph.state)
 
 
-def start(run: Run, now: int, actor: str) -> Step:
-    """The first commit of a run, with the input applied to the initial state. Raises Invalid."""
-    given = check_input(run.graph, run.input)
+def start(run: Run, now: int, actor: str, carry: Mapping[str, Any] | None = None) -> Step:
+    """The first commit of a run, with the input applied to the state that it begins with, after what is carried over
+    to that. Raises Invalid."""
+    given = laid_over(carry or {}, dict(check_input(run.graph, run.input)))
     try:
         writes = normalised(run.graph, given, f"{run.origin_id}|input")
-        changed(run.graph, initial(run.graph), writes)
+        changed(run.graph, run.history.before(), writes)
     except NodeFailure as failure:
         raise Invalid(failure.message, failure.node_code) from None
     ref = next_ref(run)
@@ -76,6 +78,12 @@ def check_edit(run: Run, updates: Mapping[str, Any] | Sequence[tuple[str, Any]],
     except NodeFailure as failure:
         raise Invalid(failure.message, failure.node_code) from None
     return writes
+
+
+def require_begun(run: Run) -> None:
+    """Raise Conflict where a run has no checkpoints: it waits for its turn in a session, or never had one."""
+    if not run.seq:
+        raise Conflict(f"the run is {run.status} and has not begun", "run.not_begun")
 
 
 # ---- cancel

@@ -106,7 +106,8 @@ def begin_frame(frames: Frames, commit: Commit) -> None:
     child: Graph = around.graph.nodes[task.node].spec.child
     frame = Frame(
         id=nested.frame, graph=child, input=nested.input, config=deep_merge(child.config, around.config),
-        stops=stops_of(child, None, None), parent=around.id, task=task.id, turn=nested.turn, attempt=nested.attempt,
+        stops=replace(stops_of(child, None, None), everywhere=around.stops.everywhere),
+        parent=around.id, task=task.id, turn=nested.turn, attempt=nested.attempt,
         began_at=before.began_at if again and before is not None else commit.at,
         updates=(*(before.updates if again and before is not None else ()), *nested.updates),
     )  # fmt: skip

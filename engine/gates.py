@@ -12,10 +12,12 @@ from engine.model import Commit, Gate, Kind, Ref, Task, TaskId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stops:
-    """The nodes of a run that have a breakpoint before or after them."""
+    """The nodes of a run that have a breakpoint before or after them. `everywhere`: the run is to stop, as if each had
+    one before it."""
 
     before: frozenset[str] = frozenset()
     after: frozenset[str] = frozenset()
+    everywhere: bool = False
 
 
 NO_STOPS = Stops()
@@ -46,7 +48,7 @@ def _with_sends(graph: Graph, names: Iterable[str]) -> frozenset[str]:
 
 def held(stops: Stops, task: Task) -> Task:
     """The task, or the gate that stands for it where a breakpoint is before its node."""
-    return task if task.node not in stops.before else _gate(task, Gate())
+    return _gate(task, Gate()) if stops.everywhere or task.node in stops.before else task
 
 
 def gate_after(
@@ -60,6 +62,12 @@ def gate_after(
 def gates_of(task: Task) -> tuple[Task, Task]:
     """The gates that breakpoints before and after a task's node put in its place."""
     return _gate(task, Gate()), _gate(task, Gate(handles=()))
+
+
+def put_back(task: Task, seq: int) -> Task:
+    """The gate that stands by commit `seq` for a task that was activated and has not begun. A task may be put back more
+    than once."""
+    return replace(task, id=TaskId(f"{task.id}.before-{seq}"), gate=Gate())
 
 
 def _gate(task: Task, gate: Gate) -> Task:
@@ -87,7 +95,8 @@ def passed(gate: Task) -> Task:
 
 def counted(commit: Commit) -> int:
     """How many tasks a commit adds to those that `max_tasks` counts; one that is held back has been counted."""
-    if not commit.opened or (commit.kind is Kind.RESUME and commit.task is not None and _is_before(commit.task)):
+    passes = commit.kind is Kind.RESUME and commit.task is not None and _is_before(commit.task)
+    if not commit.opened or commit.puts_back or passes:
         return 0
     first = commit.opened[0]
     return len(commit.opened) if first.gate is None or _is_before(first) else 0

@@ -41,6 +41,8 @@ class History:
     last: Updates = ()
     opened_at: dict[TaskId, int] = field(default_factory=dict)
     views: dict[TaskId, State] = field(default_factory=dict)
+    ground: State | None = None
+    """The state that it begins with, where that is none of its own: what another one had come to."""
     sources: Sources = field(init=False)
     """Where the values after the root come from."""
 
@@ -175,12 +177,16 @@ class History:
 
     # ---- what a commit adds
 
-    def begin(self, commit: Commit, base: State) -> None:
-        """Start from a commit whose writes are already in `base`, or are applied to it: the start of a run."""
+    def before(self) -> State:
+        """The durable state before the first commit."""
+        return initial(self.graph) if self.ground is None else self.ground
+
+    def begin(self, commit: Commit) -> None:
+        """Begin with the start of a run or frame."""
         self.clock += 1
         writes = durable(self.graph, commit.writes)
         self.last = fleeting(self.graph, commit.writes)
-        state = fold(self.graph, base, [Entry(commit.ref, 0, (0, -1, -1), {}, writes)], [])
+        state = fold(self.graph, self.before(), [Entry(commit.ref, 0, (0, -1, -1), {}, writes)], [])
         root = Entry(commit.ref, self.clock, (commit.level or 0, -1, -1), state, writes, self.last)
         self.root, self.entries, self.tips = commit.ref, {commit.ref: root}, {commit.ref}
         self.base_shown = state
@@ -235,7 +241,8 @@ class History:
     def cut(self, entry: Entry) -> None:
         """Fold away everything before a commit that everything active descends from."""
         if self.swallowed:
-            self._lose_sources()
+            self._lose(self.sources)
+            self.swallowed = False
         self._fold_ends()
         self.plain = self.tips == {entry.ref}
         self.base_shown = entry.state if self.plain else self.lasting()
@@ -257,20 +264,20 @@ class History:
         late = self.sorted([self.entries[ref] for ref in self.entries if ref in self.tips and ref not in self.folded])
         self.folded.update((entry.ref, Folded(entry.ref, entry.task_id, entry.fleeting)) for entry in late)
 
-    def _lose_sources(self) -> None:
+    def _lose(self, sources: Sources) -> None:
         """Forget where the values come from of keys that were written by commits folded away beside the root."""
         assert self.root is not None
         before = self.entries[self.root].state
         for name, value in self.base_shown.items():
             if before.get(name) != value:
-                self.sources.lose(name)
-        self.swallowed = False
+                sources.lose(name)
 
-    def _trace(self, entries: Sequence[Entry], edits: Sequence[Edit]) -> None:
+    def _trace(self, entries: Sequence[Entry], edits: Sequence[Edit], sources: Sources | None = None) -> None:
         """Note who wrote what, in the order in which the writes are folded."""
         names = {name: 0 for some in (entries, edits) for one in some for name, _ in one.writes}
         for name in names:
-            self.sources.trace(name, by_edits(name, entries, edits) if edits else writes_of(name, entries))
+            writes = by_edits(name, entries, edits) if edits else writes_of(name, entries)
+            (sources or self.sources).trace(name, writes)
 
     def adopt(self, graph: Graph, kept: frozenset[str]) -> None:
         """Go on with another version of the workflow: of what was written only these keys count, others begin anew."""
@@ -308,7 +315,18 @@ class History:
 
     def lasting(self) -> State:
         """The state shown but for ephemeral keys."""
-        later = self.sorted(entry for entry in self.entries.values() if entry.ref != self.root)
+        later = self._later()
         if not later and not self.edits:
             return self.base_shown
         return fold(self.graph, self.base_shown, later, self.edits)
+
+    def _later(self) -> list[Entry]:
+        return self.sorted(entry for entry in self.entries.values() if entry.ref != self.root)
+
+    def settled(self) -> tuple[State, Sources]:
+        """The state shown but for ephemeral keys, and where its values come from, for what goes on from there."""
+        sources = self.sources.copy()
+        if self.swallowed or not self.plain:
+            self._lose(sources)
+        self._trace(self._later(), self.edits, sources)
+        return self.lasting(), sources

@@ -21,6 +21,7 @@ def run_matches(head: RunHead, where: RunFilter) -> bool:
         and (not where.status or head.status in where.status)
         and where.workflow_id in (None, head.workflow_id)
         and (where.parent_id is None or where.parent_id == head.parent_id)
+        and (where.session_id is None or (head.seat is not None and head.seat.session == where.session_id))
         and (where.created_after is None or head.created_at > where.created_after)
         and (where.created_before is None or head.created_at < where.created_before)
         and (where.tag is None or where.tag in head.tags)

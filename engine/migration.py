@@ -7,6 +7,7 @@ work, what stands at nodes and edges that are gone is dropped.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from engine.joins import recount
 from engine.model import DEFERRED, ERA, GOTO, Arrival, Task, TaskId, Wave, seq_of
 from engine.render import address_of
 from engine.run import Run
+from reducers._overwrite import is_overwrite
 
 UNSAID = frozenset({"description", "title"})
 """What the definition of a key may say without saying what it is."""
@@ -46,6 +48,12 @@ def carried(run: Run, graph: Graph) -> dict[str, Any]:
     kept, shown = kept_keys(run.graph, graph), run.history.lasting()
     changed = [name for name in graph.state if name in run.graph.state and name not in kept and name in shown]
     return {name: {"__overwrite": True, "value": shown[name]} for name in changed if not graph.state[name].ephemeral}
+
+
+def laid_over(carry: Mapping[str, Any], updates: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The values that are carried over, but for those that are overwritten anyway, then the updates."""
+    kept = [write for write in carry.items() if not is_overwrite(updates.get(write[0]))]
+    return [*kept, *updates.items()]
 
 
 def migrate(run: Run, graph: Graph) -> tuple[str, ...]:

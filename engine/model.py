@@ -8,6 +8,7 @@ from typing import Any, NewType
 
 from engine.holds import Hold
 from engine.kinds import CAUSAL, EDITS, JUMPS, TERMINAL, TURNS, Kind, RunStatus, TaskStatus
+from engine.session import Seat
 
 __all__ = ["CAUSAL", "EDITS", "JUMPS", "TERMINAL", "TURNS", "Kind", "RunStatus", "TaskStatus"]  # and all that is below
 
@@ -307,6 +308,11 @@ class Commit:
         return self.interrupt is not None and self.interrupt.kind == "worker"
 
     @property
+    def puts_back(self) -> bool:
+        """Whether it has what had not begun wait behind breakpoints, for the run is to stop."""
+        return self.kind is Kind.INTERRUPT and self.task is None
+
+    @property
     def version(self) -> int:
         """The run's version that the commit was planned on: the number of commits before it."""
         return self.seq - 1
@@ -357,3 +363,10 @@ class RunHead:
     start_at: int | None = None
     reason: str | None = None
     """Why it is queued; None for one that is not."""
+    seat: Seat | None = None
+
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on from another run of its session; else one that it has for a parent is what it was forked
+        from."""
+        return self.parent is not None and self.seat is not None

@@ -49,6 +49,8 @@ class Work:
     """The hash of what the worker is asked first."""
     turn: int = 1
     """Which turn of an agent it is."""
+    session: str | None = None
+    """The session that the run belongs to."""
     prefers: str | None = None
     """The protocol of the workers that are asked first."""
     served_by: str | None = None

@@ -58,5 +58,5 @@ def contends(head: RunHead) -> bool:
     if head.hold is not None:
         return False
     if head.status is RunStatus.QUEUED:
-        return True
+        return head.seat is None  # one of a session takes its turn there
     return head.concurrency_key is not None and head.status in (RunStatus.RUNNING, RunStatus.INTERRUPTED)

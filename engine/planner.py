@@ -30,6 +30,10 @@ from engine.views import view_of
 __all__ = ["Dispatch", "Step", "Timed", "ask_of", "enter", "limits_of", "step", "view_of"]
 
 
+_STILL = frozenset({RunStatus.CANCELLED, RunStatus.COMPLETED, RunStatus.QUEUED})
+"""Statuses in which nothing happens by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """A task that is to be sent to a worker."""
@@ -52,7 +56,7 @@ Begun = Dispatch | Timed | Retry
 
 def step(run: Run, now: int) -> Step | Begun | None:
     """What the run does next, or None when it waits for something from outside."""
-    if run.status in (RunStatus.QUEUED, RunStatus.CANCELLED, RunStatus.COMPLETED):
+    if run.status in _STILL:
         return None
     if run.limit is not None and not run.failing:
         return fail_run(run, run.limit, now)

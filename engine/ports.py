@@ -11,11 +11,15 @@ from engine.cache import Cache, Kept
 from engine.catalogue import Catalogue
 from engine.claims import ClaimRow, Claims
 from engine.dead_letters import DeadLetter, DeadLetters
+from engine.filters import EVERY_INTERRUPT as EVERY_INTERRUPT
+from engine.filters import InterruptFilter as InterruptFilter
+from engine.filters import RunFilter as RunFilter
 from engine.holds import Hold
 from engine.jobs import JobItem, Jobs
-from engine.model import Ref, RunHead, RunId, RunStatus, TaskId
+from engine.model import Ref, RunHead, RunId, TaskId
 from engine.notices import Notice, Notices
 from engine.places import Places
+from engine.sessions import Sessions
 
 T = TypeVar("T")
 
@@ -110,18 +114,6 @@ class InterruptRow:
     resolved_at: int | None = None
     assignee: str | None = None
     claimed_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InterruptFilter:
-    """Which interrupts a list holds; empty fields do not filter."""
-
-    kind: str | None = None
-    assignee: str | None = None
-    claimed: bool | None = None
-
-
-EVERY_INTERRUPT = InterruptFilter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +221,11 @@ class Batch:
     holds: dict[int, Hold | None] = field(default_factory=dict)
     items: list[JobItem] = field(default_factory=list)
     """Runs that jobs have dealt with; one that is marked already is not marked again."""
+    seats: dict[int, RunHead] = field(default_factory=dict)
+    """Runs that have waited for their turn in a session, with their places in it and what they go on from; or that wait
+    no longer."""
+    sessions: dict[str, int] = field(default_factory=dict)
+    """Sessions that runs are begun in or wait for, with the time: made where they are not there."""
     workflows: list[WorkflowRow] = field(default_factory=list)
     """Versions that runs bring along, added where they are not there. None becomes the newest of a workflow that is
     there; of one that is not, the highest number does."""
@@ -238,8 +235,8 @@ class Batch:
         """Whether there is nothing to write."""
         rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
         more = (self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven, self.retried)
-        notices = (self.notices, self.notices_withdrawn)
-        return not any((*rows, *more, *notices, self.kept, self.holds, self.items, self.workflows))
+        told = (self.kept, self.notices, self.notices_withdrawn, self.items)
+        return not any((*rows, *more, *told, self.holds, self.seats, self.sessions, self.workflows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,21 +247,7 @@ class Page(Generic[T]):
     next_cursor: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFilter:
-    """Which runs a list holds; empty fields do not filter. `q` is looked for in ids and workflow ids."""
-
-    status: tuple[RunStatus, ...] = ()
-    workflow_id: str | None = None
-    tag: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    created_after: int | None = None
-    created_before: int | None = None
-    parent_id: str | None = None
-    q: str | None = None
-
-
-class Store(Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Places, Protocol):
+class Store(Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Places, Sessions, Protocol):
     """Where everything durable lives. Writes are all or nothing; a read never sees part of a batch."""
 
     async def open(self) -> None:
@@ -307,10 +290,11 @@ class Store(Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Places, Protoc
         """Where a run stands, all of it read at one moment."""
 
     async def delete_run(self, run_key: int) -> None:
-        """Delete a run with all it owns, in one transaction. Raises Conflict `run.has_forks` while forks of it live."""
+        """Delete a run with all it owns, in one transaction, and its session where it was the last one of that. Raises
+        Conflict `run.has_forks` while runs live that were forked from it, or that go on from it in its session."""
 
     async def forks_of(self, run_key: int) -> list[RunHead]:
-        """The runs that were forked from a checkpoint of this one."""
+        """The runs that were forked from a checkpoint of this one, or that go on from one in its session."""
 
     # history
 

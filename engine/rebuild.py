@@ -31,8 +31,13 @@ OUTWEIGH = 4
 
 def versions_in(rows: Sequence[CommitRow]) -> list[int]:
     """The versions of the workflow that commits among these rows change to."""
-    changing = (decode(row).versions for row in rows if row.kind in (Kind.FORK, Kind.REPLAY))
+    changing = (decode(row).versions for row in rows if changes_version(row))
     return [versions[1] for versions in changing if versions is not None]
+
+
+def changes_version(row: CommitRow) -> bool:
+    """Whether a row may be one that changes to another version of the workflow."""
+    return row.kind in (Kind.FORK, Kind.REPLAY) or (row.kind == Kind.START and row.task_id is None)
 
 
 def begin(
@@ -103,7 +108,7 @@ def _activate(run: Run, commit: Commit) -> None:
     run.frontier.take(commit)
     for task in commit.opened:
         run.history.opened_at[task.id] = run.history.clock
-        run.progress[task.id] = Progress(created_at=commit.at)
+        run.progress[task.id] = Progress(created_at=commit.at, since=commit.seq)
     for call, _ in commit.calls:
         if commit.task is not None and call == commit.task.id:
             run.frontier.add(commit.task)

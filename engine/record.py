@@ -108,7 +108,7 @@ def _outcome(commit: Commit) -> Iterator[tuple[str, Any]]:
         yield from _turn(commit)
 
 
-TURNING = TURNS | {Kind.FORK}
+TURNING = TURNS | {Kind.FORK, Kind.START}
 
 
 def _turn(commit: Commit) -> Iterator[tuple[str, Any]]:

@@ -82,8 +82,7 @@ def branches_json(head: RunHead, turns: Sequence[Commit]) -> list[dict[str, Any]
             "begun_after": None if branch.begun_after is None else checkpoint_id(head.id, branch.begun_after),
             "current": branch.number == head.branch,
         }
-        for branch in branches_of(turns, seq_of(head.head))
-        if seq_of(head.head)
+        for branch in (branches_of(turns, seq_of(head.head)) if seq_of(head.head) else ())
     ]
 
 
@@ -367,9 +366,8 @@ def run_summary(head: RunHead, parent_checkpoint: str | None) -> dict[str, Any]:
         "metadata": head.metadata,
         "tags": list(head.tags),
         "parent_id": head.parent_id,
-        "forked_from": None
-        if head.parent_id is None
-        else {"run_id": head.parent_id, "checkpoint_id": parent_checkpoint},
+        "session_id": None if head.seat is None else head.seat.session,
+        "forked_from": _forked_from(head, parent_checkpoint),
         "checkpoint_count": seq_of(head.head),
         "latest_checkpoint_id": checkpoint_id(head.id, seq_of(head.head)) if seq_of(head.head) else None,
         "branch": branch_name(head.branch),
@@ -382,6 +380,11 @@ def run_summary(head: RunHead, parent_checkpoint: str | None) -> dict[str, Any]:
         "start_at": rfc3339(head.start_at),
         "reason": head.reason,
     }
+
+
+def _forked_from(head: RunHead, checkpoint: str | None) -> dict[str, Any] | None:
+    forked = head.parent_id is not None and not head.continues
+    return {"run_id": head.parent_id, "checkpoint_id": checkpoint} if forked else None
 
 
 def forked_checkpoint(head: RunHead) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import agenda
 from engine.answer import parse_answer
+from engine.continuation import start_over
 from engine.encoding import Encoder
 from engine.fold import Entry, Order
 from engine.frame import ROOT, Frame, Frames, begin_frame
@@ -38,7 +39,7 @@ from engine.model import (
 )
 from engine.plugins import node_types
 from engine.progress import Injection, Progress
-from engine.state import State, initial
+from engine.state import State
 from engine.view import View
 
 if TYPE_CHECKING:
@@ -180,8 +181,8 @@ class Run:
         planning it has worked out already."""
         if commit.kind in JUMPS:
             self._jump(commit)
-        if commit.kind is Kind.START and commit.task is not None:
-            begin_frame(self.frames, commit)
+        if commit.kind is Kind.START and commit.parent is not None:
+            start_over(self) if commit.task is None else begin_frame(self.frames, commit)
         frame = self.frames.by_id[commit.frame]
         self._take_history(commit, frame, fresh)
         self.note_outcome(commit)
@@ -215,7 +216,7 @@ class Run:
     def _take_history(self, commit: Commit, frame: Frame, fresh: State | None) -> None:
         history, entry = frame.history, None
         if commit.kind is Kind.START:
-            history.begin(commit, initial(frame.graph))
+            history.begin(commit)
             entry = history.entries[commit.ref]
         elif commit.kind in CAUSAL:
             entry = history.add(commit, self.order_of(commit), fresh)
@@ -224,7 +225,7 @@ class Run:
         left = [(self.frames.of(self.tasks[name]).history, name) for name in commit.closed if name in self.tasks]
         self.frames.take(commit)
         for task in commit.opened:
-            self._opened(task, commit.at)
+            self._opened(task, commit)
         if commit.kind is Kind.SEND:
             self.items[commit.ref] = self.items_at(commit, history.view)
         elif self.items and commit.kind is not Kind.ITEM:
@@ -238,10 +239,10 @@ class Run:
             history.cut(entry)
             self.cut_at = commit.ref if frame.id == ROOT else self.cut_at
 
-    def _opened(self, task: Task, at: int) -> None:
+    def _opened(self, task: Task, commit: Commit) -> None:
         history = self.frames.of(task).history
         history.opened_at[task.id] = history.clock
-        self.progress[task.id] = Progress(created_at=at)
+        self.progress[task.id] = Progress(created_at=commit.at, since=commit.seq)
 
     def _is_cut(self, frame: Frame, entry: Entry, commit: Commit) -> bool:
         """Whether all that is active in a frame descends from a commit alone, and the state after it says all that it
@@ -383,8 +384,7 @@ class Run:
         self.held.clear()
         self.injections.clear()
         self.in_flight, self.task_count = 0, 0
-        self.error, self.limit = None, None
-        self.status = RunStatus.RUNNING
+        self.error, self.limit, self.status = None, None, RunStatus.RUNNING
 
     def open_tasks(self) -> list[Task]:
         """The tasks that are not finished; what a breakpoint holds back is none."""

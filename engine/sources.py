@@ -88,6 +88,12 @@ class Sources:
     def __init__(self, keys: Mapping[str, StateKey], kept: dict[str, Source] | None = None) -> None:
         self.keys, self.kept, self.lost = keys, kept if kept is not None else {}, set[str]()
 
+    def copy(self) -> Sources:
+        """The same, to be followed apart from these."""
+        found = Sources(self.keys, {name: source.copy() for name, source in self.kept.items()})
+        found.lost = set(self.lost)
+        return found
+
     def follows(self, name: str) -> bool:
         """Whether it is noted who wrote a key."""
         key = self.keys.get(name)

@@ -16,6 +16,7 @@ from engine.errors import Invalid, NodeFailure
 from engine.failure import end_frame, error_of, fail, next_try_ms
 from engine.fold import Entry
 from engine.frame import Frame, is_inside
+from engine.gates import Stops
 from engine.graph import LIMIT_HANDLE
 from engine.model import START, Commit, ErrorInfo, Kind, Nested, Task, TaskId, Updates, Wave
 from engine.nodes.subgraph import SubgraphSpec
@@ -46,7 +47,8 @@ def _turn(run: Run, task: Task, names: Mapping[str, Any], nested: Nested, now: i
         raise NodeFailure(invalid.code, f"input_mapping: {invalid.message}") from None
     changed(spec.child, initial(spec.child), writes)
     ref, root = next_ref(run), Task(id=task.id, wave=Wave(START, frame=name), causes=(), level=0)
-    with _provisional(run, Frame(id=name, graph=spec.child, input=given, config={})):
+    stops = Stops(everywhere=run.frames.of(task).stops.everywhere)
+    with _provisional(run, Frame(id=name, graph=spec.child, input=given, config={}, stops=stops)):
         after = follow(run, root, Entry(ref, 1, (0, -1, -1), {}, task_id=task.id), (None,), leaves=False)
     left = _open_inside(run, task)
     commit = Commit(

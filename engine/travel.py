@@ -9,12 +9,12 @@ from typing import Any
 from engine.activation import activate, held_back
 from engine.address import generation_of, task_id_of
 from engine.commits import Step, next_ref, only_waits
-from engine.control import check_edit
+from engine.control import check_edit, require_begun
 from engine.errors import Conflict, Invalid
 from engine.fold import Entry
 from engine.gates import held, named
 from engine.graph import Graph
-from engine.migration import adopt, carried, late_on, migrate
+from engine.migration import adopt, carried, laid_over, late_on, migrate
 from engine.model import (
     END,
     NAMED,
@@ -33,7 +33,6 @@ from engine.model import (
     seq_of,
 )
 from engine.run import Run
-from reducers._overwrite import is_overwrite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ def _begin_on(run: Run, graph: Graph, kind: Kind, wish: Wish, now: int, actor: s
     if run.frontier.empty:
         gone = ", ".join(dropped[:10])
         raise Conflict(f"version {graph.version} has nothing of what was left to run ({gone})", "fork.nothing_left")
-    writes = check_edit(run, _laid_over(carry, wish.updates), next_ref(run))
+    writes = check_edit(run, laid_over(carry, wish.updates), next_ref(run))
     commit = _anew(run, kind, writes, now, actor, wish.reuse)
     run.frames.take(commit)  # what waits after it is said anew
     left = tuple(run.frontier.waiting())
@@ -93,12 +92,6 @@ def _begin_on(run: Run, graph: Graph, kind: Kind, wish: Wish, now: int, actor: s
 def _change(run: Run, graph: Graph) -> tuple[tuple[int, int], dict[str, Any]]:
     """The versions before and after a change to another one, and the values that it carries over."""
     return (run.graph.version, graph.version), carried(run, graph)
-
-
-def _laid_over(carry: Mapping[str, Any], updates: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The values that are carried over, but for those that are overwritten anyway, then the edit."""
-    kept = [write for write in carry.items() if not is_overwrite(updates.get(write[0]))]
-    return [*kept, *updates.items()]
 
 
 def _begin_at(run: Run, kind: Kind, wish: Wish, goto: tuple[str, ...], now: int, actor: str) -> Step:
@@ -114,7 +107,7 @@ def _begin_at(run: Run, kind: Kind, wish: Wish, goto: tuple[str, ...], now: int,
             raise Invalid(f"'goto' names '{name[:80]}', which is no node of the workflow", "goto.unknown_node")
     if not names:
         raise Conflict("'goto' leaves nothing to run; name a node", "fork.nothing_left")
-    writes = check_edit(run, _laid_over(carry, wish.updates), next_ref(run))
+    writes = check_edit(run, laid_over(carry, wish.updates), next_ref(run))
     commit = Commit(
         ref=next_ref(run), kind=kind, at=now, branch=run.branch, parent=run.head, writes=writes,
         closed=tuple(run.tasks), opened=_named(run, names), actor=actor, epoch=run.epoch, reuse=wish.reuse,
@@ -186,6 +179,7 @@ def retry(run: Run, limits: Mapping[str, Any], now: int, actor: str) -> Step:
     config. Raises Conflict or Invalid."""
     if run.status is not RunStatus.FAILED:
         raise Conflict(f"the run is {run.status}; only a failed run can be tried again", "run.not_failed")
+    require_begun(run)
     check_limits(limits)
     run.limits, before = {**run.limits, **limits}, run.limits
     freed = _freed(run)

@@ -11,6 +11,7 @@ from engine.ports import WorkerRow, WorkflowRow
 from store import _claims as claims
 from store import _log as log
 from store import _rows as rows
+from store import _sessions as sessions
 from store import _statements as sql
 from store._errors import free_to_assign, has_forks, no_worker, no_workflow, version_exists, worker_exists
 
@@ -36,11 +37,12 @@ def delete_run(run_key: int) -> Change:
         given = {**refs_of(run_key), "after": 0, "limit": 20}
         if forks := connection.execute(sql.FORKS, given).fetchall():
             raise has_forks([rows.run_head(row).id for row in forks])
-        given = {"run_key": run_key}
+        given, session = {"run_key": run_key}, sessions.session_of(connection, run_key)
         log.keep_end(connection)
         for statement in sql.OWNED.values():
             connection.execute(statement, given)
         connection.execute(sql.DELETE_RUN, given)
+        sessions.forget_empty(connection, session)
 
     return change
 

@@ -16,6 +16,7 @@ from store import _notices as notices
 from store import _places as places
 from store import _porting as porting
 from store import _rows as rows
+from store import _sessions as sessions
 from store import _statements as sql
 from store._fresh import moved, touched, versions_after
 from store._json import to_text
@@ -50,6 +51,8 @@ def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int])
         jobs.write(connection, batch)
         if batch.holds:
             porting.hold(connection, batch.holds)
+        if batch.seats or batch.sessions:
+            sessions.write(connection, batch.seats, batch.sessions)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode not in _STALE:
             raise
@@ -82,6 +85,8 @@ def _create(connection: sqlite3.Connection, batch: Batch, versions: Mapping[int,
     if told := [rows.hook_values(head) for head in heads if head.hook is not None]:
         connection.executemany(sql.INSERT_HOOK, told)
     places.add(connection, heads)
+    if seated := [rows.seat_values(head) for head in heads if head.seat is not None]:
+        connection.executemany(sql.INSERT_SEAT, seated)
 
 
 def _move(

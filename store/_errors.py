@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 from engine.errors import Conflict, NotFound, StaleCommit
+from engine.model import RunHead
 from engine.ports import InterruptRow, WorkflowRow
 
 
@@ -18,7 +19,18 @@ def stale(key: int, found: tuple[int, int] | None, why: str) -> StaleCommit:
 def has_forks(ids: Sequence[str]) -> Conflict:
     """Other runs stand on the checkpoints of one that was to be deleted; `ids` are the first of them."""
     names = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
-    return Conflict(f"the history of this run is needed by its forks: {names}", "run.has_forks", forks=list(ids[:20]))
+    message = f"the history of this run is needed by its forks, or by later runs of its session: {names}"
+    return Conflict(message, "run.has_forks", forks=list(ids[:20]))
+
+
+def no_session(session: str) -> NotFound:
+    """An id names no session."""
+    return NotFound(f"there is no session '{session[:80]}'")
+
+
+def session_active(session: str, head: RunHead) -> Conflict:
+    """A session cannot go while a run of it is not over."""
+    return Conflict(f"run '{head.id}' of session '{session}' is {head.status}; cancel it first", "session.active")
 
 
 def version_exists(row: WorkflowRow) -> Conflict:

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import (
     Column,
     ColumnElement,
-    Select,
     Text,
     and_,
     bindparam,
@@ -22,17 +21,17 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     tuple_,
     union_all,
 )
 from sqlalchemy import literal_column as number
 
-from engine.holds import Hold
 from engine.matching import lowered
 from engine.ports import InterruptFilter, RunFilter
 from store._cursor import Place
-from store._statements import INTERRUPT_COLUMNS, RUNS, WITH_ASSIGNEE, WORKFLOW_COLUMNS, first_rows, named
-from store._tables import assignments, holds, interrupts, run_inputs, runs, workflow_heads, workflows
+from store._statements import INTERRUPT_COLUMNS, RUNS, WHOLE, WITH_ASSIGNEE, WORKFLOW_COLUMNS, first_rows, named
+from store._tables import assignments, interrupts, run_inputs, runs, seats, workflow_heads, workflows
 
 Query = tuple[str, Mapping[str, Any]]
 Condition = ColumnElement[bool]
@@ -79,9 +78,13 @@ _RUN_FILTERS: dict[str, Condition] = {
     "q": _contains(runs.c.id, runs.c.workflow_id),
 }
 
-
-_WHOLE = runs.c.key.not_in(select(holds.c.run_key).where(holds.c.why == number(f"'{Hold.ANCESTOR}'")))
-"""Runs of which more than the beginning is there."""
+_member = seats.alias("member")
+_OF_SESSION: dict[str, Condition] = {
+    "until": tuple_(_member.c.created_at, _member.c.run_key) >= tuple_(bindparam("until_0"), bindparam("until_1")),
+    "after": tuple_(_member.c.created_at, _member.c.run_key) < tuple_(bindparam("after_0"), bindparam("after_1")),
+    "session_id": and_(_member.c.run_key == runs.c.key, _member.c.session_id == bindparam("session_id")),
+}
+"""The same for the runs of a session, which are found in their order by an index of their own."""
 
 
 def needs_scan(where: RunFilter) -> bool:
@@ -112,7 +115,8 @@ def window_end(where: RunFilter, after: Place | None) -> Query:
 
 
 def _with_index(where: RunFilter, after: Place | None) -> dict[str, dict[str, Any]]:
-    plain = {name: getattr(where, name) for name in ("workflow_id", "parent_id", "created_after", "created_before")}
+    names = ("workflow_id", "parent_id", "session_id", "created_after", "created_before")
+    plain = {name: getattr(where, name) for name in names}
     found = {name: {name: value} for name, value in plain.items() if value is not None}
     return found if after is None else {**found, "after": _place("after", after)}
 
@@ -131,28 +135,36 @@ def _merged(*parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _runs(used: tuple[str, ...], statuses: int, described: int) -> str:
-    wanted = [_WHOLE, *(_RUN_FILTERS[name] for name in used)]
+    wanted, newest = [WHOLE, *_wanted(used)], _order(used)
     wanted += [_holds(run_inputs.c.metadata, f"meta_key_{i}", f"meta_value_{i}") for i in range(described)]
     by_status = [runs.c.status == bindparam(f"status_{i}") for i in range(statuses)]
     if statuses < 2 or "until" in used:
-        return named(_newest_runs(RUNS.where(*wanted, *([or_(*by_status)] if by_status else []))))
+        return named(first_rows(RUNS.where(*wanted, *([or_(*by_status)] if by_status else [])).order_by(*newest)))
     # A list for each status, then merged: each is read in the order of its index, no further than a page reaches.
     keys = select(runs.c.key).where(*wanted)
-    lists = [select(_newest_runs(keys.where(status)).subquery()) for status in by_status]
-    return named(_newest_runs(RUNS.where(runs.c.key.in_(union_all(*lists)))))
+    lists = [select(first_rows(keys.where(status).order_by(*newest)).subquery()) for status in by_status]
+    return named(first_rows(RUNS.where(runs.c.key.in_(union_all(*lists))).order_by(*_order(()))))
 
 
 @lru_cache(maxsize=32)
 def _window(used: tuple[str, ...], one_status: bool) -> str:
-    wanted = [_RUN_FILTERS[name] for name in used]
+    wanted = _wanted(used)
     if one_status:
         wanted.append(runs.c.status == bindparam("status_0"))
-    last = select(runs.c.created_at, runs.c.key).where(*wanted).order_by(runs.c.created_at.desc(), runs.c.key.desc())
+    last = select(runs.c.created_at, runs.c.key).where(*wanted).order_by(*_order(used))
     return named(last.limit(number("1")).offset(number(str(WINDOW - 1))))
 
 
-def _newest_runs(found: Select[Any]) -> Select[Any]:
-    return first_rows(found.order_by(runs.c.created_at.desc(), runs.c.key.desc()))
+def _wanted(used: tuple[str, ...]) -> list[Condition]:
+    special = _OF_SESSION if "session_id" in used else {}
+    return [special.get(name, _RUN_FILTERS.get(name, true())) for name in used]
+
+
+def _order(used: tuple[str, ...]) -> tuple[ColumnElement[Any], ...]:
+    """The newest first."""
+    if "session_id" in used:
+        return _member.c.created_at.desc(), _member.c.run_key.desc()
+    return runs.c.created_at.desc(), runs.c.key.desc()
 
 
 # ---- interrupts

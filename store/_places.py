@@ -12,7 +12,7 @@ from engine.model import RunHead, RunStatus
 from engine.places import Contender
 from store import _rows as rows
 from store._statements import insert_into, named, ordered
-from store._tables import holds, places, runs
+from store._tables import holds, places, runs, seats
 
 _INSERT = insert_into(places, rows.PLACE)
 _SAY_WHY = ordered(
@@ -31,7 +31,9 @@ _of_runs = select(
     places.c.start_at,
     places.c.reason,
 ).select_from(runs.outerjoin(places, places.c.run_key == runs.c.key))
-_free = runs.c.key.not_in(select(holds.c.run_key))
+_free = runs.c.key.not_in(select(holds.c.run_key)) & runs.c.key.not_in(
+    select(seats.c.run_key).where(seats.c.waits.is_not(None))  # these take their turns in their sessions
+)
 _keyed = places.c.concurrency_key.is_not(None) & runs.c.status.in_([number(f"'{status}'") for status in _HOLDING])
 CONTENDERS = named(
     _of_runs.where(_free, (runs.c.status == number(f"'{_QUEUED}'")) | _keyed).order_by(runs.c.created_at, runs.c.key)

@@ -12,6 +12,7 @@ from engine.claims import ClaimRow
 from engine.holds import Hold
 from engine.model import NO_USAGE, ErrorInfo, Hook, Ref, RunHead, RunId, RunStatus, TaskId, Usage
 from engine.ports import CommitRow, EventRow, InterruptRow, TimerRow, WorkerRow, WorkflowRow
+from engine.session import OnBusy, Seat
 from store._json import from_text, to_text
 
 Row = Sequence[Any]
@@ -36,6 +37,8 @@ RUN = (
 INPUT = ("run_key", "tags", "metadata", "config", "input", "stops")
 HOOK = ("run_key", "url", "secret", "events")
 PLACE = ("run_key", "priority", "concurrency_key", "start_at", "reason")
+SEAT = ("run_key", "session_id", "workflow_id", "created_at", "place", "waits")
+SEATED = ("session_id", "place", "waits")
 MOVED = (
     "workflow_version", "head", "version", "branch", "epoch", "error", "input_tokens", "output_tokens", "cost",
     "task_count", "updated_at", "finished_at",
@@ -95,6 +98,17 @@ def _place(priority: int | None, *rest: Any) -> dict[str, Any]:
     return dict(zip(PLACE[1:], (priority or 0, *rest), strict=True))
 
 
+def seat_values(head: RunHead) -> Row:
+    """The values of the columns SEAT, of a run that has one."""
+    assert head.seat is not None
+    seat = head.seat
+    return head.key, seat.session, head.workflow_id, head.created_at, seat.place, seat.waits
+
+
+def _seat(session: str | None, place: int | None, waits: str | None) -> Seat | None:
+    return None if session is None else Seat(session=session, place=place, waits=OnBusy(waits) if waits else None)
+
+
 def _hook(url: str | None, secret: str | None, events: str) -> Hook | None:
     return None if url is None else Hook(url=url, secret=secret, events=tuple(map(RunStatus, from_text(events))))
 
@@ -110,12 +124,12 @@ def moved_values(head: RunHead, version: int) -> Row:
 
 
 def run_head(row: Row) -> RunHead:
-    """A run of the columns RUN, then those of INPUT without the key, why it is held, then those of HOOK and of PLACE
-    without it."""
+    """A run of the columns RUN, then those of INPUT without the key, why it is held, those of HOOK and of PLACE without
+    it, and SEATED."""
     (
         key, run_id, workflow_id, workflow_version, status, head, _, branch, epoch, origin_id, parent, parent_id,
         name, error, input_tokens, output_tokens, cost, task_count, created_at, updated_at, finished_at, tags,
-        metadata, config, given, stops, hold, url, secret, told, *place,
+        metadata, config, given, stops, hold, url, secret, told, *more,
     ) = row  # fmt: skip
     before, after = _stops(stops)
     used = input_tokens or output_tokens or cost
@@ -146,7 +160,8 @@ def run_head(row: Row) -> RunHead:
         name=name,
         finished_at=finished_at,
         hold=None if hold is None else Hold(hold),
-        **_place(*place),
+        **_place(*more[: len(PLACE) - 1]),
+        seat=_seat(*more[len(PLACE) - 1 :]),
     )
 
 

@@ -29,6 +29,7 @@ from sqlalchemy import literal_column as number
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from engine.holds import Hold
 from engine.model import SEQ_BITS
 from store import _rows as rows
 from store._tables import (
@@ -46,6 +47,7 @@ from store._tables import (
     probes,
     run_inputs,
     runs,
+    seats,
     server_secret,
     timers,
     workers,
@@ -91,6 +93,7 @@ def insert_into(table: Table, names: Sequence[str]) -> str:
 INSERT_RUN = insert_into(runs, rows.RUN)
 INSERT_INPUT = insert_into(run_inputs, rows.INPUT)
 INSERT_HOOK = insert_into(hooks, rows.HOOK)
+INSERT_SEAT = insert_into(seats, rows.SEAT)
 INSERT_COMMIT = insert_into(commits, rows.COMMIT)
 INSERT_EVENT = insert_into(events, rows.EVENT)
 INSERT_COMMIT_AT, INSERT_EVENT_AT = (
@@ -138,10 +141,14 @@ STANDING = named(
 RUN_COLUMNS = [
     *picked(runs, rows.RUN), *picked(run_inputs, rows.INPUT[1:]), holds.c.why, *picked(hooks, rows.HOOK[1:]),
     *picked(places, rows.PLACE[1:]),
+    *picked(seats, rows.SEATED),
 ]  # fmt: skip
-_beside = runs.join(run_inputs).outerjoin(holds, holds.c.run_key == runs.c.key)
-_beside = _beside.outerjoin(hooks, hooks.c.run_key == runs.c.key)
-RUNS = select(*RUN_COLUMNS).select_from(_beside.outerjoin(places, places.c.run_key == runs.c.key))
+_beside = runs.join(run_inputs)
+for _more in (holds, hooks, places, seats):
+    _beside = _beside.outerjoin(_more, _more.c.run_key == runs.c.key)
+RUNS = select(*RUN_COLUMNS).select_from(_beside)
+WHOLE = runs.c.key.not_in(select(holds.c.run_key).where(holds.c.why == number(f"'{Hold.ANCESTOR}'")))
+"""Runs of which more than the beginning is there."""
 RUN_BY_ID = named(RUNS.where(runs.c.id == bindparam("id")))
 RUN_BY_KEY = named(RUNS.where(runs.c.key == bindparam("run_key")))
 _forked = RUNS.where(runs.c.parent.between(bindparam("first"), bindparam("last")))
@@ -152,7 +159,7 @@ ACTIVE_RUNS = named(
     .order_by(runs.c.key)
 )
 _OF_RUNS = (
-    commits, events, timers, assignments, interrupts, dead_letters, notices, hooks, holds, places, run_inputs,
+    commits, events, timers, assignments, interrupts, dead_letters, notices, hooks, holds, places, seats, run_inputs,
 )  # fmt: skip
 OWNED = {table.name: named(delete(table).where(table.c.run_key == bindparam("run_key"))) for table in _OF_RUNS}
 """What deletes the rows that a run owns, by table."""

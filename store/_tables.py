@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0012"
+REVISION = "0013"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -104,6 +104,31 @@ places = Table(
     Column("start_at", _Int),
     Column("reason", Text),  # why it is queued
 )
+# The runs of sessions. `place` counts them as they begin; `waits` says how one waits for its turn.
+seats = Table(
+    "seats",
+    metadata,
+    Column("run_key", _Int, ForeignKey("runs.key"), primary_key=True, autoincrement=False),
+    Column("session_id", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("place", _Int),
+    Column("waits", Text),
+)
+_began, _waits = seats.c.place.is_not(None), seats.c.waits.is_not(None)
+Index("seats_by_time", seats.c.session_id, seats.c.created_at, seats.c.run_key)
+Index("seats_by_place", seats.c.session_id, seats.c.place, unique=True, sqlite_where=_began)
+Index("seats_by_workflow", seats.c.session_id, seats.c.workflow_id, seats.c.place, sqlite_where=_began)
+Index("seats_that_wait", seats.c.session_id, seats.c.waits.desc(), seats.c.run_key, sqlite_where=_waits)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("updated_at", _Int, nullable=False),
+)
+Index("sessions_by_time", sessions.c.updated_at, sessions.c.id)
 
 commits = Table(
     "commits",

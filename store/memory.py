@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter, itemgetter
 from typing import ClassVar, TypeVar
@@ -37,6 +37,7 @@ from store._memory_catalogue import MemoryCatalogue, page_of
 from store._memory_jobs import MemoryJobs
 from store._memory_log import MemoryLog
 from store._memory_notices import MemoryNotices
+from store._memory_sessions import MemorySessions
 from store._rows import brief_values
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class _Run:
     timers: dict[TaskId, dict[str, TimerRow]] = field(default_factory=dict)
 
 
-class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices):
+class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices, MemorySessions):
     """Implements `engine.ports.Store`. A batch is written before the first await; closing keeps everything, for who
     opens the same object again."""
 
@@ -66,6 +67,7 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices):
         MemoryCatalogue.__init__(self)
         MemoryJobs.__init__(self)
         MemoryNotices.__init__(self)
+        MemorySessions.__init__(self)
         self._runs: dict[int, _Run] = {}
         self._keys: dict[RunId, int] = {}
         self._last_key = 0
@@ -114,6 +116,10 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices):
         self._bring(batch.workflows)
         for key, why in batch.holds.items():
             self._runs[key].head = replace(self._runs[key].head, hold=why)
+        for key, head in batch.seats.items():
+            was = self._runs[key].head
+            self._runs[key].head = replace(was, seat=head.seat, parent=head.parent, parent_id=head.parent_id)
+        self._touch_sessions(batch)
 
     async def commit_all(self, batches: Iterable[Batch]) -> None:
         await self.commit(joined(batches))
@@ -135,6 +141,7 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices):
         if known or len(numbers) < len(batch.events) or len(names) < len(batch.interrupts):
             raise StaleCommit("an event or an interrupt is stored already")
         self._check_notices(batch)
+        self._check_seats(batch)
 
     def _has_event(self, key: int, n: int) -> bool:
         events = self._runs[key].events if key in self._runs else []
@@ -216,6 +223,16 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices):
             self._forget_notices(run_key)
             self._letters = {name: item for name, item in self._letters.items() if item[1].run_key != run_key}
             self._interrupts = {name: item for name, item in self._interrupts.items() if item[1].run_key != run_key}
+            self._forget_session(run.head)
+
+    def _heads(self) -> Iterator[RunHead]:
+        return (run.head for run in self._runs.values())
+
+    def _require_no_forks(self, members: list[RunHead]) -> None:
+        keys = {head.key for head in members}
+        reading = (head for head in self._heads() if head.key not in keys and head.parent is not None)
+        if forks := [head.id for head in reading if head.parent is not None and run_key_of(head.parent) in keys]:
+            raise has_forks(forks)
 
     async def forks_of(self, run_key: int) -> list[RunHead]:
         heads = (self._runs[key].head for key in sorted(self._runs))

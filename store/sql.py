@@ -32,6 +32,8 @@ from engine.ports import (
     WorkerRow,
     WorkflowRow,
 )
+from engine.session import SessionRow
+from engine.sessions import SessionPage
 from store import _changes as changes
 from store import _claims as claims
 from store import _cursor as cursors
@@ -44,6 +46,7 @@ from store import _notices as told
 from store import _places as places
 from store import _porting as porting
 from store import _rows as rows
+from store import _sessions as talks
 from store import _statements as sql
 from store._cursor import Place
 from store._json import to_text
@@ -122,6 +125,48 @@ class SqliteStore(SqliteFile):
             return [rows.run_head(row) for row in self._read(sql.FORKS, **given)]
 
         return await in_slices(sys.maxsize, read)
+
+    # ---- sessions
+
+    async def session(self, session_id: str) -> SessionRow | None:
+        return self._one(talks.row_of, talks.ONE, session=session_id)
+
+    async def sessions(self, limit: int, cursor: str | None) -> SessionPage:
+        after = cursors.read("sessions", cursor, int, str)
+
+        def read(number: int, last: SessionRow | None) -> list[SessionRow]:
+            place = (last.updated_at, last.id) if last else after
+            given = {} if place is None else {"after_0": place[0], "after_1": place[1]}
+            text = talks.FIRST_PAGE if place is None else talks.NEXT_PAGE
+            return [talks.row_of(row) for row in self._read(text, **given, limit=number)]
+
+        found = await in_slices(limit + 1, read)
+        page = cursors.page("sessions", found, limit, lambda row: (row.updated_at, row.id))
+        return page.items, page.next_cursor
+
+    async def next_place(self, session_id: str) -> int:
+        return int(self._read(talks.TOP, session=session_id)[0][0]) + 1
+
+    async def has_place(self, session_id: str, place: int) -> bool:
+        return bool(self._read(talks.AT, session=session_id, place=place))
+
+    async def last_run(self, session_id: str, workflow_id: str | None = None) -> RunHead | None:
+        if workflow_id is None:
+            return self._one(rows.run_head, talks.LAST, session=session_id, limit=1)
+        return self._one(rows.run_head, talks.LAST_OF, session=session_id, workflow=workflow_id, limit=1)
+
+    async def session_runs(self, session_id: str, before: int | None, limit: int) -> list[RunHead]:
+        given = {"session": session_id, "before": before or sys.maxsize, "limit": limit}
+        return [rows.run_head(row) for row in self._read(talks.BEFORE, **given)]
+
+    async def next_queued(self, session_id: str) -> RunHead | None:
+        return self._one(rows.run_head, talks.QUEUED, session=session_id, limit=1)
+
+    async def waiting_sessions(self) -> list[str]:
+        return [name for (name,) in self._read(talks.WAITING)]
+
+    async def delete_session(self, session_id: str) -> None:
+        await self._write().change(talks.delete_session(session_id, changes.delete_run))
 
     # ---- history
 

@@ -40,6 +40,8 @@ HINTS = {
     "run.not_failed": "'clew runs fork RUN.SEQ' and 'clew runs replay RUN.SEQ' go on from any checkpoint",
     "run.not_interrupted": "'clew runs show RUN' says whether it asks anything",
     "run.terminal": "'clew runs fork RUN.SEQ' and 'clew runs replay RUN.SEQ' go on from any checkpoint",
+    "session.busy": "have it wait with --on-busy enqueue, or stop the other one with cancel or interrupt",
+    "session.active": "'clew sessions show SESSION' lists its runs; end those that go on with 'clew runs cancel RUN'",
     "server.draining": "the server is about to end; ask again once the next one runs",
     "workflow.file_owned": "change the file; the server follows it",
 }

@@ -19,6 +19,7 @@ COLOURS = {
     "interrupted": "yellow",
     "cancelled": "magenta",
     "running": "cyan",
+    "queued": "blue",
 }
 
 HELD = {
@@ -141,6 +142,7 @@ def run_lines(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
         *([f"priority  {run['priority']}"] if run["priority"] else ()),
         *([f"key       {run['concurrency_key']}"] if run["concurrency_key"] else ()),
         *([f"fork of   {origin['checkpoint_id'] or origin['run_id']}"] if origin else ()),
+        *([f"session   {run['session_id']}"] if run["session_id"] else ()),
         f"branch    {run['branch']}, {run['checkpoint_count']} checkpoints",
         *([f"tags      {', '.join(run['tags'])}"] if run["tags"] else []),
         *([f"metadata  {short(run['metadata'])}"] if run["metadata"] else []),

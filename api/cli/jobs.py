@@ -36,6 +36,7 @@ class Filter:
     since: Since = None
     until: Until = None
     parent: Annotated[str | None, typer.Option(metavar="RUN", help="Forks of this run.")] = None
+    session: Annotated[str | None, typer.Option(metavar="SESSION", help="Runs of this session.")] = None
     query: Annotated[str | None, typer.Option("--query", "-q", metavar="TEXT", help="Part of an id.")] = None
     run: Annotated[
         list[str] | None, typer.Option("--run", metavar="RUN", help="This run, and no filter. Repeatable.")
@@ -50,6 +51,7 @@ class Filter:
             "created_after": given_moment(self.since, "--since"),
             "created_before": given_moment(self.until, "--until"),
             "parent_id": self.parent,
+            "session_id": self.session,
             "q": self.query,
             "ids": self.run,
         }

@@ -29,16 +29,18 @@ from api.cli._waits import waiting_lines, waiting_of
 
 NEWEST = 10
 TASK_KEPT = ("id", "address", "status", "reason", "reused", "cached", "error")
+Statuses = Annotated[
+    str | None, typer.Option(metavar="STATUS", help="Statuses, separated by commas: failed,interrupted")
+]
 
 
 @runs.command("list")
 @grouped
 def list_runs(
-    status: Annotated[
-        str | None, typer.Option(metavar="STATUS", help="Statuses, separated by commas: failed,interrupted")
-    ] = None,
+    status: Statuses = None,
     workflow: Annotated[str | None, typer.Option(metavar="ID", help="Id of a workflow.")] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="A tag of the runs.")] = None,
+    session: Annotated[str | None, typer.Option(metavar="SESSION", help="Id of a session.")] = None,
     query: Annotated[
         str | None, typer.Option("--query", "-q", metavar="TEXT", help="Part of a run's or workflow's id.")
     ] = None,
@@ -57,7 +59,8 @@ def list_runs(
     asked = {
         "status": status, "workflow_id": workflow, "tag": tag, "q": query, "limit": limit, "cursor": cursor,
         "created_after": given_moment(since, "--since"), "created_before": given_moment(until, "--until"),
-        "parent_id": parent, **{f"metadata.{key}": value for key, value in pairs_of(described, "--metadata")},
+        "session_id": session, "parent_id": parent,
+        **{f"metadata.{key}": value for key, value in pairs_of(described, "--metadata")},
     }  # fmt: skip
 
     async def found(reach: Reach) -> tuple[Any, dict[str, list[str]]]:
@@ -195,7 +198,7 @@ async def _tree(reach: Reach, run: Any) -> dict[str, Any]:
         **{key: run[key] for key in kept},
         "branches": (run if "branches" in run else await reach.get(path_of(run["id"])))["branches"],
         "tasks": [{key: task[key] for key in TASK_KEPT} for task in reversed(tasks)],
-        "forks": [await _tree(reach, fork) for fork in reversed(forks)],
+        "forks": [await _tree(reach, fork) for fork in reversed(forks) if fork["forked_from"]],
     }
 
 

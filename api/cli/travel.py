@@ -103,6 +103,15 @@ def start(
     given: Annotated[str, typer.Option("--input", metavar="JSON", help="The run's input: an object, or @FILE.")] = "{}",
     config: Config = None,
     version: Annotated[int | None, typer.Option(min=1, metavar="N", help="A version that is not the newest.")] = None,
+    session: Annotated[
+        str | None, typer.Option(metavar="SESSION", help="Go on from where this session stands; a new id begins one.")
+    ] = None,
+    on_busy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT", help="Where a run of the session is not over: reject, enqueue, cancel, interrupt."
+        ),
+    ] = None,
     wait: Wait = WAIT_S,
     *,
     beginning: Beginning,
@@ -112,6 +121,8 @@ def start(
     """Start a run of a workflow."""
     asked = an_object(text_of(given), "--input")
     body: dict[str, Any] = {"workflow_id": workflow, "input": asked, **beginning.body(), **placed.body()}
+    said = {"session_id": session, "on_busy": on_busy}
+    body |= {name: value for name, value in said.items() if value is not None}
     if config is not None:
         body["config"] = an_object(config, "--config")
     if version is not None:

@@ -78,6 +78,7 @@ def run_filter(query: RunFilters, given: QueryParams) -> RunFilter:
         created_after=milliseconds(query.created_after) if query.created_after else None,
         created_before=milliseconds(query.created_before) if query.created_before else None,
         parent_id=query.parent_id,
+        session_id=query.session_id,
         q=query.q,
     )
 

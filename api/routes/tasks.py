@@ -13,7 +13,8 @@ from api.deps import Serving
 from api.describe import body_problems
 from api.render import answer
 from api.requests import StrictRoute
-from api.schemas import Empty, Reported, ResultQuery
+from api.schemas import Empty
+from api.schemas_reports import Reported, ResultQuery
 from engine.model import TaskId
 from engine.progress import Progress
 from engine.render import rfc3339

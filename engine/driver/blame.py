@@ -63,14 +63,15 @@ class Blame:
 
     async def _writers(self, graph: Graph, key: StateKey, point: Point) -> list[Writing]:
         """The commits that wrote a key, in the order in which they are folded."""
-        segments, pace, found = await self.lines.segments(point), Pace(), list[Writing]()
-        for row in await self.lines.briefs(segments, write(key.name)):
-            if is_write(one := writing(row), key.name):
-                found.append(one)
-                await pace.rest()
-        if key.ephemeral:
-            return [one for one in found[-1:] if one.ref == point.ref]
-        return folded_order(graph, found, await self.lines.rows(segments) if tied(graph, found) else ())
+        pace, found = Pace(), list[Writing]()
+        for segments in await self.lines.stretches(point):
+            some = list[Writing]()
+            for row in await self.lines.briefs(segments, write(key.name)):
+                if is_write(one := writing(row), key.name):
+                    some.append(one)
+                    await pace.rest()
+            found += folded_order(graph, some, await self.lines.rows(segments) if tied(graph, some) else ())
+        return [one for one in found[-1:] if one.ref == point.ref] if key.ephemeral else found
 
     async def _changes(
         self, graph: Graph, key: StateKey, path: Path, writers: list[Writing]

@@ -13,6 +13,7 @@ from engine.commits import Step
 from engine.driver import unserved
 from engine.driver.announcer import Announcer
 from engine.driver.cache import Lookup
+from engine.driver.halting import halt_again
 from engine.driver.loop import Loop
 from engine.driver.reports import note
 from engine.driver.timers import Timers
@@ -191,6 +192,7 @@ class Delivery:
             resumes=progress.resumes,
             input_hash=progress.input_hash,
             turn=1 + len(progress.turns),
+            session=None if live.head.seat is None else live.head.seat.session,
             served_by=progress.worker if progress.turns else None,
         )
 
@@ -223,6 +225,7 @@ class Delivery:
             progress.reason = reason
             until = unserved.wait(turn, live.run, work.task_id, self.timers)
             turn.note(live, "waiting", work.task_id, {**_place(work), "reason": reason, **until})
+            halt_again(turn, live, self.take)
 
         self._tell(work.run_id, act)
 
@@ -329,6 +332,7 @@ class Delivery:
         turn.set_timer(live, retry.task_id, "retry", retry.due_at)
         self._fail_if_idle(turn, live)
         turn.effects.append(lambda: self._wait_for_retry(run.key, retry))
+        halt_again(turn, live, self.take)
 
     def _go_on(self, turn: Turn, live: Live, found: NextTurn) -> None:
         """Have an agent asked again; its answer is durable before that."""

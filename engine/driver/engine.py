@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine import control, gates, resume, travel
+from engine import control, gates, resume, stopping, travel
 from engine.checks.document import check_config
 from engine.claims import Claim
 from engine.commits import Step
@@ -20,6 +20,7 @@ from engine.driver.loop import Loop
 from engine.driver.options import EngineOptions
 from engine.driver.redrive import Redrive
 from engine.driver.reports import Reports
+from engine.driver.sessions import Sessions
 from engine.driver.travel import Travel
 from engine.driver.turn import RESTING, Live, Turn, is_resting
 from engine.errors import Conflict, Draining, EngineError, NotFound
@@ -28,6 +29,7 @@ from engine.holds import Hold
 from engine.model import TERMINAL, Hook, InterruptId, Ref, RunHead, RunId, RunStatus, TaskId, make_ref, run_key_of
 from engine.outbox import Outbox
 from engine.ports import Store
+from engine.session import OnBusy
 from engine.travel import Wish
 
 
@@ -47,6 +49,9 @@ class StartRequest:
     priority: int = 0
     concurrency_key: str | None = None
     start_at: int | None = None
+    session: str | None = None
+    on_busy: OnBusy = OnBusy.REJECT
+    """What is done where another run of the session is not over."""
 
 
 Also = Callable[[Turn, RunId], None]
@@ -82,6 +87,7 @@ class Engine:
         self.travel = Travel(self.loop, self.loader, self.delivery, new_id, self.door.reclaim)
         self.redrive = Redrive(self.loop, self.travel)
         self.draining = False
+        self.sessions = Sessions(self.loop, self.loader, self.delivery, lambda: self.draining)
         self._next_key = 1
         self._opening: asyncio.Task[None] | None = None
 
@@ -91,6 +97,7 @@ class Engine:
         moves = await self.door.restore()
         await self.loop.open()
         self.door.carry_out(moves)
+        await self.sessions.open()
         self._opening = asyncio.create_task(self._open_limits())
         for timer in await self.store.resting_timers():
             self.delivery.timers.set(timer.due_at, timer.run_key, timer.task_id, timer.kind)
@@ -109,6 +116,7 @@ class Engine:
         if self._opening is not None:
             self._opening.cancel()
         await self.door.close()
+        self.sessions.close()
         await self.delivery.lookup.close()
         await self.loop.close()
 
@@ -117,6 +125,8 @@ class Engine:
         self.draining = draining
         self.delivery.hold(draining, "drain")
         self.door.shut(draining)
+        if not draining:
+            self.loop.start(self.sessions.open())
 
     def require_beginning(self) -> None:
         """Raises Draining where no run is to begin."""
@@ -134,27 +144,10 @@ class Engine:
         graph = await self.graph(request.workflow_id, request.version)
         gates.check_stops(graph, (*(request.interrupt_before or ()), *(request.interrupt_after or ())))
         now, key, run_id = self.clock(), self.take_key(), RunId(self.new_id())
-        head = RunHead(
-            key=key,
-            id=run_id,
-            workflow_id=request.workflow_id,
-            workflow_version=request.version,
-            status=RunStatus.RUNNING,
-            head=make_ref(key, 0),
-            created_at=now,
-            updated_at=now,
-            input=dict(request.input),
-            config=dict(request.config),
-            interrupt_before=request.interrupt_before,
-            interrupt_after=request.interrupt_after,
-            hook=request.hook,
-            origin_id=run_id,
-            metadata=dict(request.metadata),
-            tags=request.tags,
-            priority=request.priority,
-            concurrency_key=request.concurrency_key,
-            start_at=request.start_at,
-        )
+        head = _asked_for(request, key, run_id, now)
+        if request.session is not None:
+            self.require_beginning()
+            return await self.sessions.start(head, request.session, request.on_busy, actor, claim)
         live = Live(run=new_run(head, graph), head=head)
         first = control.start(live.run, now, actor)
         self.require_beginning()
@@ -243,6 +236,7 @@ class Engine:
 
         def act(turn: Turn, live: Live) -> None:
             run = live.run
+            stopping.go_on(run)
             if left and not run.failing:
                 raise Conflict("the interrupt is on a branch that was left; check it out", "interrupt.other_branch")
             chosen = (
@@ -259,7 +253,10 @@ class Engine:
         """Cancel a run: final and immediate; `also` is written with it. Raises NotFound or Conflict."""
 
         def act(turn: Turn, live: Live) -> None:
-            self.delivery.take(turn, live, control.cancel(live.run, turn.now, actor))
+            if live.run.status is RunStatus.QUEUED and live.head.seat is not None:
+                self.sessions.give_up(turn, live, RunStatus.CANCELLED)
+            else:
+                self.delivery.take(turn, live, control.cancel(live.run, turn.now, actor))
             if also is not None:
                 also(turn, live.run.id)
             turn.effects.append(lambda: self.delivery.cancel(tuple(live.run.progress)))
@@ -273,9 +270,27 @@ class Engine:
             raise NotFound(f"there is no run '{run_id}'")
         if head.status not in TERMINAL and head.hold is None:
             raise Conflict(f"the run is {head.status}; cancel it before you delete it", "run.active")
+        if head.seat is None:
+            return await self._delete(head)
+        async with self.sessions.turn(head.seat.session):
+            await self._delete(head)
+        self.sessions.nudge(head.seat.session)
+
+    async def _delete(self, head: RunHead) -> None:
         self.loop.drop(head.key)
         await self.store.delete_run(head.key)
         await self._delete_unread(head.parent)
+
+    async def delete_session(self, session: str) -> None:
+        """Delete a session with all its runs, which have all ended. Raises NotFound or Conflict."""
+        async with self.sessions.turn(session):
+            first = await self.store.session_runs(session, 2, 1)
+            await self.store.delete_session(session)
+            gone = [live for live in self.loop.lives.values() if live.head.seat and live.head.seat.session == session]
+            for live in gone:
+                self.loop.drop(live.run.key)
+        for head in first:
+            await self._delete_unread(head.parent)
 
     async def _delete_unread(self, parent: Ref | None) -> None:
         """Delete the beginnings of runs that were here for the sake of a fork, which is gone, and of no other."""
@@ -317,6 +332,31 @@ class Engine:
             return is_resting(live.run) and not live.undurable and not live.inbox
 
         await self.loop.changed(head.key, rests, timeout_s)
+
+
+def _asked_for(request: StartRequest, key: int, run_id: RunId, now: int) -> RunHead:
+    """The row of a run that is asked for."""
+    return RunHead(
+        key=key,
+        id=run_id,
+        workflow_id=request.workflow_id,
+        workflow_version=request.version,
+        status=RunStatus.RUNNING,
+        head=make_ref(key, 0),
+        created_at=now,
+        updated_at=now,
+        input=dict(request.input),
+        config=dict(request.config),
+        interrupt_before=request.interrupt_before,
+        interrupt_after=request.interrupt_after,
+        hook=request.hook,
+        origin_id=run_id,
+        metadata=dict(request.metadata),
+        tags=request.tags,
+        priority=request.priority,
+        concurrency_key=request.concurrency_key,
+        start_at=request.start_at,
+    )
 
 
 def _forked(

@@ -136,6 +136,7 @@ class Import:
         head = self.head = self.reading.place(self.take_key() if there is None else there.key)
         self.there = None if there is None else There(there, seq_of(there.head))
         if there is None:
+            await self._require_free_seat(head)
             self.batch.created.append(head)
             if not item.last:
                 self.batch.holds[head.key] = Hold.ANCESTOR
@@ -145,12 +146,21 @@ class Import:
         if item.last and there is not None:
             self._expect(there)
             self.batch.heads[head.key] = head
+        if item.last and head.seat is not None:
+            self.batch.sessions[head.seat.session] = self.clock()
         if item.last and (there is not None or head.status not in TERMINAL):
             self.batch.holds[head.key] = None if head.status in TERMINAL else Hold.IMPORTED
 
+    async def _require_free_seat(self, head: RunHead) -> None:
+        """Raise Conflict where its session has gone on otherwise here."""
+        seat = head.seat
+        if seat is not None and await self.store.has_place(seat.session, seat.place or 0):
+            message = f"session '{seat.session[:80]}' has another run here in the place of run '{head.id}'"
+            raise Conflict(message, "session.differs")
+
     def _require_fitting(self, there: RunHead, head: RunHead, item: Begun) -> None:
         """Raise Conflict unless a run that is here can be the beginning of one in the file, or have it as its own."""
-        names = (*FIXED, *PLACE, "workflow_id", "parent", "parent_id")
+        names = (*FIXED, *PLACE, "workflow_id", "parent", "parent_id", "seat")
         if any(getattr(there, name) != getattr(head, name) for name in names):
             raise _differs(head)
         if item.commits > seq_of(there.head) and there.hold is not Hold.ANCESTOR:

@@ -53,12 +53,12 @@ class Lines:
         head = await self.store.run(RunId(run_id))
         if head is None:
             raise NotFound(f"there is no run '{run_id[:80]}'")
-        return Point(head, seq_of(head.head))
+        return _newest(head)
 
     async def point(self, text: str) -> Point:
         """The checkpoint with an id, or the head of the run with that id. Raises NotFound."""
         head = await self.store.run(RunId(text))
-        return Point(head, seq_of(head.head)) if head is not None else await self.checkpoint(text)
+        return _newest(head) if head is not None else await self.checkpoint(text)
 
     async def at(self, point: Point) -> Run:
         """The run as it was at a checkpoint."""
@@ -66,12 +66,18 @@ class Lines:
 
     async def segments(self, point: Point) -> list[Segment]:
         """All that led to a checkpoint, oldest first."""
-        head, seq, found = point.head, point.seq, list[Segment]()
+        return [one for stretch in await self.stretches(point) for one in stretch]
+
+    async def stretches(self, point: Point) -> list[list[Segment]]:
+        """The same, apart by the runs of a session: each begins with the state that the one before has come to."""
+        head, seq, found = point.head, point.seq, [list[Segment]()]
         while True:
             line = line_to(await self.loader.turns(head.key), seq)
-            found += [Segment(head.key, part.first, part.last) for part in reversed(line)]
+            found[-1] += [Segment(head.key, part.first, part.last) for part in reversed(line)]
             if head.parent is None:
-                return found[::-1]
+                return [stretch[::-1] for stretch in reversed(found)]
+            if head.continues:
+                found.append([])
             above, seq = await self.store.run_by_key(run_key_of(head.parent)), seq_of(head.parent)
             if above is None:
                 raise NotFound(f"a run that '{point.head.id}' was forked from is gone")
@@ -95,3 +101,10 @@ class Lines:
             head = await self.store.run_by_key(key)
             self._names[key] = head.id if head is not None else RunId(f"deleted-{key}")
         return self._names[key]
+
+
+def _newest(head: RunHead) -> Point:
+    """The head of a run. Raises NotFound where it has not begun."""
+    if not seq_of(head.head):
+        raise NotFound(f"run '{head.id}' has not begun: it has no checkpoints")
+    return Point(head, seq_of(head.head))

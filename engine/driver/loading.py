@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from engine import stopping
 from engine.driver.known import Known
 from engine.driver.pace import Pace
 from engine.errors import NotFound
@@ -18,6 +19,7 @@ from engine.rebuild import RUN_NOTES, begin, restore_notes, restore_progress, se
 from engine.recall import Recall
 from engine.record import decode
 from engine.run import Run
+from engine.session import OnBusy
 
 MANY_TASKS = 50
 PAGE = 2000
@@ -33,7 +35,7 @@ class Loader:
 
     async def at_head(self, head: RunHead) -> Run:
         """A run as it stands, with what happened to its open tasks, ready to go on."""
-        if head.status is RunStatus.QUEUED:
+        if head.status is RunStatus.QUEUED or not seq_of(head.head):
             return await self._queued(head)
         turns = await self.turns(head.key)
         run = await self._at(head, seq_of(head.head), turns)
@@ -49,6 +51,7 @@ class Loader:
     async def _queued(self, head: RunHead) -> Run:
         """A run that has not begun, and so has no commit."""
         run = queued_run(head, await self.graph(head.workflow_id, head.workflow_version))
+        settle_totals(run, head)
         run.events = await self.store.last_event(run.key)
         restore_notes(run, await self.store.task_events(run.key, RUN_NOTES))
         return run
@@ -83,6 +86,18 @@ class Loader:
         if commit.versions is not None and commit.versions[1] != run.graph.version:
             adopt(run, await self.graph(run.graph.workflow_id, commit.versions[1]))
         run.take(commit)
+
+    async def hold_back(self, run: Run, head: RunHead) -> None:
+        """Have nothing more begin in a run that another one of its session waits for to stop."""
+        if head.seat is None or head.status is not RunStatus.RUNNING:
+            return
+        waiting, last = (
+            await self.store.next_queued(head.seat.session),
+            await self.store.last_run(head.seat.session),
+        )
+        seat = None if waiting is None else waiting.seat
+        if seat is not None and seat.waits is OnBusy.INTERRUPT and last is not None and last.key == head.key:
+            stopping.begin(run)
 
     async def recall(self, run: Run, head: RunHead) -> None:
         """Read what a run that was forked or replayed may take over from the line that it came from."""

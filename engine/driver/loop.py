@@ -23,7 +23,7 @@ from engine.driver.turn import Live, Turn, is_asleep, is_resting
 from engine.driver.watched import ALL, Watched
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.holds import require_free
-from engine.model import RunHead, RunId
+from engine.model import RunHead, RunId, RunStatus
 from engine.planner import step
 from engine.ports import Store
 
@@ -38,6 +38,8 @@ class Loop(Watched):
         super().__init__()
         self.store, self.loader, self.clock, self.options = store, loader, clock, options
         self.carrier: Carrier
+        self.on_session: Callable[[str], None] = lambda session: None
+        """Told of a session in which a run has come to another status."""
         self.lives: OrderedDict[int, Live] = OrderedDict()
         self.keys: dict[RunId, int] = {}
         self._loading: dict[RunId, asyncio.Lock] = {}
@@ -94,7 +96,7 @@ class Loop(Watched):
 
     def wake(self, key: int) -> None:
         """Take up a run that is not in memory: the time of one of its timers has come."""
-        self._start(self._wake_up(key))
+        self.start(self._wake_up(key))
 
     async def _wake_up(self, key: int) -> None:
         try:
@@ -206,19 +208,19 @@ class Loop(Watched):
             if not turn.batch.empty:
                 await self.store.commit(turn.batch, turn.make_ready)
         except EngineError as error:
-            self._undo(turn, error)
-            return
+            return self._undo(turn, error)
         except Exception as error:  # the root of all commits: whatever a store does wrong, nothing of the batch holds
             log.exception("commit.broken")
-            self._undo(turn, StoreUnavailable(f"the store failed: {type(error).__name__}"))
-            return
+            return self._undo(turn, StoreUnavailable(f"the store failed: {type(error).__name__}"))
         self.tally.take(turn, perf_counter() - begun)
         turn.carry_out()
         self.on_moved(turn.arrived)
+        for session in dict.fromkeys(turn.sessions):
+            self.on_session(session)
         aloud = turn.aloud()
-        for live in turn.touched.values():
+        for key, live in turn.touched.items():
             live.undurable -= 1
-            self._notify(live.run.key, aloud=live.run.key in aloud)
+            self._notify(key, aloud=key in aloud)
         self.tell_all()
         self._forget_idle()
 
@@ -236,7 +238,8 @@ class Loop(Watched):
                 tell(error)
         self.recovery.lost(keys, error)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done beside, until it is done or the loop is closed."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -294,7 +297,8 @@ class Loop(Watched):
 
     @staticmethod
     def _is_idle(live: Live) -> bool:
-        return not live.busy and (is_resting(live.run) or is_asleep(live.run))
+        queued = live.run.status is RunStatus.QUEUED
+        return not live.busy and (queued or is_resting(live.run) or is_asleep(live.run))
 
     async def load(self, head: RunHead) -> Live | None:
         """The run in memory, read from the store if need be; then its open work is taken up again. Raises Conflict
@@ -309,6 +313,7 @@ class Loop(Watched):
             require_free(newest)
             live = Live(run=await self.loader.at_head(newest), head=newest)
             await self.loader.recall(live.run, newest)
+            await self.loader.hold_back(live.run, newest)
             self.adopt(live)
             self.ask(live, self._take_up)
         self._loading.pop(head.id, None)
@@ -318,6 +323,8 @@ class Loop(Watched):
         """Whoever watched the run when it was dropped may have missed what was written then."""
         self.carrier.go_on(turn, live)
         turn.effects.append(lambda: self._notify(live.run.key))
+        if (seat := live.head.seat) is not None:
+            turn.effects.append(lambda: self.on_session(seat.session))
 
     # ---- asking a run
 

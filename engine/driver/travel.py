@@ -9,6 +9,7 @@ from typing import Any
 
 from engine import injection, travel
 from engine.commits import Step
+from engine.control import require_begun
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader
 from engine.driver.loop import Loop
@@ -171,6 +172,8 @@ class Travel:
 
 def _put_off(turn: Turn, live: Live, found: Injection) -> Injection:
     """Have state written later."""
+    if live.run.status is RunStatus.QUEUED and live.head.seat is not None:  # nobody knows yet what it goes on from
+        require_begun(live.run)
     run = live.run
     injection.check_later(run, found)
     run.injections[found.id] = found

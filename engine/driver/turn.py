@@ -85,6 +85,8 @@ class Turn:
     arrived: list[RunHead] = field(default_factory=list)
     """The runs that are new, or have come to another status."""
 
+    sessions: list[str] = field(default_factory=list)
+    """The sessions of such runs."""
     until: float = 0.0
     """When planning has to end, by the monotonic clock."""
 
@@ -112,6 +114,13 @@ class Turn:
         if live.head.parent is not None:
             self.batch.needed.append(run_key_of(live.head.parent))
         self.touch(live)
+
+    def seat(self, live: Live) -> None:
+        """Note that a run has got its place in a session, or waits for none any more."""
+        if live.head.parent is not None:
+            self.batch.needed.append(run_key_of(live.head.parent))
+        self.touch(live)
+        self.batch.seats[live.run.key] = live.head
 
     def take(self, live: Live, step: Step) -> Commit:
         """Add a commit, with everything else that it changes."""
@@ -232,6 +241,8 @@ class Turn:
 
     def _moved(self, live: Live, head: RunHead) -> None:
         self.moved.append(head.status)
+        if head.seat is not None:
+            self.sessions.append(head.seat.session)
         if head.status is RunStatus.FAILED and (error := live.run.error) is not None:
             told = {"run_id": head.id, "workflow_id": head.workflow_id, "node": error.node, "task_id": error.task_id}
             self.effects.append(lambda: log.warning("run.failed", code=error.code, error=error.message, **told))

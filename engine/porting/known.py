@@ -47,6 +47,8 @@ class Known:
 
     key: int
     parent: Ref | None
+    continues: bool = False
+    """Whether it goes on from another run of its session, and was not forked."""
     above: Mapping[int, Known]
     graphs: Mapping[int, Graph]
     version: int
@@ -95,7 +97,7 @@ class Known:
         follows = self._is_own(commit.parent, self.count) if jumps else commit.parent == before
         require(follows, "it follows another commit than the one before it", "/commit/parent")
         if self.count == 0:
-            kind = Kind.START if self.parent is None else Kind.FORK
+            kind = Kind.START if self.parent is None or self.continues else Kind.FORK
             require(commit.kind is kind, f"the run begins with a {kind}", "/commit/kind")
         require(self._may_be_on(commit.kind, commit.branch), "no such branch", "/commit/branch")
         require(commit.epoch >= self.epoch, "its epoch is older than the one before", "/commit/epoch")

@@ -147,9 +147,9 @@ class Reading:
             there = parent is not None and run_key_of(parent) == number and 1 <= seq_of(parent) <= above.commits
             require(there, "a run is forked from a commit of the one before it", "/parent")
         require(all(value["id"] != other.head.id for other in self.begun), "the run comes twice", "/id")
-        origin = self.begun[0].head.id if self.begun else value["id"]
-        require(value["origin_id"] == origin, "it is of another origin", "/origin_id")
         head = head_of(value, self.workflow_id, None if above is None else above.head)
+        origin = value["id"] if above is None or head.seat is not None else above.head.origin_id
+        require(value["origin_id"] == origin, "it is of another origin", "/origin_id")
         found = Begun(head, None if parent is None else seq_of(parent), value["commits"], number == self.runs - 1)
         self.begun.append(found)
         self.expected = ("commit",)
@@ -171,7 +171,10 @@ class Reading:
         version = self.first_version if above is None or parent is None else above.version_at(seq_of(parent))
         head = replace(found.head, key=key, head=make_ref(key, found.commits), parent=parent)
         runs = {known.key: known for known in self.known}
-        self.known.append(Known(key=key, parent=parent, above=runs, graphs=self.graphs, version=version))
+        continues = head.continues
+        self.known.append(
+            Known(key=key, parent=parent, continues=continues, above=runs, graphs=self.graphs, version=version)
+        )
         self.heads.append(head)
         return head
 

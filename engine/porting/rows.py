@@ -11,10 +11,11 @@ from engine.dead_letters import DeadLetter
 from engine.model import Commit, ErrorInfo, Ref, RunHead, RunId, RunStatus, Usage, seq_of
 from engine.porting.fields import check
 from engine.porting.refs import Move, moved_body, moved_snapshot, whole
-from engine.porting.shapes import BODY, ERROR, INTERRUPT, SNAPSHOT, USAGE
+from engine.porting.shapes import BODY, ERROR, INTERRUPT, SESSION, SNAPSHOT, USAGE
 from engine.porting.writing import PLACE
 from engine.ports import CommitRow, InterruptFate, InterruptRow, LetterFate
 from engine.record import decode
+from engine.session import Seat
 
 INNER = {"error": ERROR, "usage": USAGE, "spent": USAGE, "interrupt": INTERRUPT}
 
@@ -54,6 +55,13 @@ def _snapshot(value: Any, move: Move) -> bytes:
     return write(moved_snapshot(check(value, SNAPSHOT, "/commit/snapshot"), move))
 
 
+def _seat(value: Any) -> Seat | None:
+    if value is None:
+        return None
+    found = check(value, SESSION, "/session")
+    return Seat(session=found["id"], place=found["place"])
+
+
 def head_of(value: Mapping[str, Any], workflow_id: str, above: RunHead | None) -> RunHead:
     """A run's row, without keys. Of an ancestor no more is said than what never changes."""
     stops = [None if value[name] is None else tuple(value[name]) for name in ("interrupt_before", "interrupt_after")]
@@ -76,6 +84,7 @@ def head_of(value: Mapping[str, Any], workflow_id: str, above: RunHead | None) -
         tags=tuple(value["tags"]),
         name=value["name"],
         **{name: value[name] for name in PLACE if name in value},
+        seat=_seat(value.get("session")),
     )
 
 

@@ -74,6 +74,7 @@ def ancestor(head: RunHead, version: int, commits: int, move: Move) -> dict[str,
     return {
         **{name: getattr(head, name) for name in FIXED},
         **{name: getattr(head, name) for name in PLACE if getattr(head, name)},
+        **({} if head.seat is None else {"session": {"id": head.seat.session, "place": head.seat.place}}),
         "parent": None if head.parent is None else move(head.parent),
         "workflow_version": version,
         "commits": commits,

@@ -13,11 +13,12 @@ from engine.frame import ROOT, is_inside, part_of
 from engine.graph import BROKEN, Graph, deep_merge
 from engine.model import EDITS, JUMPS, START, Commit, Kind, Ref, RunHead, Task, Wave, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
-from engine.state import State
+from engine.state import State, initial
 from engine.verify.asked import asked_right
 from engine.verify.line import Line
 from engine.verify.part import Part
-from engine.verify.versions import begins_with, versions_of
+from engine.verify.stops import puts_back_right
+from engine.verify.versions import Change, begins_with, versions_of
 
 
 class Report(NamedTuple):
@@ -44,7 +45,7 @@ async def verify_run(store: Store, run_id: model.RunId, graph_of: Callable[[str,
         above = parent.parent if parent is not None else None
     version = begins_with(await store.turns(origin.key), origin.workflow_version)
     graphs = {one: await graph_of(head.workflow_id, one) for one in {version, *versions_of(rows.values())}}
-    problems = list[str]()
+    problems, report = list[str](), Report(0, 0, [], {})
     for branch in sorted({row.branch for row in own}, key=lambda number: number == head.branch):
         report = verify_rows(head, graphs, version, line_of(rows, [row for row in own if row.branch == branch][-1]))
         problems += [problem for problem in report.problems if problem not in problems]
@@ -69,11 +70,11 @@ def verify_rows(head: RunHead, graphs: Mapping[int, Graph], version: int, rows: 
     check = _Check(head, Part(line, graphs, problems), problems)
     for row in rows:
         check.row(row, record.decode(row), row.run_key == head.key)
-    own, last = check.own, check.last
+    own, last, line = check.own, check.last, check.root.line
     assert last is not None
     left = any(part.open or part.waiting for part in check.parts.values())
     check.say(last, "work is left in a completed run", left and last.status is model.RunStatus.COMPLETED)
-    state = line.fold(-1, len(rows), line.commits[-1:] if not last.frame else ())
+    state = line.fold(-1, len(line.commits), line.commits[-1:] if not last.frame else ())
     return Report(len(own), sum(task.gate is None for one in own for task in one.opened), problems, state)
 
 
@@ -98,6 +99,8 @@ class _Check:
     def row(self, row: CommitRow, commit: Commit, own: bool) -> None:
         """Check the next row."""
         self._follows(row, commit)
+        if commit.kind is Kind.START and commit.task is None and self.last is not None:
+            commit = self._start_over(commit)
         self.last = commit
         self.own += [commit] if own else []
         if any(ref not in self.seen for ref in commit.causes):
@@ -113,6 +116,8 @@ class _Check:
             wrong = not Counter(commit.closed) <= Counter(open_before.keys())
             self.say(commit, "it closes what is not open", wrong)
             self.say(commit, "it ends what is in other frames", not self._ends_inside(commit, open_before))
+            wrong = commit.puts_back and not puts_back_right(commit, open_before)
+            self.say(commit, "it puts back something else than what had not begun", wrong)
         place = ROOT if commit.task is None else commit.task.wave.frame
         asked = asked_right(self.parts[place].line, commit)
         self.say(commit, "an interrupt is not what was asked, or ends as it must not", not asked)
@@ -128,6 +133,27 @@ class _Check:
         self.say(commit, "it leaves a gap, or follows another commit than it says", not follows)
         older = seq > 1 and last is not None and commit.epoch < last.epoch
         self.say(commit, "its epoch is older than the one before", older)
+
+    def _start_over(self, commit: Commit) -> Commit:
+        """Another run of the session begins with the state that the line has come to, and nothing else of it. In
+        another version the keys are kept that both define alike; what becomes of others is in its writes."""
+        before, root = self.root.line, self.root
+        state, graph = before.fold(-1, len(before.commits)), before.graph
+        if commit.versions is not None:
+            graph = root.graphs[commit.versions[1]]
+            same = Change(before.graph, graph, commit.seq).kept
+            state = {**initial(graph), **{name: value for name, value in state.items() if name in same}}
+            wrong = commit.versions[0] != before.graph.version
+            self.say(commit, f"it changes version {commit.versions[0]}, and the line has {before.graph.version}", wrong)
+        earlier = {**before.earlier, **{one.ref: one for one in before.commits}}
+        stops = gates.stops_of(graph, self.head.interrupt_before, self.head.interrupt_after)
+        line = Line(
+            self.head, graph, deep_merge(graph.config, self.head.config), self.head.input, stops=stops, ground=state,
+            earlier=earlier,
+        )  # fmt: skip
+        self.root = Part(line, root.graphs, self.problems, snapshots=root.snapshots)
+        self.parts = {ROOT: self.root}
+        return replace(commit, versions=None)
 
     # ---- frames
 
@@ -152,7 +178,7 @@ class _Check:
     def _frames_of(self, commit: Commit, open_before: Mapping[str, Task]) -> list[str]:
         """The frames in which a commit is to be checked: the one whose history it is a part of, first."""
         found = dict.fromkeys((commit.frame,))
-        if commit.kind in EDITS or commit.kind is Kind.RETRY:
+        if commit.kind in EDITS or commit.kind is Kind.RETRY or commit.puts_back:
             found.update((task.wave.frame, None) for task in commit.opened)
             found.update((open_before[name].wave.frame, None) for name in commit.closed if name in open_before)
         return [name for name in found if name in self.parts]
@@ -170,7 +196,7 @@ class _Check:
 
     def _ends_inside(self, commit: Commit, open_before: Mapping[str, Task]) -> bool:
         """Whether what a commit closes in other frames is inside a frame that ends with it."""
-        if commit.kind in EDITS or commit.kind is Kind.RETRY:
+        if commit.kind in EDITS or commit.kind is Kind.RETRY or commit.puts_back:
             return True
         ending = [name for name, part in self.parts.items() if self._is_ending(commit, name, part)]
         closed = [open_before[name] for name in commit.closed if name in open_before]

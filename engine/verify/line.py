@@ -36,10 +36,17 @@ class Line:
     stops: Stops = NO_STOPS
     closed: set[Wave] = field(default_factory=set)
     asked: dict[str, model.InterruptOpened] = field(default_factory=dict)
+    ground: State | None = None
+    """The state that it begins with, where a run of its session came before, whose line has the commits `earlier`."""
+    earlier: dict[Ref, Commit] = field(default_factory=dict)
 
     def of(self, refs: Iterable[Ref]) -> list[Commit]:
         """The commits of some refs."""
-        return [self.commits[self.at[ref]] for ref in refs]
+        return [self.commits[self.at[ref]] if ref in self.at else self.earlier[ref] for ref in refs]
+
+    def before(self) -> State:
+        """The state before the first commit."""
+        return initial(self.graph) if self.ground is None else dict(self.ground)
 
     def add(self, commit: Commit) -> int | None:
         """Take up a commit whose causes are known; the level that it should have, where it has one."""
@@ -71,7 +78,7 @@ class Line:
             writes += [(bisect(edited[name], self.at[commit.ref]) - half, name, u) for name, u in commit.writes]
         writes = [write for write in sorted(writes, key=lambda w: w[0]) if not self.graph.state[write[1]].ephemeral]
         passing = [w for commit in last for w in commit.writes if self.graph.state[w[0]].ephemeral]
-        return applied(self.graph, initial(self.graph), [*(write[1:] for write in writes), *passing])
+        return applied(self.graph, self.before(), [*(write[1:] for write in writes), *passing])
 
     def after(self, causes: Sequence[Ref], until: int) -> State:
         """The state after these commits."""

@@ -67,11 +67,12 @@ class Part:
         if commit.kind in (Kind.START, Kind.NODE) or passes(commit) is not None:
             right = eager.ends_right(line.graph, commit, self.open, line.closed)
             self.say(commit, "it ends what is not in vain, or a wave that needs more", not right)
-        self.waiting = self._left_waiting(commit)
+        self.waiting = self.waiting if commit.puts_back else self._left_waiting(commit)
         line.closed |= eager.closing(line.graph, commit)
         self.open = {name: task for name, task in self.open.items() if name not in commit.closed}
         self.open.update((opened.id, opened) for opened in commit.opened)
-        self.say(commit, f"it opens '{again and again[0].node}' twice", bool(again))
+        twice = bool(again) and passes(commit) is None  # what was open once may have been put back since
+        self.say(commit, f"it opens '{again and again[0].node}' twice", twice)
         if row.snapshot is not None:
             self.snapshots[commit.ref] = read_snapshot(row)
             if own:

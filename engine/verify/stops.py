@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from engine.gates import gate_after, is_after, passed
-from engine.model import Arrival, Commit, Kind, Task
+from engine.gates import gate_after, is_after, passed, put_back
+from engine.model import Arrival, Commit, Kind, Task, run_key_of
 from engine.verify import walk
 from engine.verify.line import Line
 
@@ -38,4 +39,15 @@ def stops_right(line: Line, commit: Commit) -> bool:
         return commit.opened == (passed(gate_before),)
     if commit.kind not in (Kind.START, Kind.NODE, Kind.RESUME):
         return True
-    return all((task.gate is not None) == (task.node in line.stops.before) for task in commit.opened)
+    may_stop = line.head.seat is not None or run_key_of(commit.ref) != line.head.key  # anywhere, for its session
+    return all(
+        (task.gate is not None) == (task.node in line.stops.before) or (may_stop and task.gate is not None)
+        for task in commit.opened
+    )
+
+
+def puts_back_right(commit: Commit, open_before: Mapping[str, Task]) -> bool:
+    """Whether what waits behind breakpoints is what had not begun, and nothing else happens."""
+    left = [open_before.get(name) for name in commit.closed]
+    gates = [put_back(task, commit.seq) for task in left if task is not None and task.gate is None]
+    return list(commit.opened) == gates and len(gates) == len(left) > 0 and not (commit.writes or commit.waiting)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from engine.graph import Graph
 from engine.lines import version_at
-from engine.model import GOTO, Arrival, Commit, Kind, Task, Wave
+from engine.model import GOTO, Arrival, Commit, Task, Wave
 from engine.ports import CommitRow
+from engine.rebuild import changes_version
 from engine.record import decode
 
 
@@ -19,7 +20,7 @@ def begins_with(turns: Sequence[CommitRow], newest: int) -> int:
 
 def versions_of(rows: Iterable[CommitRow]) -> set[int]:
     """All versions that rows change from or to."""
-    changes = (decode(row).versions for row in rows if row.kind in (Kind.FORK, Kind.REPLAY))
+    changes = (decode(row).versions for row in rows if changes_version(row))
     return {version for versions in changes if versions is not None for version in versions}
 
 
@@ -34,8 +35,13 @@ class Change:
 
     def writes(self, commits: Iterable[Commit]) -> list[Commit]:
         """The commits with the writes that count from now on: those of keys that both versions define alike."""
-        same = {key for key in self.new.state if _meaning(self.old, key) == _meaning(self.new, key)}
+        same = self.kept
         return [replace(one, writes=tuple(write for write in one.writes if write[0] in same)) for one in commits]
+
+    @property
+    def kept(self) -> set[str]:
+        """The keys that both versions define alike."""
+        return {key for key in self.new.state if _meaning(self.old, key) == _meaning(self.new, key)}
 
     def open(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
         """The open tasks with their places in the new version; those of nodes that are gone keep theirs."""

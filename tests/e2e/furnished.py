@@ -69,6 +69,8 @@ DOCUMENTS = (
 )
 """Workflows whose runs end completed, wait for answers (of two kinds), stop, are under way, and fail."""
 
+SESSIONS = {"waits": "talk", "idle": "over"}
+"""The workflows whose runs are in sessions."""
 PLACES = ("n", "log[0]", "said[0].content", "results", "word", "")
 NODES = ("a", "b", "z", "ask", "__end__")
 
@@ -93,6 +95,7 @@ class Ids:
     runs: list[Found] = field(default_factory=list)
     workflows: list[str] = field(default_factory=list)
     workers: list[str] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
     letters: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     cursors: list[str] = field(default_factory=list)
@@ -127,7 +130,9 @@ class Furnished:
     def _runs(self) -> Iterator[Any]:
         for document in DOCUMENTS:
             wait = None if document["id"] == "held" else WAIT_S
-            more = {"webhook": NOBODY} if document["id"] == "idle" else {}
+            more: dict[str, Any] = {"webhook": NOBODY} if document["id"] == "idle" else {}
+            if document["id"] in SESSIONS:
+                more["session_id"] = f"{SESSIONS[document['id']]}-{self.times}"
             yield self.client.start(self._named(document)["id"], wait=wait, tags=["t"], **more)
 
     async def _emptied(self) -> None:
@@ -146,11 +151,12 @@ class Furnished:
 
     async def _ids(self) -> Ids:
         found = Ids(twice=f"idle-{self.times}", notices=await self._given_up())
-        for path in ("/runs", "/workflows", "/workers", "/interrupts", "/dead-letters"):
+        for path in ("/runs", "/workflows", "/workers", "/interrupts", "/dead-letters", "/sessions"):
             one = await self.client.ask("GET", path, limit=1)
             found.cursors += [one["next_cursor"]] if one["next_cursor"] else []
         found.workflows = [row["id"] for row in (await self.client.ask("GET", "/workflows", limit=100))["items"]]
         found.workers = [row["id"] for row in (await self.client.ask("GET", "/workers", limit=100))["items"]]
+        found.sessions = [row["id"] for row in (await self.client.ask("GET", "/sessions", limit=10))["items"]]
         found.letters = [row["id"] for row in (await self.client.ask("GET", "/dead-letters", limit=100))["items"]]
         rows = (await self.client.ask("GET", "/runs", limit=2 * len(DOCUMENTS)))["items"]
         found.runs = [await self._found(row["id"]) for row in rows]

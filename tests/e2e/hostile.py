@@ -119,17 +119,19 @@ def _newest(ids: Ids) -> Mapping[str, Found]:
 
 def places(ids: Ids) -> Mapping[str, Mapping[str, str]]:
     """For each operation with ids in its path, ids with which it does what it is for; '' holds for all others."""
-    runs = _newest(ids)
+    runs, number = _newest(ids), ids.twice.rpartition("-")[2]
     waits, done, held = runs["waits"], runs["done"], runs["held"]
     common = {
         "run_id": waits.run_id, "workflow_id": ids.twice, "version": "1", "a": "1", "b": "2", "branch": "branch-2",
         "checkpoint_id": waits.checkpoints[0], "task_id": waits.tasks[0], "interrupt_id": waits.interrupts[0],
         "worker_id": "counter", "letter_id": ids.letters[0], "notice_id": ids.notices[0],
+        "session_id": f"talk-{number}",
     }  # fmt: skip
     of_done = {**common, "run_id": done.run_id, "branch": "main"}
     return {
         "": common,
         "DELETE /v1/runs/{run_id}": {**common, "run_id": runs["idle"].run_id},
+        "DELETE /v1/sessions/{session_id}": {**common, "session_id": f"over-{number}"},
         "POST /v1/runs/{run_id}/fork": of_done,
         "POST /v1/runs/{run_id}/replay": of_done,
         "POST /v1/runs/{run_id}/branches/{branch}/checkout": of_done,

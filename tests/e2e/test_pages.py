@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.pages import Call, Desk, matches, steps_of, with_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-DONE = ("time-travel", "take-turns")
+DONE = ("time-travel", "take-turns", "hold-a-session")
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs/tutorial").glob("[0-9]*.md")),

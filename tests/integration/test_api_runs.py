@@ -54,17 +54,6 @@ async def test_a_version_can_be_named(server: Server) -> None:
     assert (await server.post("/runs?wait=10", by_id, 201))["workflow_version"] == 1
 
 
-LATER = ["session_id", "on_busy"]
-
-
-@pytest.mark.parametrize("field", LATER)
-async def test_what_is_not_supported_yet_is_refused_by_name(server: Server, field: str) -> None:
-    problem = await server.refused("POST", "/workflows/straight/runs", 422, json={field: "x"})
-    assert problem["code"] == "request.unsupported"
-    assert [fault["path"] for fault in problem["errors"]] == [f"/{field}"]
-    assert "not supported yet" in problem["errors"][0]["message"]
-
-
 @pytest.mark.parametrize(
     ("body", "path"),
     [

@@ -41,6 +41,10 @@ ALSO = (
     "expiry",
     "moves",
     "turns",
+    "sessions",
+    "sessions over versions",
+    "forks of sessions",
+    "stops",
 )
 TRAVELS = ("goto of forks", "replays", "checkouts", "reuse", "versions", "run retries", "raised limits")
 FLOOR = 0.10

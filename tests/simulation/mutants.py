@@ -8,16 +8,17 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from engine import activation, gotos, joins
+from engine import activation, gates, gotos, joins
 from engine.driver.announcer import Announcer
 from engine.driver.turn import Turn
 from engine.frontier import Frontier
 from engine.graph import Graph
 from engine.history import History
 from engine.joins import Settled
-from engine.model import Arrival, Task, TaskId, Wave
+from engine.model import Arrival, Kind, Task, TaskId, Wave
 from engine.progress import Progress
 from engine.run import Run
+from engine.sources import Sources
 from engine.state import State
 from engine.topology import Topology, bits
 
@@ -144,6 +145,37 @@ def notices_are_not_withdrawn() -> Any:
     return patch.object(Turn, "withdraw_notices", lambda self, run_key: None)
 
 
+def sessions_begin_at_the_last_cut() -> Any:
+    """A run of a session begins with what was folded away of the one before, and not with all that it has come to."""
+    return patch.object(History, "settled", lambda self: (self.base_shown, self.sources.copy()))
+
+
+def sessions_forget_who_wrote() -> Any:
+    """A run of a session does not know where the values come from that it begins with."""
+    known = History.settled
+    return patch.object(History, "settled", lambda self: (known(self)[0], Sources(self.graph.state)))
+
+
+def sessions_go_on_with_open_work() -> Any:
+    """What the run before had left to do stays in the run that goes on from it."""
+    return patch.object(Run, "take", _with_open_work(Run.take))
+
+
+def _with_open_work(take: Any) -> Any:
+    def taken(self: Run, commit: Any, fresh: Any = None, blockers: Any = None) -> None:
+        left = dict(self.frontier.tasks) if commit.kind is Kind.START and commit.task is None else {}
+        take(self, commit, fresh, blockers)
+        self.frontier.tasks.update(left)
+
+    return taken
+
+
+def stopping_lets_work_begin() -> Any:
+    """A run that is to stop holds back what had not begun, and nothing that is activated from then on."""
+    known = gates.held
+    return patch.object(activation, "held", lambda stops, task: known(replace(stops, everywhere=False), task))
+
+
 MUTANTS: tuple[Mutant, ...] = (
     forward_edges_only,
     never_wait,
@@ -156,4 +188,8 @@ MUTANTS: tuple[Mutant, ...] = (
     goto_keeps_its_round,
     moves_are_not_told,
     notices_are_not_withdrawn,
+    sessions_begin_at_the_last_cut,
+    sessions_forget_who_wrote,
+    sessions_go_on_with_open_work,
+    stopping_lets_work_begin,
 )

@@ -22,7 +22,7 @@ from engine.parse import parse
 from engine.record import decode
 from engine.verify import verify_rows
 from tests.fakes import ready
-from tests.simulation import journeys
+from tests.simulation import journeys, talks
 from tests.simulation.documents import generate
 from tests.simulation.ends import End, check_message_names, facts, nameless, same, timeless
 from tests.simulation.moves import check_move
@@ -35,6 +35,10 @@ from tests.simulation.world import Violation, World
 NONE: Mapping[str, Any] = MappingProxyType({})
 MOVED = 0.15
 """How many of the runs are moved to another store where they have come to rest."""
+STOPS = 0.5
+"""How many of the seeds stop a run."""
+TALKS = 0.4
+"""How many of the seeds hold a session."""
 STEADY = Faults()
 CRASHING = Faults(crash=0.5, spare_failing=True)
 EDITED = Faults(edit=0.7)
@@ -110,6 +114,8 @@ class Trial:
         try:
             with eager_snapshots(self.case.seed):
                 self._check()
+                if Random(f"talks {self.case.seed}").random() < TALKS:
+                    talks.check(self, Script(self.case.graph, self.case.seed), self.case.given, self.case.seed)
         except Violation as violation:
             raise Failed(str(violation), self.world) from None
         except Exception as error:
@@ -134,6 +140,7 @@ class Trial:
             self._answer_later(base, script)
         if chance.random() < 0.15:
             self._cancel(script, chance)
+        self._stop(base, script)
         if chance.random() < 0.5:
             journeys.check(self, base, script, chance)
         if chance.random() < 0.6:
@@ -276,6 +283,13 @@ class Trial:
         end = self._ended(world)
         if end.status is not RunStatus.CANCELLED or len(world.rows()) != before:
             raise Violation(f"the run went on after it was cancelled, to {end.status}")
+
+    def _stop(self, base: End, script: Script) -> None:
+        """A run that is stopped in the middle and gone on with ends as it would have."""
+        if Random(f"stop {self.case.seed}").random() < STOPS:
+            end = talks.stopped(self, script, self.case.seed)
+            if end is not None:
+                self._agree(base, end, "after it was stopped")
 
     def _fork(self, world: World, base: End, script: Script, chance: Random) -> None:
         """Forks, and forks of forks, with the same answers come to the same end."""

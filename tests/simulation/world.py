@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeVar
 
-from engine import control, resume, travel
+from engine import control, resume, stopping, travel
 from engine.codec import read
 from engine.commits import Step
 from engine.driver.delivery import Delivery
@@ -21,18 +21,22 @@ from engine.driver.turn import Live, Turn
 from engine.gates import NO_STOPS, Stops
 from engine.graph import Graph, deep_merge
 from engine.joins import recount
-from engine.model import TERMINAL, Commit, Hook, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref
+from engine.model import TERMINAL, Commit, Hook, InterruptId, RunHead, RunId, RunStatus, TaskId, make_ref, seq_of
 from engine.outbox import Accepted, Answered, Reply, Work
 from engine.planner import step
 from engine.ports import CommitRow
 from engine.record import decode
 from engine.render import branch_name
 from engine.run import Run
+from engine.session import Seat
+from engine.succession import start_after
 from engine.verify import line_of
 from tests.fakes import HeldOutbox, HeldTimers, RowStore, ready
 
 START_OF_TIME = 1_000_000
 WORKER = "worker"
+SESSION = "talk"
+"""The session of the runs that go on from others."""
 HOOK = Hook(url="http://told.test", events=(*TERMINAL, RunStatus.INTERRUPTED))
 """Every run tells whenever it ends or waits."""
 MANY = 1_000_000
@@ -176,6 +180,23 @@ class World:
         first = travel.fork(run, wish, self.now, "test")
         self._begin(Live(run=run, head=head), first)
 
+    def go_on(self, given: Mapping[str, Any] | None = None, version: int | None = None) -> None:
+        """Start a run that goes on from the one in memory, in the session of both; it is in memory from then on."""
+        parent, key = self.head, len(self.store.heads) + 1
+        graph = self.graphs[version or parent.workflow_version]
+        head = replace(
+            _head(key, self.now, RunId(f"run-{key}"), input=dict(given or {}), config=parent.config),
+            parent=parent.head,
+            parent_id=parent.id,
+            seat=Seat(session=SESSION, place=(parent.seat.place or 0) + 1 if parent.seat else 2),
+            interrupt_before=parent.interrupt_before,
+            interrupt_after=parent.interrupt_after,
+            workflow_version=graph.version,
+        )
+        run = new_run(head, graph)
+        before = ready(self.loader.at(parent, seq_of(parent.head)))
+        self._begin(Live(run=run, head=head), start_after(run, before, self.now, "test"))
+
     def _begin(self, live: Live, first: Step) -> None:
         self._forget()
         self.lives = {live.run.key: live}
@@ -299,11 +320,23 @@ class World:
         """An interrupt is answered."""
 
         def act(turn: Turn, live: Live) -> None:
+            stopping.go_on(live.run)
             chosen = resume.choose_interrupt(live.run, interrupt, value)
             for plan in resume.resume(live.run, chosen, updates or {}, "test"):
                 self.delivery.take(turn, live, plan(turn.now))
 
         self.turn(act)
+
+    def stop(self) -> None:
+        """The run is to stop at its next checkpoint, as if another one of its session were to begin."""
+
+        def act(turn: Turn, live: Live) -> None:
+            live.head = replace(live.head, seat=live.head.seat or Seat(session=SESSION, place=1))
+            found = stopping.stop(live.run, turn.now, "test")
+            if found is not None:
+                self.delivery.take(turn, live, found)
+
+        self.turn(act, kept=True)
 
     def cancel(self) -> None:
         """The run is cancelled."""

@@ -21,16 +21,6 @@ def test_a_start_may_say_nothing() -> None:
     assert (start.input, start.config, start.version, start.tags) == ({}, {}, None, [])
 
 
-@pytest.mark.parametrize("name", ["session_id", "on_busy"])
-def test_a_field_for_later_is_refused_unless_it_is_null(name: str) -> None:
-    assert faults(StartRun, **{name: 0}) == ["unsupported"]
-    assert StartRun.model_validate({name: None}) == StartRun()
-
-
-def test_fields_for_later_are_not_described() -> None:
-    assert "session_id" not in StartRun.model_json_schema()["properties"]
-
-
 def test_unknown_fields_and_wrong_types_are_refused() -> None:
     assert faults(StartRun, inputs={}) == ["extra_forbidden"]
     assert faults(StartRun, version="1") == ["int_type"]

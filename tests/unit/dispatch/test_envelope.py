@@ -45,6 +45,12 @@ def test_it_has_every_field_that_workers_are_promised():
     }
 
 
+def test_a_task_says_the_session_of_its_run():
+    body = orjson.loads(envelope(a_work(session="talk"), NOW, "http://c/r").body)
+
+    assert body["session_id"] == "talk"
+
+
 def test_the_documented_shape_of_an_agents_turn_is_its_real_shape():
     session = {"continuation": "go on", "tools": [{"name": "search"}], "max_iterations": 4}
     work = a_work(request=replace(a_work().request, agent=session), turn=2)

@@ -1,0 +1,35 @@
+"""What lists may be narrowed down to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.kinds import RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptFilter:
+    """Which interrupts a list holds; empty fields do not filter."""
+
+    kind: str | None = None
+    assignee: str | None = None
+    claimed: bool | None = None
+
+
+EVERY_INTERRUPT = InterruptFilter()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs a list holds; empty fields do not filter. `q` is looked for in ids and workflow ids."""
+
+    status: tuple[RunStatus, ...] = ()
+    workflow_id: str | None = None
+    tag: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    created_after: int | None = None
+    created_before: int | None = None
+    parent_id: str | None = None
+    session_id: str | None = None
+    q: str | None = None

@@ -1,0 +1,35 @@
+"""Sessions with everybody in them at once: nobody overtakes, nobody is forgotten, and crashes change nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.queues import Story
+
+SEEDS = 40
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+async def test_a_crash_changes_nothing_in_a_session(seed: int) -> None:
+    calm, crashed = Story(seed), Story(seed, crashes=0.3)
+
+    ends = [await calm.play(), await crashed.play()]
+
+    assert ends[0] == ends[1], "\n".join(
+        f"{one} | {other}" for one, other in zip(calm.told, crashed.told, strict=False)
+    )
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+async def test_what_is_lost_at_any_moment_leaves_every_session_in_order(seed: int) -> None:
+    await Story(seed, losses=0.2, abrupt=0.2).play()
+
+
+async def test_the_stories_have_all_that_can_happen_in_a_session() -> None:
+    stories = [Story(seed) for seed in range(SEEDS)]
+    for story in stories:
+        await story.play()
+    told = "\n".join(line for story in stories for line in story.told)
+
+    for word in ("enqueue", "cancel", "interrupt", "session.busy", "run.has_forks", "resume run", "is held"):
+        assert word in told
