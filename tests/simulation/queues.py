@@ -40,11 +40,11 @@ class FragileStore(MemoryStore):
 
     loses = False
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Batch, *rest: Any) -> None:
         if self.loses:
             self.loses = False
             raise StoreUnavailable("the batch is lost")
-        await super().commit(batch)
+        await super().commit(batch, *rest)
 
 
 async def _graph(workflow_id: str, version: int) -> Graph:
