@@ -98,6 +98,7 @@ class Ids:
     sessions: list[str] = field(default_factory=list)
     letters: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    jobs: list[str] = field(default_factory=list)
     cursors: list[str] = field(default_factory=list)
     file: bytes = b""
     """A run that is there, as a file."""
@@ -142,21 +143,23 @@ class Furnished:
             await self.client.ask("DELETE", f"/workers/{quote(row['id'], safe='')}")
 
     async def _changed(self, done: Any, waits: Any, *_: Any) -> None:
-        """Branches, forks, an edit, and an interrupt that somebody looks after."""
+        """Branches, forks, an edit, an interrupt that somebody looks after, and a job."""
         ask = self.client.ask
         await ask("POST", f"/runs/{done['id']}/replay", {"checkpoint_id": f"{done['id']}.3", "updates": {"n": 5}})
         await ask("POST", "/runs/fork", {"checkpoint_id": f"{done['id']}.2", "goto": "last"})
         await ask("POST", f"/runs/{waits['id']}/state", {"updates": {"n": 1}})
         await ask("POST", f"/interrupts/{waits['interrupts'][0]['id']}/claim", {"assignee": "ann"})
+        await ask("POST", "/runs/bulk", {"action": "retry", "filter": {"ids": [done["id"]]}})
 
     async def _ids(self) -> Ids:
         found = Ids(twice=f"idle-{self.times}", notices=await self._given_up())
-        for path in ("/runs", "/workflows", "/workers", "/interrupts", "/dead-letters", "/sessions"):
+        for path in ("/runs", "/workflows", "/workers", "/interrupts", "/dead-letters", "/sessions", "/jobs"):
             one = await self.client.ask("GET", path, limit=1)
             found.cursors += [one["next_cursor"]] if one["next_cursor"] else []
         found.workflows = [row["id"] for row in (await self.client.ask("GET", "/workflows", limit=100))["items"]]
         found.workers = [row["id"] for row in (await self.client.ask("GET", "/workers", limit=100))["items"]]
         found.sessions = [row["id"] for row in (await self.client.ask("GET", "/sessions", limit=10))["items"]]
+        found.jobs = [row["id"] for row in (await self.client.ask("GET", "/jobs", limit=10))["items"]]
         found.letters = [row["id"] for row in (await self.client.ask("GET", "/dead-letters", limit=100))["items"]]
         rows = (await self.client.ask("GET", "/runs", limit=2 * len(DOCUMENTS)))["items"]
         found.runs = [await self._found(row["id"]) for row in rows]

@@ -125,7 +125,7 @@ def places(ids: Ids) -> Mapping[str, Mapping[str, str]]:
         "run_id": waits.run_id, "workflow_id": ids.twice, "version": "1", "a": "1", "b": "2", "branch": "branch-2",
         "checkpoint_id": waits.checkpoints[0], "task_id": waits.tasks[0], "interrupt_id": waits.interrupts[0],
         "worker_id": "counter", "letter_id": ids.letters[0], "notice_id": ids.notices[0],
-        "session_id": f"talk-{number}",
+        "session_id": f"talk-{number}", "job_id": ids.jobs[0],
     }  # fmt: skip
     of_done = {**common, "run_id": done.run_id, "branch": "main"}
     return {
@@ -169,6 +169,7 @@ def bodies(ids: Ids, number: int) -> Mapping[str, Any]:
         "POST /v1/runs/{run_id}/resume": answers,
         "POST /v1/runs/{run_id}/fork": checkpoint,
         "POST /v1/runs/fork": checkpoint,
+        "POST /v1/runs/bulk": {"action": "retry", "filter": {"ids": [done.run_id]}},
         "POST /v1/runs/{run_id}/replay": checkpoint,
         "POST /v1/runs/{run_id}/state": {"updates": {"n": 1}},
         "POST /v1/tasks/{task_id}/result": {"output": "x"},
