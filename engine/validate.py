@@ -17,7 +17,7 @@ from engine.checks.names import check_names
 from engine.checks.nodes import read_nodes
 from engine.checks.problem import Findings, Problem
 from engine.checks.race import check_races
-from engine.checks.subgraphs import check_subgraphs
+from engine.checks.subgraphs import MAX_NODES, check_subgraphs, size_of
 from reducers._errors import described
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Problem", "validate"]
@@ -51,7 +51,12 @@ def _check_nodes(document: Mapping[str, Any], limits: Limits, findings: Findings
     if count > limits.max_nodes:
         message = f"the document has {count:,} nodes, more than the {limits.max_nodes:,} allowed"
         findings.error("limit.nodes", "/nodes", message)
-    return count <= limits.max_nodes
+        return False
+    if (size := size_of(document, {})) > MAX_NODES:
+        message = f"with all the graphs that its nodes run it has {size:,} nodes, more than the {MAX_NODES:,} allowed"
+        findings.error("limit.nodes", "/nodes", message)
+        return False
+    return True
 
 
 def _check(document: Mapping[str, Any], findings: Findings, around: Mapping[str, Any] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from engine.checks.draft import Draft, DraftNode
@@ -13,6 +13,9 @@ from engine.plugins import node_types
 
 MAX_DEPTH = 10
 """How many graphs may be nested in a document (language 2.2)."""
+
+MAX_NODES = 20_000
+"""How many nodes there may be with all the graphs that nodes run, each as often as it is run."""
 
 Named = Mapping[str, Any]
 Check = Callable[[Mapping[str, Any], Findings, Named], None]
@@ -71,26 +74,56 @@ def _check_input(node: DraftNode, document: Mapping[str, Any], findings: Finding
             findings.error("mapping.type", place, message, node=node.name, hint=findings.nearest(key, known))
 
 
-def _height(document: Any, named: Named, depth: int = 1) -> int:
-    """How many graphs are nested here, this one counted; no further than one too many."""
+Measured = dict[tuple[int, int], tuple[int, Any]]
+"""What was measured, by a document and the graphs named around it; both are held on to, so that their ids stay."""
+
+
+def _height(document: Any, named: Named, depth: int = 1, known: Measured | None = None) -> int:
+    """How many graphs are nested here, this one counted; one too many also stands for more, and for graphs that run
+    themselves. Each graph is measured once, however many run it."""
+    known = {} if known is None else known
     if depth > MAX_DEPTH or not isinstance(document, dict):
-        return depth
-    inside = {**named, **document["subgraphs"]} if isinstance(document.get("subgraphs"), dict) else named
-    deepest = depth
-    for child in _children(document, inside):
-        deepest = max(deepest, _height(child, inside, depth + 1))
-        if deepest > MAX_DEPTH:
-            break
-    return deepest
+        return 1
+    key = (id(document), id(named))
+    if key not in known:
+        known[key] = (MAX_DEPTH + 1, document)  # as long as it is being measured
+        inside = _inside(document, named)
+        below = (_height(child, inside, depth + 1, known) for child in _children(document, inside))
+        known[key] = (min(1 + max(below, default=0), MAX_DEPTH + 1), (document, inside))
+    return known[key][0]
+
+
+def size_of(document: Any, named: Named, depth: int = 1, known: Measured | None = None) -> int:
+    """How many nodes there are with all the graphs that nodes run, each as often as it is run; of graphs that are
+    nested too deeply, or run themselves, not all count."""
+    known = {} if known is None else known
+    if depth > MAX_DEPTH or not isinstance(document, dict):
+        return 0
+    key = (id(document), id(named))
+    if key not in known:
+        known[key] = (0, document)  # as long as it is being counted
+        inside, nodes = _inside(document, named), document.get("nodes")
+        below = sum(size_of(child, inside, depth + 1, known) for child in _run_in(document, inside))
+        known[key] = ((len(nodes) if isinstance(nodes, dict) else 0) + below, (document, inside))
+    return known[key][0]
+
+
+def _inside(document: Mapping[str, Any], named: Named) -> Named:
+    """The graphs that are named in a document and around it."""
+    return {**named, **document["subgraphs"]} if isinstance(document.get("subgraphs"), dict) else named
 
 
 def _children(document: Mapping[str, Any], named: Named) -> list[Any]:
+    """The graphs that nodes run, each once."""
+    return list({id(child): child for child in _run_in(document, named)}.values())
+
+
+def _run_in(document: Mapping[str, Any], named: Named) -> Iterator[Any]:
+    """The graph that each node runs, of those that run one."""
     nodes, defaults = document.get("nodes"), document.get("defaults")
-    found: dict[int, Any] = {}
     for own in nodes.values() if isinstance(nodes, dict) else ():
         module = node_types().get(own.get("type", "task")) if isinstance(own, dict) else None
         if (find := getattr(module, "definition", None)) is not None:
             fields = fields_of(own, defaults if isinstance(defaults, dict) else {})
             if (child := find(fields, named)) is not None:
-                found[id(child[1])] = child[1]
-    return list(found.values())
+                yield child[1]

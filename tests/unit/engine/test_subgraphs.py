@@ -374,3 +374,23 @@ def test_which_turn_of_a_loop_it_is_is_told():
 
     (s,) = [one for one in world.run.open_tasks() if one.node == "s"]
     assert open_task_json(world.run, s)["progress"] == {"stage": "turn 2", "progress": 0.5, "message": "1/2"}
+
+
+def layers(count: int, wide: int) -> dict[str, Any]:
+    """Named graphs in layers, each of which runs all of the next one."""
+    leaf = {"nodes": {"t": {"type": "transform", "updates": {}}}, "edges": [["__start__", "t"], ["t", "__end__"]]}
+    named: dict[str, Any] = {f"g{count}-{number}": leaf for number in range(wide)}
+    for layer in range(count - 1, 0, -1):
+        runs = {f"n{number}": {"type": "subgraph", "subgraph": f"g{layer + 1}-{number}"} for number in range(wide)}
+        graph = {"nodes": runs, "edges": [[a, b] for name in runs for a, b in (("__start__", name), (name, "__end__"))]}
+        named |= {f"g{layer}-{number}": graph for number in range(wide)}
+    return {**document({"s": {"type": "subgraph", "subgraph": "g1-0"}}, chain("s")), "subgraphs": named}
+
+
+def test_graphs_that_multiply_are_refused_before_they_are_looked_at():
+    (problem,) = validate(layers(8, 8))
+    assert (problem.code, problem.path) == ("limit.nodes", "/nodes")
+    assert "4,493,897 nodes, more than the 20,000 allowed" in problem.message
+    assert [one for one in validate(layers(4, 4)) if one.severity == "error"] == []
+    (deep, *_) = [one for one in validate(layers(300, 1)) if one.severity == "error"]
+    assert deep.code == "subgraph.depth"
