@@ -57,8 +57,9 @@ def _own(frame: Frame) -> Stops:
 
 
 def _can_wait(run: Run, task: Task) -> bool:
-    """Whether a task can be activated anew later, and nothing of it is lost."""
+    """Whether a task can be activated anew later, and nothing of it is lost. What is ready is on its way to a worker:
+    that it is still here is a matter of moments, and after a crash a worker may hold it already."""
     progress = run.progress[task.id]
     if task.gate is not None or task.call is not None or run.is_busy(task.id) or progress.requests:
         return False
-    return task.id in run.ready or progress.status in _NOT_BEGUN
+    return progress.status in _NOT_BEGUN
