@@ -218,11 +218,10 @@ def _fail_and_retry(player: Player, script: Script, chance: Random) -> None:
 def _out_of_bounds(player: Player, script: Script, chance: Random) -> None:
     """A run that reached a limit and is tried again with a higher one ends as if it had had that from the start."""
     world = player.begun({"max_steps": chance.randrange(1, 8)})
-    if player.play(world, script, Random(chance.random()), CALM).status is not RunStatus.FAILED:
-        return
-    error = world.run.error
-    if error is None or error.code != "run.step_limit":
-        return
+    end = player.play(world, script, Random(chance.random()), CALM)
+    failed = {commit.error.code for commit in end.commits if commit.kind is Kind.FAILURE and commit.error is not None}
+    if end.status is not RunStatus.FAILED or failed != {"run.step_limit"}:
+        return  # what failed beside it is tried again too, which it is not where nothing reached a limit
     base = player.play(player.begun(RAISED), script, None, CALM)
     ready(world.travel.retry(world.head.id, RAISED, "test"))
     player.features.add("raised limits")
