@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.checks.reading import fields_of
+from engine.drawing import beside_edges, texts_of
 from engine.graph import ERROR_HANDLE, Edge, Graph, Node
 from engine.model import END, START
 from engine.plugins import node_types
@@ -52,8 +52,8 @@ class _Drawing:
         yield f'{indent}{ids[END]} [label="end", shape=oval];'
         for edge in graph.edges:
             yield f"{indent}{ids[edge.source]} -> {ids[edge.target]}{_on(edge)};"
-        for line in (*_sends(graph, ids), *_gotos(graph, ids)):
-            yield f"{indent}{line};"
+        for source, target, how in beside_edges(graph):
+            yield f'{indent}{ids[source]} -> {ids[target]} [label="{how}", style=dashed];'
         for node in graph.nodes.values():
             yield from self._cluster(node, ids[node.name], indent)
 
@@ -71,13 +71,7 @@ class _Drawing:
 
 
 def _label(graph: Graph, node: Node) -> str:
-    label = graph.document["nodes"][node.name].get("label") or ""
-    lines = [label if label.strip() else node.name]
-    if node.join != "all":
-        lines.append(f"join {node.join if node.quorum is None else node.quorum}")
-    if node.defer:
-        lines.append("deferred")
-    return 'label="' + "\\n".join(map(escaped, lines)) + '"'
+    return 'label="' + "\\n".join(map(escaped, texts_of(graph, node))) + '"'
 
 
 def _shape(node: Node) -> str:
@@ -89,23 +83,6 @@ def _on(edge: Edge) -> str:
         return ""
     colour = ", color=red" if edge.handle == ERROR_HANDLE else ""
     return f' [label="{escaped(edge.handle)}"{colour}]'
-
-
-def _sends(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
-    """The nodes that are run as calls: no edge leads there."""
-    defaults = graph.document.get("defaults", {})
-    for node in graph.nodes.values():
-        targets = getattr(node_types()[node.type], "targets", None)
-        fields = fields_of(graph.document["nodes"][node.name], defaults)
-        for target, _ in targets(fields) if targets is not None else ():
-            yield f'{ids[node.name]} -> {ids[target]} [label="each item", style=dashed]'
-
-
-def _gotos(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
-    """The nodes that answers may name."""
-    for node in graph.nodes.values():
-        for target in node.goto or ():
-            yield f'{ids[node.name]} -> {ids[target]} [label="goto", style=dashed]'
 
 
 def escaped(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.checks.reading import fields_of
+from engine.drawing import beside_edges, texts_of
 from engine.graph import ERROR_HANDLE, Edge, Graph, Node
 from engine.model import END, START
 from engine.plugins import node_types
@@ -21,7 +21,7 @@ def mermaid(graph: Graph) -> str:
     answers lead."""
     ids = {name: f"n{place}" for place, name in enumerate(graph.nodes)} | {START: "first", END: "last"}
     lines = ["flowchart TD", *_nodes(graph, ids)]
-    edges = [*_edges(graph, ids), *_sends(graph, ids), *_gotos(graph, ids)]
+    edges = [*_edges(graph, ids), *_beside(graph, ids)]
     lines += [f"    {line}" for line in edges]
     if failing := [str(place) for place, edge in enumerate(graph.edges) if edge.handle == ERROR_HANDLE]:
         lines.append(f"    linkStyle {','.join(failing)} stroke:red")
@@ -37,16 +37,7 @@ def _nodes(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
 
 
 def _label(graph: Graph, node: Node) -> str:
-    label = graph.document["nodes"][node.name].get("label") or ""
-    return "<br/>".join(escaped(text) for text in (label if label.strip() else node.name, *_when(node)))
-
-
-def _when(node: Node) -> Iterator[str]:
-    """When the node runs, where that is not once for all that comes."""
-    if node.join != "all":
-        yield f"join {node.join}" if node.quorum is None else f"join {node.quorum}"
-    if node.defer:
-        yield "deferred"
+    return "<br/>".join(map(escaped, texts_of(graph, node)))
 
 
 def _edges(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
@@ -57,21 +48,9 @@ def _on(edge: Edge) -> str:
     return "" if edge.handle is None else f'|"{escaped(edge.handle)}"|'
 
 
-def _sends(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
-    """The nodes that are run as calls: no edge leads there."""
-    defaults = graph.document.get("defaults", {})
-    for node in graph.nodes.values():
-        targets = getattr(node_types()[node.type], "targets", None)
-        fields = fields_of(graph.document["nodes"][node.name], defaults)
-        for target, _ in targets(fields) if targets is not None else ():
-            yield f'{ids[node.name]} -.->|"each item"| {ids[target]}'
-
-
-def _gotos(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
-    """The nodes that answers may name."""
-    for node in graph.nodes.values():
-        for target in node.goto or ():
-            yield f'{ids[node.name]} -.->|"goto"| {ids[target]}'
+def _beside(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
+    for source, target, how in beside_edges(graph):
+        yield f'{ids[source]} -.->|"{how}"| {ids[target]}'
 
 
 def escaped(text: str) -> str:
