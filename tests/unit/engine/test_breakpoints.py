@@ -163,3 +163,13 @@ def test_a_fork_from_before_a_breakpoint_stops_there_anew() -> None:
 
     assert second != first
     assert prompts(world) == ["a,fork"]
+
+
+def test_a_run_that_is_to_stop_sends_what_a_worker_may_hold_since_before_a_crash() -> None:
+    world = begun(graph_of(document({"a": LOG, "b": LOG}, chain("a", "b"))))
+
+    world.crash()
+    world.stop()
+    world.answer("a", "a")
+
+    assert (world.status, stopped_at(world)) == (RunStatus.INTERRUPTED, [("b", "breakpoint")])
