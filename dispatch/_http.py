@@ -5,10 +5,11 @@ from __future__ import annotations
 from asyncio import get_running_loop
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import StreamWriter
 from aiohttp.payload import Payload
 
 from engine.encoding import Pieces
@@ -185,16 +186,19 @@ class Http:
 
 
 class _InPieces(Payload):
-    """A body that is written as it lies in memory, with no copy of it made."""
+    """A body that is written as it lies in memory: no copy of it is made, and what is not sent yet takes no memory of
+    its own, so that nothing waits between two pieces."""
 
     def __init__(self, pieces: Pieces) -> None:
         super().__init__(pieces, content_type="application/json")
         self._size = sum(map(len, pieces))
 
     async def write(self, writer: AbstractStreamWriter) -> None:
+        body = cast("StreamWriter", writer)
         for piece in self._value:
             for start in range(0, len(piece), _AT_ONCE):
-                await writer.write(piece if len(piece) <= _AT_ONCE else piece[start : start + _AT_ONCE])
+                part = piece if len(piece) <= _AT_ONCE else piece[start : start + _AT_ONCE]
+                await body.write(part, drain=len(piece) > _AT_ONCE)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return b"".join(self._value).decode(encoding, errors)

@@ -18,7 +18,9 @@ from engine.view import Request
 
 LONG = 16
 CHUNK = 16 * 1024
-"""From this many bytes on the beginning of a list's JSON is a piece of its own, which is never copied again."""
+"""From this many bytes on the beginning of a list's JSON is a piece of its own."""
+LONGEST_PIECE = 512 * 1024
+"""Pieces of this many bytes or more are not made one with others."""
 
 Pieces = tuple[bytes, ...]
 """A text in pieces, in their order."""
@@ -65,10 +67,17 @@ class ListMemo:
             self._tail += orjson.dumps(items[place])
             self._hasher.update(canonical(items[place]) + b"\n")
             if len(self._tail) >= CHUNK:
-                self._pieces.append(bytes(self._tail))
+                self._keep(bytes(self._tail))
                 self._tail.clear()
         self._items = items
         return (*self._pieces, bytes(self._tail) + b"]"), self._hasher.copy().hexdigest()
+
+    def _keep(self, piece: bytes) -> None:
+        """Add a piece, made one with those before it that are no longer: they stay few, and a byte is copied log(n)
+        times."""
+        while self._pieces and len(self._pieces[-1]) <= len(piece) < LONGEST_PIECE:
+            piece = self._pieces.pop() + piece
+        self._pieces.append(piece)
 
 
 class Encoder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from engine.encoding import CHUNK, Encoder, ListMemo, request_hash
+from engine.encoding import CHUNK, LONG, Encoder, ListMemo, request_hash
 from engine.view import Request
 
 
@@ -44,3 +44,13 @@ def test_the_hash_is_that_of_the_request_alone():
     encoder = Encoder()
     encoder.take(Request(prompt=None, input={}, state={"messages": items[:50]}, parameters=None, config={}))
     assert encoder.take(request)[1] == request_hash(request)
+
+
+def test_a_list_that_grows_long_is_in_few_pieces():
+    memo, items = ListMemo(), ["x" * 1000] * LONG
+    most = 0
+    for _ in range(2000):
+        items = [*items, "y" * 1000]
+        most = max(most, len(memo.take(items)[0]))
+    assert b"".join(memo.take(items)[0]) == orjson.dumps(items)
+    assert most <= 4 + 8  # as many long ones as there are half megabytes, and one of each size below
