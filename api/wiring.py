@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 from api.answers import Answers, task_token
 from api.backups import Backups
 from api.closing import Closing
+from api.inbound import Inbound
 from api.jobs import Jobs
 from api.keys import Keys
 from api.notices import Notices
@@ -25,8 +26,9 @@ from api.workflows import Workflows
 from dispatch._http import Http
 from dispatch._notice import NoticePost
 from dispatch._outbox import WorkerOutbox
+from dispatch._presence import Presence
 from dispatch._registry import open_transports
-from dispatch._secrets import reply_addresses
+from dispatch._secrets import reply_addresses, server_name
 from dispatch._transport import Tools
 from engine.driver import Engine, EngineOptions
 from engine.driver.blame import Blame
@@ -99,13 +101,12 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         ends.push_async_callback(store.close)
         await store.open()
         key = await store.server_secret(secrets.token_bytes(KEY_BYTES))
-        http = Http()
+        http, inbound = Http(), Inbound()
         ends.push_async_callback(http.close)
         if outbox is None:
-            transports = open_transports(Tools(http=http, clock=clock), in_process=settings.local_workers)
-            most, reply_to = settings.max_in_flight, reply_addresses(base_url, key)
-            outbox = WorkerOutbox(transports, clock=clock, reply_to=reply_to, max_in_flight=most)
+            outbox = _outbox(settings, base_url, key, http, inbound)
         wired = _wired(settings, base_url, store, outbox, key, http)
+        inbound.bind(wired.answers)
         if wired.definitions is not None:
             await wired.definitions.sync()
             await ends.enter_async_context(followed(wired.definitions))
@@ -119,6 +120,18 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         if settings.keep_last is not None or settings.max_age_s is not None:
             await ends.enter_async_context(swept(_retention(settings, wired.engine), settings.sweep_s))
         yield wired
+
+
+def _outbox(settings: Settings, base_url: str, key: bytes, http: Http, inbound: Inbound) -> WorkerOutbox:
+    presence = Presence()
+    tools = Tools(http=http, clock=clock, inbox=inbound, presence=presence, server=server_name(key))
+    return WorkerOutbox(
+        open_transports(tools, in_process=settings.local_workers),
+        clock=clock,
+        reply_to=reply_addresses(base_url, key),
+        max_in_flight=settings.max_in_flight,
+        presence=presence,
+    )
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.codec import dumps
 from engine.encoding import CHUNK, Pieces
+from engine.model import TaskId
 from engine.outbox import Work
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,7 +51,10 @@ class TaskEnvelope(BaseModel):
     turn: int = Field(ge=1)
     resume: Any = Field(description="The value that an interrupt of this task was resumed with, else null.")
     deadline: datetime = Field(description="When the attempt is given up: UTC, in milliseconds.")
-    reply_to: str = Field(description="Where to answer after a 202. It authorises answers to this task alone.")
+    reply_to: str = Field(description="Where to answer later: an address, a topic or a stream.")
+    correlation_id: str | None = Field(
+        default=None, description="What names the request in an answer, where `reply_to` is no address."
+    )
     trace: Trace
 
 
@@ -60,18 +64,24 @@ class AgentEnvelope(TaskEnvelope):
     mode: str = Field(pattern="^agent$")
     tools: list[Any] | None = Field(description="The node's tools, exactly as written.")
     max_iterations: int | None = Field(description="Most steps of a turn.")
-    callback_url: str = Field(description="Where to report progress during a turn.")
+    callback_url: str | None = Field(default=None, description="Where to report progress, where that is an address.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A request as it is sent: the body, in pieces, and the headers that go with it on every transport.
+    """A request as it is sent: the body, in pieces, and the headers that go with it on every transport. Whoever holds
+    `reply_to` or `correlation_id` may answer the request.
 
     A body is one piece, but for one in which a long list is known as JSON already: that is sent from where it lies.
     """
 
     pieces: Pieces
     headers: dict[str, str]
+    task_id: TaskId
+    message_id: str
+    attempt: int
+    reply_to: str
+    correlation_id: str
 
     @property
     def body(self) -> bytes:
@@ -79,8 +89,9 @@ class Envelope:
         return b"".join(self.pieces)
 
 
-def envelope(work: Work, deadline: int, reply_to: str) -> Envelope:
-    """The envelope of an attempt that is given up at `deadline` (milliseconds since the epoch).
+def envelope(work: Work, deadline: int, reply_to: str, *, correlates: bool = False) -> Envelope:
+    """The envelope of an attempt that is given up at `deadline` (milliseconds since the epoch); one that `correlates`
+    says its correlation id in the body too.
 
     What is the same in every attempt comes first, so that attempts differ in the end of their bodies only.
     """
@@ -92,10 +103,18 @@ def envelope(work: Work, deadline: int, reply_to: str) -> Envelope:
         "deadline": rfc3339(deadline),
         "reply_to": reply_to,
         "trace": {"traceparent": trace},
-        **({} if work.request.agent is None else {"callback_url": callback_of(reply_to)}),
+        **_places(work, reply_to, correlates=correlates),
     }
     parts = (*_constant_parts(work), b",", memoryview(orjson.dumps(varying))[1:])
-    return Envelope(pieces=_joined(parts), headers={"Idempotency-Key": work.message_id, "traceparent": trace})
+    return Envelope(
+        pieces=_joined(parts),
+        headers={"Idempotency-Key": work.message_id, "traceparent": trace},
+        task_id=work.task_id,
+        message_id=work.message_id,
+        attempt=work.attempt,
+        reply_to=reply_to,
+        correlation_id=work.correlation_id,
+    )
 
 
 def _joined(parts: Iterable[bytes | memoryview]) -> Pieces:
@@ -147,6 +166,13 @@ def _constant_parts(work: Work) -> list[bytes | memoryview]:
         text = work.encoded.get(key)
         parts += (b"," if place else b"", orjson.dumps(key), b":", *((orjson.dumps(value),) if text is None else text))
     return [*parts, b"}"]
+
+
+def _places(work: Work, reply_to: str, *, correlates: bool) -> dict[str, str]:
+    """What else says where to send what, beside `reply_to`."""
+    if correlates:
+        return {"correlation_id": work.correlation_id}
+    return {} if work.request.agent is None else {"callback_url": callback_of(reply_to)}
 
 
 def callback_of(reply_to: str) -> str:

@@ -11,17 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 import structlog
 
 from dispatch._choose import Chosen, Need, NoWorker, Reason, need_of
 from dispatch._entry import Entry
-from dispatch._envelope import Envelope, envelope
+from dispatch._envelope import Envelope
 from dispatch._gates import Gates, gates_of
+from dispatch._presence import Presence
 from dispatch._queue import Line
 from dispatch._rate import Later, Rates, Timer
-from dispatch._ready import Ready
+from dispatch._ready import Ready, sealed
 from dispatch._slots import Slots
 from dispatch._transport import Transport, refused
 from engine.answer import RateLimit
@@ -40,6 +41,7 @@ MAX_TELLING = 32
 """For so long, and so many at a time, workers are told that a task is cancelled."""
 
 log = structlog.get_logger(__name__)
+_by_id = attrgetter("id")
 
 
 class WorkerOutbox:
@@ -59,13 +61,16 @@ class WorkerOutbox:
         later: Later | None = None,
         max_deliveries: int = MAX_DELIVERIES,
         max_in_flight: int | None = None,
+        presence: Presence | None = None,
     ) -> None:
         self._transports = transports
         self._clock = clock
         self._reply_to = reply_to
         self._max_deliveries, self._max_in_flight = max_deliveries, max_in_flight
         self._later = later or _call_later
-        self._slots = Slots(transports, self._later, self._serve_all)
+        presence = presence or Presence()
+        presence.listen(self._heard)
+        self._slots = Slots(transports, self._later, self._serve_all, presence)
         self._gates: Gates[Entry] = Gates(lambda entry, reason: self._listener.waiting(entry.work, reason.value))
         self._rates = Rates(self._later, self._serve_all)
         self._listener: Listener
@@ -139,8 +144,7 @@ class WorkerOutbox:
     async def _tell_worker(self, work: Work, worker: WorkerRow) -> None:
         try:
             async with self._telling, asyncio.timeout(TELL_S):
-                headers = {"Idempotency-Key": f"{work.task_id}.cancel"}
-                await self._transports[worker.protocol].cancel(worker, work.task_id, headers)
+                await self._transports[worker.protocol].cancel(worker, work.task_id, work.message_id)
         except TimeoutError:
             log.info("cancel.untold", worker_id=worker.id, run_id=work.run_id, task_id=work.task_id)
 
@@ -172,6 +176,14 @@ class WorkerOutbox:
     def workers_changed(self, workers: Mapping[str, WorkerRow]) -> None:
         """Replace the registered workers (id → row) and look again at everything that waits."""
         self._slots.set_workers(workers)
+        for protocol, transport in self._transports.items():
+            transport.serve(sorted((row for row in workers.values() if row.protocol == protocol), key=_by_id))
+        self._serve_all()
+
+    def _heard(self, worker_id: str, here: bool) -> None:
+        """A worker came, or is away: those in line are looked at again."""
+        if here:
+            self._slots.came(worker_id)
         self._serve_all()
 
     def rated(self, worker_id: str, limit: RateLimit) -> None:
@@ -341,14 +353,15 @@ class WorkerOutbox:
             self._settle(entry, worker.id, reply, probe)
 
     async def _reply(self, work: Work, worker: WorkerRow, deadline: int, made: Envelope | None) -> Reply:
+        transport = self._transports[worker.protocol]
         try:
-            task = made or envelope(work, deadline, self._reply_to(work))
+            task = made or sealed(work, worker, transport, deadline, self._reply_to(work))
         except CodecError as error:
             return refused("request.invalid", f"the task's input cannot be sent: {error}", retryable=False)
         timeout_s = work.timeout_ms / 1000
         try:
             async with asyncio.timeout(timeout_s) as limit:
-                return await self._transports[worker.protocol].deliver(worker, task.pieces, task.headers, timeout_s)
+                return await transport.deliver(worker, task, timeout_s)
         except TimeoutError:
             if not limit.expired():
                 raise

@@ -17,6 +17,12 @@ FRESH_MS = 1000
 """For so long its deadline counts."""
 
 
+def sealed(work: Work, worker: WorkerRow, transport: Transport, deadline: int, url: str) -> Envelope:
+    """The envelope of an attempt for a worker, as its transport wants it. Raises CodecError."""
+    reply_to = transport.reply_to(worker, work.correlation_id, url)
+    return envelope(work, deadline, reply_to, correlates=transport.correlates)
+
+
 class Ready:
     """What was made ready, by task. `reply_to` is the address at which a worker may answer later."""
 
@@ -33,10 +39,10 @@ class Ready:
         """Write and sign the envelope of an attempt, for a worker."""
         deadline = at + work.timeout_ms
         try:
-            made = envelope(work, deadline, self._reply_to(work))
+            made = sealed(work, worker, transport, deadline, self._reply_to(work))
         except CodecError:  # it is told where it is sent
             return
-        transport.prepare(worker, made.pieces, made.headers)
+        transport.prepare(worker, made)
         self._made[work.task_id] = (work, deadline, made)
 
     def take(self, work: Work, at: int) -> tuple[Envelope | None, int]:

@@ -25,13 +25,25 @@ def rate_of(worker: WorkerRow) -> RateRule | None:
     return None if given is None or rate_problem(given) is not None else rate_rule(given)
 
 
+class Either(Container[str]):
+    """What is in either of two."""
+
+    def __init__(self, one: Container[str], other: Container[str]) -> None:
+        self._one, self._other = one, other
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._one or name in self._other
+
+
 class Slots:
     """Counts slots by worker id, so that work under way is counted whatever becomes of the worker's row.
 
     `back` is called when a worker that was left alone may be asked again.
     """
 
-    def __init__(self, protocols: Container[str], later: Later, back: Callable[[], None]) -> None:
+    def __init__(
+        self, protocols: Container[str], later: Later, back: Callable[[], None], away: Container[str] = ()
+    ) -> None:
         self._protocols = protocols
         self._later = later
         self._back = back
@@ -40,6 +52,7 @@ class Slots:
         self._taken: dict[str, int] = {}
         self._circuits: dict[str, Circuit] = {}
         self._open: set[str] = set()
+        self._unreachable = Either(self._open, away)
         self._timers: dict[str, Timer] = {}
         self._rates: dict[str, Rate] = {}
         self._limited: dict[str, Timer] = {}
@@ -148,6 +161,11 @@ class Slots:
             self._limited[worker_id] = self._later(min(seconds, LONGEST_LIMIT_S), lambda: self._reset(worker_id))
         return spent is not (timer is not None)
 
+    def came(self, worker_id: str) -> None:
+        """A worker is there again: what had failed while it was away says nothing any more."""
+        if worker_id in self._rows:
+            self._set(worker_id, CLOSED)
+
     def _set_rates(self) -> None:
         """Take up how often workers may be asked. What was counted counts on where that has not changed."""
         rules = {row.id: rule for row in self._rows.values() if (rule := rate_of(row)) is not None}
@@ -177,7 +195,7 @@ class Slots:
 
     def _load(self) -> Load:
         limited = ChainMap(self._limited, self._paused) if self._paused else self._limited
-        return Load(taken=self._taken, unreachable=self._open, limited=limited, turn=self._turn)
+        return Load(taken=self._taken, unreachable=self._unreachable, limited=limited, turn=self._turn)
 
     def _set(self, worker_id: str, circuit: Circuit) -> bool:
         before = self._circuits.pop(worker_id, CLOSED)

@@ -7,12 +7,14 @@ code that runs in this process sets `IN_PROCESS = True`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from dispatch._envelope import Envelope
 from dispatch._http import Http
-from engine.encoding import Pieces
+from dispatch._inbox import Inbox
+from dispatch._presence import Presence
 from engine.model import ErrorInfo, TaskId
 from engine.outbox import Refused, Reply
 from engine.ports import WorkerRow
@@ -20,32 +22,49 @@ from engine.ports import WorkerRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What transports share: the HTTP client, closed by whoever made it, and the time in ms since the epoch."""
+    """What transports share: the HTTP client, closed by whoever made it; the time in ms since the epoch; where what
+    comes later is taken; who is away; and a name of the server, the same after a restart, for what it alone reads."""
 
     http: Http
     clock: Callable[[], int]
+    inbox: Inbox
+    presence: Presence
+    server: str
 
 
 class Transport(Protocol):
     """One way to reach workers."""
 
-    async def deliver(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str], timeout_s: float) -> Reply:
-        """Bring the envelope `body`, which comes in pieces, to the worker and wait for what it says at once.
+    correlates: ClassVar[bool] = False
+    """Whether tasks carry a `correlation_id`, since answers come by another way than an address."""
 
-        `headers` holds what every protocol carries beside the body (`Idempotency-Key`, `traceparent`). The caller ends
-        the wait after `timeout_s` by cancelling; nothing may be left behind then. Unreachable is for attempts of which
-        the worker has seen nothing; every other failure is a Refused.
+    async def deliver(self, worker: WorkerRow, task: Envelope, timeout_s: float) -> Reply:
+        """Bring a task to the worker and wait for what it says at once: Accepted where it answers later.
+
+        The caller ends the wait after `timeout_s` by cancelling; nothing may be left behind then. Unreachable is for
+        attempts of which the worker has seen nothing; every other failure is a Refused.
         """
 
-    def prepare(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str]) -> None:
+    def prepare(self, worker: WorkerRow, task: Envelope) -> None:
         """Work out, while there is time for it, what `deliver` needs to know of a long body; it may never come."""
+        return None
 
-    async def cancel(self, worker: WorkerRow, task_id: TaskId, headers: Mapping[str, str]) -> None:
+    async def cancel(self, worker: WorkerRow, task_id: TaskId, message_id: str) -> None:
         """Tell a worker that nobody wants its answer to a task any more, where it can be told. The caller ends the
         wait; a delivery that is under way was cancelled before. Raises nothing for a worker that cannot be reached."""
+        return None
+
+    def reply_to(self, worker: WorkerRow, correlation_id: str, url: str) -> str:
+        """Where a worker may answer a request later; `url` is the address for those that speak HTTP."""
+        return url
+
+    def serve(self, workers: Sequence[WorkerRow]) -> None:
+        """Learn which workers of this protocol are registered now, by id; called first when the server begins."""
+        return None
 
     async def close(self) -> None:
         """Release what the transport holds; idempotent."""
+        return None
 
 
 def refused(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from threading import Thread
@@ -18,10 +18,9 @@ from typing import Any
 
 import structlog
 
-from dispatch._transport import Tools, refused
+from dispatch._envelope import Envelope
+from dispatch._transport import Tools, Transport, refused
 from engine.codec import CodecError, dumps, loads
-from engine.encoding import Pieces
-from engine.model import TaskId
 from engine.outbox import Answered, Refused, Reply, Unreachable
 from engine.ports import WorkerRow
 
@@ -46,14 +45,15 @@ class Missing(Exception):
     """There is no such function, for now."""
 
 
-class Local:
-    """Calls functions. A plain one that nobody waits for any more goes on in its thread; what it returns is dropped."""
+class Local(Transport):
+    """Calls functions. One that nobody waits for any more is cancelled with its delivery where it is async; a plain one
+    goes on in its thread, and what it returns is dropped."""
 
     def __init__(self) -> None:
         self._files: dict[Path, tuple[int, ModuleType]] = {}
         self._loading = asyncio.Lock()
 
-    async def deliver(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str], timeout_s: float) -> Reply:
+    async def deliver(self, worker: WorkerRow, task: Envelope, timeout_s: float) -> Reply:
         try:
             async with self._loading:
                 function = await _in_thread(lambda: self._function(worker.url or ""))
@@ -61,7 +61,7 @@ class Local:
             log.warning("local.missing", worker_id=worker.id, error=str(missing))
             return Unreachable(message=str(missing))
         try:
-            answer = await _called(function, loads(b"".join(body)))
+            answer = await _called(function, loads(task.body))
         except Exception as error:  # whatever a function of somebody else raises is the failure of this attempt
             log.info("local.failed", worker_id=worker.id, exc_info=error)
             return _failure(error)
@@ -69,15 +69,6 @@ class Local:
             return Answered(body=loads(dumps(answer)))
         except CodecError as error:
             return refused("answer.invalid", f"the function returned what is no JSON: {error}", retryable=True)
-
-    def prepare(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str]) -> None:
-        """Nothing is to be worked out."""
-
-    async def cancel(self, worker: WorkerRow, task_id: TaskId, headers: Mapping[str, str]) -> None:
-        """Nothing to tell: an async function was cancelled with its delivery, a plain one cannot be."""
-
-    async def close(self) -> None:
-        """Nothing to release: threads end with their functions, or with the process."""
 
     def _function(self, address: str) -> Callable[[Any], Any]:
         """Raises Missing."""

@@ -8,10 +8,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import structlog
 
 from dispatch._address import check_worker_url
+from dispatch._envelope import Envelope
 from dispatch._http import HttpFailure
 from dispatch._reply import reply_of, reply_of_failure
 from dispatch._secrets import signature_headers
-from dispatch._transport import Tools
+from dispatch._transport import Tools, Transport
 from engine.encoding import Pieces
 from engine.model import TaskId
 from engine.outbox import Reply
@@ -31,7 +32,7 @@ def open_transport(tools: Tools) -> Webhook:
     return Webhook(tools)
 
 
-class Webhook:
+class Webhook(Transport):
     """Delivers over HTTP. The worker's token, signature and own headers go along; ours win over its own."""
 
     def __init__(self, tools: Tools) -> None:
@@ -39,32 +40,31 @@ class Webhook:
         self._clock = tools.clock
         self._signed: dict[int, tuple[Pieces, WorkerRow, Mapping[str, str]]] = {}
 
-    def prepare(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str]) -> None:
+    def prepare(self, worker: WorkerRow, task: Envelope) -> None:
         """Sign a body that is to be sent soon."""
         if worker.secret:
-            signed = signature_headers(worker.secret, headers["Idempotency-Key"], self._clock(), body)
-            self._signed[id(body)] = (body, worker, signed)
+            signed = signature_headers(worker.secret, task.message_id, self._clock(), task.pieces)
+            self._signed[id(task.pieces)] = (task.pieces, worker, signed)
             if len(self._signed) > MAX_SIGNED:
                 self._signed.pop(next(iter(self._signed)))
 
-    async def deliver(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str], timeout_s: float) -> Reply:
+    async def deliver(self, worker: WorkerRow, task: Envelope, timeout_s: float) -> Reply:
+        headers = self._headers(worker, task.pieces, task.headers)
         try:
-            response = await self._http.post(worker.url or "", body, self._headers(worker, body, headers), timeout_s)
+            response = await self._http.post(worker.url or "", task.pieces, headers, timeout_s)
         except HttpFailure as failure:
             return reply_of_failure(failure)
         return reply_of(response, self._clock())
 
-    async def cancel(self, worker: WorkerRow, task_id: TaskId, headers: Mapping[str, str]) -> None:
+    async def cancel(self, worker: WorkerRow, task_id: TaskId, message_id: str) -> None:
         """DELETE its URL with the task's id, if it says by `metadata.cancel` that it can be told."""
         if not (isinstance(worker.metadata, Mapping) and worker.metadata.get("cancel") is True):
             return
+        headers = {"Idempotency-Key": f"{task_id}.cancel"}
         try:
             await self._http.delete(_of_task(worker.url or "", task_id), self._headers(worker, (b"",), headers), TOLD_S)
         except HttpFailure as failure:
             log.info("cancel.untold", worker_id=worker.id, task_id=task_id, error=failure.message)
-
-    async def close(self) -> None:
-        """Nothing to release: the HTTP client is shared."""
 
     def _headers(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str]) -> dict[str, str]:
         sent = {name.lower(): value for name, value in worker.headers.items()}

@@ -64,6 +64,11 @@ class Work:
         later = self.resumes or self.turn > 1
         return f"{self.task_id}.{self.turn}.{self.resumes}" if later else self.task_id
 
+    @property
+    def correlation_id(self) -> str:
+        """What names the request, and authorises its answer, where that comes by another way than an address."""
+        return f"{self.task_id}.{self.secret}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:

@@ -1,6 +1,7 @@
 """What every transport must do, whatever its protocol: played against each module that the registry finds.
 
-A protocol takes part with a peer: a real counterpart that gets tasks and answers them as the test says.
+A protocol takes part with a peer: a real counterpart that gets tasks and answers them as the test says. Over some the
+answer is the reply to the delivery; over the others the delivery is accepted, and the answer comes into the inbox.
 """
 
 from __future__ import annotations
@@ -16,22 +17,23 @@ import pytest
 
 from dispatch._http import Http
 from dispatch._registry import open_transports, protocols
-from dispatch._transport import Tools, Transport
+from dispatch._transport import Transport, refused
 from engine.model import TaskId
 from engine.outbox import Accepted, Answered, Refused, Unreachable
 from engine.ports import WorkerRow
 from tests.unit.dispatch.builders import (
-    NOW,
     PATIENCE_S,
+    Caught,
     HttpWorker,
     a_worker,
+    an_envelope,
     answer,
     free_port,
     hang,
     http_worker,
+    some_tools,
 )
 
-HEADERS = {"Idempotency-Key": "t1", "traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}
 BODY = orjson.dumps({"task_id": "t1", "state": {"ü": ["\u2028", 1.5]}})
 
 
@@ -47,6 +49,9 @@ class Peer(Protocol):
     def hangs(self) -> None: ...
     def got(self) -> list[tuple[bytes, str]]:
         """The bodies that arrived, each with its idempotency key."""
+
+    def reports(self, body: Any) -> None:
+        """Have the peer report before it answers; only for those of `LATER`."""
 
     async def until_asked(self) -> None: ...
     async def until_left(self) -> None:
@@ -155,6 +160,10 @@ PEERS: dict[str, Callable[[], AbstractAsyncContextManager[Peer]]] = {"webhook": 
 
 AT_ONCE = {"local"}
 """Protocols without a way to answer later."""
+LATER: set[str] = set()
+"""Protocols over which all answers come later, into the inbox."""
+DIALS: set[str] = set()
+"""Protocols whose workers come to the server: there is no address at which somebody may be missing."""
 
 
 def test_every_protocol_takes_part():
@@ -169,9 +178,15 @@ async def peer(request: pytest.FixtureRequest) -> AsyncIterator[Peer]:
 
 
 @pytest.fixture
-async def transport(peer: Peer) -> AsyncIterator[Transport]:
+async def inbox() -> Caught:
+    return Caught()
+
+
+@pytest.fixture
+async def transport(peer: Peer, inbox: Caught) -> AsyncIterator[Transport]:
     http = Http()
-    found = open_transports(Tools(http=http, clock=lambda: NOW))
+    found = open_transports(some_tools(http, inbox))
+    found[peer.row.protocol].serve([peer.row])
     yield found[peer.row.protocol]
     for each in found.values():
         await each.close()
@@ -179,55 +194,77 @@ async def transport(peer: Peer) -> AsyncIterator[Transport]:
     await http.close()
 
 
-async def deliver(transport: Transport, row: WorkerRow) -> Any:
+async def sent(transport: Transport, row: WorkerRow, message_id: str = "t1") -> Any:
+    """What comes back from a delivery."""
+    task = an_envelope((BODY,), message_id)
+    task = replace(task, reply_to=transport.reply_to(row, task.correlation_id, task.reply_to))
     async with asyncio.timeout(PATIENCE_S):
-        return await transport.deliver(row, (BODY,), HEADERS, PATIENCE_S)
+        return await transport.deliver(row, task, PATIENCE_S)
+
+
+async def deliver(transport: Transport, row: WorkerRow, inbox: Caught, message_id: str = "t1") -> Any:
+    """The answer to a delivery: what comes back, or what comes into the inbox later."""
+    reply = await sent(transport, row, message_id)
+    if row.protocol not in LATER or not isinstance(reply, Accepted):
+        return reply
+    await inbox.until(lambda: any(corr == f"{message_id}.s" for corr, _ in inbox.results))
+    return reply_of_answer(next(body for corr, body in inbox.results if corr == f"{message_id}.s"))
+
+
+def reply_of_answer(body: Any) -> Answered | Refused:
+    """What an answer would have been as a reply: what is said of its error is the same for all protocols."""
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        error = body["error"]
+        details = {name: error.get(name) for name in ("retryable", "details")}
+        return refused(error["code"], error["message"], **details)
+    return Answered(body=body)
 
 
 @pytest.mark.parametrize("body", ["text", {"output": {"ü": [1, None]}}, [1, 2.5], None, {}])
-async def test_an_answer_comes_back_as_it_was_given(transport, peer, body):
+async def test_an_answer_comes_back_as_it_was_given(transport, peer, inbox, body):
     peer.answers(body)
-    assert await deliver(transport, peer.row) == Answered(body=body)
+    assert await deliver(transport, peer.row, inbox) == Answered(body=body)
 
 
-async def test_the_envelope_arrives_byte_for_byte_with_its_key(transport, peer):
-    await deliver(transport, peer.row)
+async def test_the_envelope_arrives_byte_for_byte_with_its_key(transport, peer, inbox):
+    await deliver(transport, peer.row, inbox)
     assert peer.got() == [(BODY, "t1")]
 
 
 @pytest.mark.parametrize("peer", sorted(PEERS.keys() - AT_ONCE), indirect=True)
 async def test_a_task_may_be_accepted_to_be_answered_later(transport, peer):
     peer.accepts()
-    assert await deliver(transport, peer.row) == Accepted()
+    assert await sent(transport, peer.row) == Accepted()
 
 
-async def test_an_error_that_the_worker_reports_is_not_one_of_transport(transport, peer):
+async def test_an_error_that_the_worker_reports_is_not_one_of_transport(transport, peer, inbox):
     peer.fails({"code": "boom", "message": "it broke", "retryable": False, "details": {"d": 1}})
-    reply = await deliver(transport, peer.row)
+    reply = await deliver(transport, peer.row, inbox)
     assert isinstance(reply, Refused)
     assert (reply.error.code, reply.error.message, reply.error.details) == ("boom", "it broke", {"d": 1})
     assert (reply.retryable, reply.transport) == (False, False)
 
 
 async def test_where_nobody_is_nothing_was_sent(transport, peer):
-    assert isinstance(await deliver(transport, peer.nobody), Unreachable)
+    assert isinstance(await sent(transport, peer.nobody), Unreachable)
 
 
-async def test_it_recovers_when_somebody_is_there_again(transport, peer):
-    await deliver(transport, peer.nobody)
-    assert isinstance(await deliver(transport, peer.row), Answered)
+async def test_it_recovers_when_somebody_is_there_again(transport, peer, inbox):
+    await sent(transport, peer.nobody)
+    assert isinstance(await deliver(transport, peer.row, inbox), Answered)
 
 
-async def test_many_deliveries_at_a_time_do_not_get_mixed_up(transport, peer):
+async def test_many_deliveries_at_a_time_do_not_get_mixed_up(transport, peer, inbox):
     peer.answers({"output": 1})
-    replies = await asyncio.gather(*(deliver(transport, peer.row) for _ in range(50)))
+    replies = await asyncio.gather(*(deliver(transport, peer.row, inbox, f"t{number}") for number in range(50)))
     assert replies == [Answered(body={"output": 1})] * 50
     assert len(peer.got()) == 50
 
 
+@pytest.mark.parametrize("peer", sorted(PEERS.keys() - LATER), indirect=True)
 async def test_a_delivery_that_is_cancelled_leaves_nothing_behind(transport, peer):
     peer.hangs()
-    delivery = asyncio.ensure_future(deliver(transport, peer.row))
+    delivery = asyncio.ensure_future(sent(transport, peer.row))
     await peer.until_asked()
     tasks = asyncio.all_tasks() - {delivery}
     delivery.cancel()
@@ -240,4 +277,23 @@ async def test_a_delivery_that_is_cancelled_leaves_nothing_behind(transport, pee
 async def test_telling_a_worker_that_a_task_is_cancelled_harms_nobody(transport, peer):
     for row in (peer.row, peer.nobody):
         async with asyncio.timeout(PATIENCE_S):
-            await transport.cancel(replace(row, metadata={"cancel": True}), TaskId("t1"), HEADERS)
+            await transport.cancel(replace(row, metadata={"cancel": True}), TaskId("t1"), "t1")
+
+
+@pytest.mark.parametrize("peer", sorted(LATER), indirect=True)
+async def test_what_cannot_be_written_down_is_taken_later(transport, peer, inbox):
+    inbox.down = True
+    peer.answers({"output": 1})
+    assert await sent(transport, peer.row) == Accepted()
+    await inbox.until(lambda: inbox.asked > 0)
+    inbox.down = False
+    await inbox.until(lambda: bool(inbox.results))
+    assert inbox.results[0] == ("t1.s", {"output": 1})
+
+
+@pytest.mark.parametrize("peer", sorted(LATER), indirect=True)
+async def test_what_a_worker_reports_comes_before_its_answer(transport, peer, inbox):
+    peer.reports({"stage": "reading", "progress": 0.5})
+    peer.answers({"output": 1})
+    assert await deliver(transport, peer.row, inbox) == Answered(body={"output": 1})
+    assert inbox.reports == [("t1.s", [{"stage": "reading", "progress": 0.5}])]

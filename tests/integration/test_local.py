@@ -14,7 +14,7 @@ import pytest
 from dispatch.local import Local, check_address
 from engine.outbox import Answered, Refused, Reply, Unreachable
 from tests.unit.api.serving import a_server, working
-from tests.unit.dispatch.builders import PATIENCE_S, a_worker
+from tests.unit.dispatch.builders import PATIENCE_S, a_worker, an_envelope
 
 TASK = {"task_id": "t1", "prompt": "go"}
 
@@ -27,7 +27,8 @@ async def transport() -> AsyncIterator[Local]:
 
 
 async def called(transport: Local, address: str) -> Reply:
-    return await transport.deliver(a_worker(protocol="local", url=address), (orjson.dumps(TASK),), {}, PATIENCE_S)
+    row = a_worker(protocol="local", url=address)
+    return await transport.deliver(row, an_envelope((orjson.dumps(TASK),)), PATIENCE_S)
 
 
 def written(folder: Path, text: str, name: str = "work.py") -> str:

@@ -15,21 +15,21 @@ from aiohttp import web
 
 from dispatch._http import Http
 from dispatch._secrets import new_secret
-from dispatch._transport import Tools
 from dispatch.webhook import Webhook
 from engine.outbox import Accepted, Answered, Refused, Reply, Unreachable
 from tests.unit.dispatch.builders import (
     NOW,
     PATIENCE_S,
     a_worker,
+    an_envelope,
     answer,
     drop,
     free_port,
     raw,
+    some_tools,
 )
 
 BODY = b'{"task_id":"t1"}'
-HEADERS = {"Idempotency-Key": "t1"}
 
 
 class Client:
@@ -37,11 +37,11 @@ class Client:
 
     def __init__(self, **limits: Any) -> None:
         self.http = Http(**limits)
-        self.webhook = Webhook(Tools(http=self.http, clock=lambda: NOW))
+        self.webhook = Webhook(some_tools(self.http))
 
     async def deliver(self, url: str, body: bytes = BODY, timeout_s: float = PATIENCE_S, **fields: Any) -> Reply:
         async with asyncio.timeout(PATIENCE_S):
-            return await self.webhook.deliver(a_worker(url=url, **fields), (body,), HEADERS, timeout_s)
+            return await self.webhook.deliver(a_worker(url=url, **fields), an_envelope((body,)), timeout_s)
 
     async def refused(self, url: str, **fields: Any) -> Refused:
         reply = await self.deliver(url, **fields)

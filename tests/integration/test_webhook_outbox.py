@@ -14,7 +14,6 @@ from aiohttp import web
 from dispatch._http import Http
 from dispatch._outbox import WorkerOutbox
 from dispatch._registry import open_transports
-from dispatch._transport import Tools
 from engine.model import TaskId
 from engine.outbox import Accepted, Answered, Refused
 from tests.unit.dispatch.builders import (
@@ -30,6 +29,7 @@ from tests.unit.dispatch.builders import (
     free_port,
     hang,
     reply_to,
+    some_tools,
 )
 
 
@@ -50,7 +50,7 @@ async def told() -> Told:
 @pytest.fixture
 async def box(later: FakeLater, told: Told) -> AsyncIterator[WorkerOutbox]:
     http = Http()
-    transports = open_transports(Tools(http=http, clock=clock))
+    transports = open_transports(some_tools(http, clock=clock))
     found = WorkerOutbox(transports, clock=clock, reply_to=reply_to, later=later)
     found.listen(told)
     yield found
@@ -184,7 +184,7 @@ async def test_errors_of_the_application_do_not_make_a_worker_left_alone(box, to
 async def test_closing_hangs_up_after_the_grace(later, told, worker):
     worker.script = [hang]
     http = Http()
-    box = WorkerOutbox(open_transports(Tools(http=http, clock=clock)), clock=clock, reply_to=reply_to, later=later)
+    box = WorkerOutbox(open_transports(some_tools(http, clock=clock)), clock=clock, reply_to=reply_to, later=later)
     box.listen(told)
     box.workers_changed(by_id(a_worker(url=worker.url)))
     box.submit(a_work("t1"))

@@ -12,6 +12,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from dispatch._envelope import Envelope
+from dispatch._http import Http
+from dispatch._inbox import Inbox, Receipt
+from dispatch._presence import Presence
+from dispatch._transport import Tools
+from engine.errors import StoreUnavailable
 from engine.model import RunId, TaskId
 from engine.outbox import Reply, Work
 from engine.ports import WorkerRow
@@ -48,6 +54,32 @@ def a_worker(worker_id: str = "w1", **changes: Any) -> WorkerRow:
     return WorkerRow(**(values | changes))
 
 
+def an_envelope(pieces: tuple[bytes, ...], message_id: str = "t1", **changes: Any) -> Envelope:
+    """A request of a task as transports get it."""
+    values: dict[str, Any] = {
+        "pieces": pieces,
+        "headers": {"Idempotency-Key": message_id, "traceparent": f"00-{'1' * 32}-{'2' * 16}-01"},
+        "task_id": TaskId(message_id),
+        "message_id": message_id,
+        "attempt": 1,
+        "reply_to": f"http://clew.test/v1/tasks/{message_id}/result?token=s",
+        "correlation_id": f"{message_id}.s",
+    }
+    return Envelope(**(values | changes))
+
+
+def some_tools(http: Http | None = None, inbox: Inbox | None = None, **changes: Any) -> Tools:
+    """What transports are given; an inbox that nobody looks into where none is given."""
+    values: dict[str, Any] = {
+        "http": http or Http(),
+        "clock": lambda: NOW,
+        "inbox": inbox or Caught(),
+        "presence": Presence(),
+        "server": "test",
+    }
+    return Tools(**(values | changes))
+
+
 def by_id(*workers: WorkerRow) -> dict[str, WorkerRow]:
     return {worker.id: worker for worker in workers}
 
@@ -72,6 +104,36 @@ class Watched:
             while not holds():
                 self._changed.clear()
                 await self._changed.wait()
+
+
+class Caught(Watched):
+    """An inbox that remembers what came; `down` has it refuse everything for now, as a store does that is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.results: list[tuple[str, Any]] = []
+        self.reports: list[tuple[str, Any]] = []
+        self.beats: list[str] = []
+        self.receipt = Receipt()
+        self.down = False
+        self.asked = 0
+
+    async def result(self, correlation_id: str, body: Any) -> Receipt:
+        return self._noted(self.results, (correlation_id, body))
+
+    async def report(self, correlation_id: str, reports: Any) -> Receipt:
+        return self._noted(self.reports, (correlation_id, list(reports)))
+
+    async def heartbeat(self, correlation_id: str) -> Receipt:
+        return self._noted(self.beats, correlation_id)
+
+    def _noted(self, into: list[Any], what: Any) -> Receipt:
+        self.asked += 1
+        self.changed()
+        if self.down:
+            raise StoreUnavailable("the store is away")
+        into.append(what)
+        return self.receipt
 
 
 class Told(Watched):

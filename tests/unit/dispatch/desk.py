@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 import orjson
 
+from dispatch._envelope import Envelope
 from dispatch._outbox import WorkerOutbox
-from dispatch._transport import refused
+from dispatch._transport import Transport, refused
 from engine.outbox import Reply, Unreachable
 from engine.ports import WorkerRow
 from tests.unit.dispatch.builders import NOW, FakeLater, Told, Watched, a_work, by_id, reply_to
@@ -17,7 +17,7 @@ DOWN = Unreachable(message="nobody there")
 BROKEN = refused("worker.connection", "dropped", retryable=True, transport=True)
 
 
-class Scripted(Watched):
+class Scripted(Watched, Transport):
     """A transport whose replies the test gives, one by one."""
 
     def __init__(self) -> None:
@@ -27,11 +27,9 @@ class Scripted(Watched):
         self.aborted: list[str] = []
         self.closed = False
 
-    async def deliver(
-        self, worker: WorkerRow, body: tuple[bytes, ...], headers: Mapping[str, str], timeout_s: float
-    ) -> Reply:
-        task_id = headers["Idempotency-Key"]
-        assert orjson.loads(b"".join(body))["task_id"] == task_id
+    async def deliver(self, worker: WorkerRow, task: Envelope, timeout_s: float) -> Reply:
+        task_id = task.headers["Idempotency-Key"]
+        assert orjson.loads(task.body)["task_id"] == task_id
         self.workers[task_id] = worker.id
         self.under_way[task_id] = asyncio.get_running_loop().create_future()
         self.changed()

@@ -58,14 +58,22 @@ def test_the_documented_shape_of_an_agents_turn_is_its_real_shape():
     body = envelope(work, NOW, "http://c/v1/tasks/t/result?token=s").body
 
     found = AgentEnvelope.model_validate_json(body)
-    assert found.model_dump().keys() == orjson.loads(body).keys()
+    assert found.model_dump(exclude_unset=True).keys() == orjson.loads(body).keys()
     assert (found.mode, found.turn, found.tools, found.max_iterations) == ("agent", 2, [{"name": "search"}], 4)
     assert found.callback_url == "http://c/v1/tasks/t/progress?token=s"
 
 
 def test_its_documented_shape_is_its_real_shape():
     body = envelope(a_work(), NOW, "http://c/r").body
-    assert TaskEnvelope.model_validate_json(body).model_dump().keys() == orjson.loads(body).keys()
+    found = TaskEnvelope.model_validate_json(body)
+    assert found.model_dump(exclude_unset=True).keys() == orjson.loads(body).keys()
+
+
+def test_one_that_is_answered_by_another_way_than_an_address_says_what_names_it():
+    request = replace(a_work().request, agent={"tools": [], "max_iterations": 1})
+    body = orjson.loads(envelope(a_work(secret="s", request=request), NOW, "a/topic", correlates=True).body)
+    assert (body["reply_to"], body["correlation_id"]) == ("a/topic", "t1.s")
+    assert "callback_url" not in body
 
 
 def test_attempts_differ_only_in_what_may_vary():

@@ -9,12 +9,11 @@ import pytest
 
 from dispatch import webhook
 from dispatch._ready import FRESH_MS, MUCH
-from dispatch._transport import Tools
 from dispatch.webhook import Webhook
 from engine.limits import Limits
 from engine.model import TaskId
 from engine.outbox import Work
-from tests.unit.dispatch.builders import NOW, a_work, a_worker
+from tests.unit.dispatch.builders import NOW, a_work, a_worker, an_envelope, some_tools
 from tests.unit.dispatch.desk import Desk
 
 LONG = (b"[", b'"x",' * MUCH, b'"y"]')
@@ -33,12 +32,12 @@ class Ready(Desk):
         super().__init__()
         self.now, self.made, self.bodies = NOW, [], []
         self.box._clock = lambda: self.now
-        self.transport.prepare = lambda worker, body, headers: self.made.append((worker.id, body))
+        self.transport.prepare = lambda worker, task: self.made.append((worker.id, task.pieces))
         deliver = self.transport.deliver
 
-        async def seen(worker, body, headers, timeout_s):
-            self.bodies.append(body)
-            return await deliver(worker, body, headers, timeout_s)
+        async def seen(worker, task, timeout_s):
+            self.bodies.append(task.pieces)
+            return await deliver(worker, task, timeout_s)
 
         self.transport.deliver = seen
         self.workers(a_worker("w1"), a_worker("w2"))
@@ -83,12 +82,12 @@ async def test_it_is_made_again_where_it_may_be_another_one(case: str):
 
 
 def a_webhook() -> Webhook:
-    return Webhook(Tools(http=None, clock=lambda: NOW))  # type: ignore[arg-type]  # nothing is sent
+    return Webhook(some_tools())
 
 
 def test_a_body_is_signed_once_for_the_worker_that_gets_it():
     transport, worker, headers = a_webhook(), a_worker("w1", secret="s"), {"Idempotency-Key": "k"}
-    transport.prepare(worker, LONG, headers)
+    transport.prepare(worker, an_envelope(LONG, "k"))
     transport._clock = lambda: NOW + 60_000
     first, again = transport._headers(worker, LONG, headers), transport._headers(worker, LONG, headers)
     other = transport._headers(replace(worker, secret="t"), LONG, headers)
@@ -103,12 +102,12 @@ def test_a_body_is_signed_once_for_the_worker_that_gets_it():
 def test_what_was_signed_for_another_worker_or_never_sent_is_not_kept(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(webhook, "MAX_SIGNED", 2)
     transport, worker, headers = a_webhook(), a_worker("w1", secret="s"), {"Idempotency-Key": "k"}
-    transport.prepare(replace(worker, secret="t"), LONG, headers)
+    transport.prepare(replace(worker, secret="t"), an_envelope(LONG, "k"))
     signed = transport._headers(worker, LONG, headers)
     assert signed == a_webhook()._headers(worker, LONG, headers)
     bodies = [(bytes([number]),) for number in range(5)]
     for body in bodies:
-        transport.prepare(worker, body, headers)
+        transport.prepare(worker, an_envelope(body, "k"))
     assert [known[0] for known in transport._signed.values()] == bodies[-2:]
 
 

@@ -1,0 +1,34 @@
+"""Which workers are away: those that dial in and have no connection, or promised heartbeats and are silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Heard = Callable[[str, bool], None]
+
+
+class Presence:
+    """Told by transports who is there; tells the outbox, which leaves those alone that are away."""
+
+    def __init__(self) -> None:
+        self._away: set[str] = set()
+        self._heard: list[Heard] = []
+
+    def listen(self, heard: Heard) -> None:
+        """Have `heard(worker_id, here)` called, on the event loop, whenever a worker comes or goes."""
+        self._heard.append(heard)
+
+    def set(self, worker_id: str, here: bool) -> None:
+        """A worker is there, or is away. Idempotent."""
+        if here is (worker_id not in self._away):
+            return
+        if here:
+            self._away.discard(worker_id)
+        else:
+            self._away.add(worker_id)
+        for heard in self._heard:
+            heard(worker_id, here)
+
+    def __contains__(self, worker_id: object) -> bool:
+        """Whether a worker is away."""
+        return worker_id in self._away
