@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from engine.fold import Entry
 from engine.model import ERA, InterruptId, Task, TaskId, Wave
 from engine.run import Run
 
@@ -30,6 +31,11 @@ def address_of(task: Task) -> str:
 def place_of(cause: Task, edge: int) -> str:
     """What tells a task that this one activates by itself from others at the same node: its edge and address."""
     return _short(f"{edge}|{address_of(cause)}")
+
+
+def apart_place(cause: Entry, edge: int) -> str:
+    """The same for what arrived where it would have joined with others, and is now to activate its node by itself."""
+    return _short(f"{edge}|{cause.node}|{cause.order}")
 
 
 def generation_of(opener: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from engine.address import apart_place
 from engine.commits import next_ref
 from engine.frontier import Frontier, OpenCall
 from engine.gates import stops_of
@@ -60,7 +61,7 @@ def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
     """Have a run go on with another version; returns the addresses of what is dropped. Subgraphs in progress go
     on where their node is the same, and begin anew where it is not."""
     old, front = run.graph, run.frontier
-    seats = _Seats(old, graph, seq_of(next_ref(run)))
+    seats = _Seats(run, graph)
     whole = kept_keys(old, graph) == old.state.keys()
     calls = {call: found for call, found in front.calls.items() if whole and seats.keeps(front.tasks[call])}
     after, dropped = Frontier(blockers=None), list[str]()
@@ -90,7 +91,7 @@ def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
 
 def late_on(run: Run, graph: Graph) -> tuple[Arrival, ...]:
     """What waits at deferred nodes that no edge leads to, as it stands in another version: these run in any case."""
-    seats = _Seats(run.graph, graph, seq_of(next_ref(run)))
+    seats = _Seats(run, graph)
     waiting = [one for some in run.frontier.deferred.values() for one in some if one.edge == GOTO]
     return tuple(seats.arrival(one) for one in waiting if one.wave.node in graph.nodes)
 
@@ -98,13 +99,14 @@ def late_on(run: Run, graph: Graph) -> tuple[Arrival, ...]:
 class _Seats:
     """Where things of one version are in another."""
 
-    def __init__(self, old: Graph, new: Graph, seq: int) -> None:
-        self.old, self.new = old, new
+    def __init__(self, run: Run, new: Graph) -> None:
+        old = run.graph
+        self.run, self.old, self.new = run, old, new
         places = _ends(new)
         ends = ((place, places.get(one)) for one, place in _ends(old).items())
         shared = [node for node in new.nodes if node in old.nodes]
         same = all(_heads(old, node) == _heads(new, node) for node in shared)
-        self.era = "" if same and _ends(old) == _ends(new) else f"{ERA}{seq}"
+        self.era = "" if same and _ends(old) == _ends(new) else f"{ERA}{seq_of(next_ref(run))}"
         self.edges = {index: place for index, place in ends if place is not None}
         self.edges[GOTO] = GOTO
 
@@ -126,10 +128,19 @@ class _Seats:
     def arrival(self, arrival: Arrival, *, late: bool = False) -> Arrival:
         """An arrival in its place; one that is `late` waits for the end of all else in any case: nothing is known any
         more of what led to it alone."""
-        place = arrival.place
-        if arrival.edge != GOTO and not late:
-            place = DEFERRED if arrival.wave.node in self.new.deferred else "" if place == DEFERRED else place
-        return replace(arrival, edge=self.edges[arrival.edge], wave=self.wave(arrival.wave), place=place)
+        edge = self.edges[arrival.edge]
+        place = arrival.place if arrival.edge == GOTO or late else self._place(arrival, edge)
+        return replace(arrival, edge=edge, wave=self.wave(arrival.wave), place=place)
+
+    def _place(self, arrival: Arrival, edge: int) -> str:
+        """Where an arrival waits: where its node waits for all else, or for all that can come, or for nothing."""
+        node = arrival.wave.node
+        if node in self.new.deferred:
+            return DEFERRED
+        if node not in self.new.apart:
+            return ""
+        stood = arrival.place not in ("", DEFERRED)
+        return arrival.place if stood else apart_place(self.run.history.entries[arrival.cause], edge)
 
     def wave(self, wave: Wave) -> Wave:
         """Rounds by the heads of their loops: those of loops that are gone are dropped, new ones begin at 0. Where

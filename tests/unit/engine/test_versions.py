@@ -106,3 +106,36 @@ def test_a_deferred_node_that_no_edge_leads_to_runs_also_where_a_fork_names_a_no
     world.answer("late", {})
     assert world.status is RunStatus.COMPLETED
     assert sound(world)
+
+
+def joining(join: str, number: int) -> Graph:
+    nodes = {"x": task(), "y": task(), "z": {**task(), "join": join}}
+    edges = [["__start__", "x"], ["__start__", "y"], ["__start__", "z"], ["x", "z"], ["y", "z"], ["z", "__end__"]]
+    return graph_of(document(nodes, edges), version=number)
+
+
+def test_what_waits_at_a_join_activates_by_itself_where_the_other_version_waits_for_nobody():
+    world = World(joining("all", 1), {2: joining("each", 2)})
+    world.start()
+    world.answer("x", {})
+    world.fork(world.run.seq, version=2)
+
+    assert sorted(node for node, _ in world.waiting()) == ["y", "z", "z"]
+    answer_all(world)
+    assert world.status is RunStatus.COMPLETED
+    assert sum(commit.task is not None and commit.task.node == "z" for commit in world.commits()) == 3
+    assert sound(world)
+
+
+def test_what_activated_by_itself_and_was_held_back_joins_where_the_other_version_waits_for_all():
+    world = World(joining("each", 1), {2: joining("all", 2)})
+    world.start(config={"max_tasks": 3})
+    world.answer("x", {})
+    world.fork(world.run.seq, config={"max_tasks": 100}, version=2)
+
+    assert sorted(node for node, _ in world.waiting()) == ["y", "z"]
+    answer_all(world)
+    assert world.status is RunStatus.COMPLETED
+    joined = [commit.task.edges for commit in world.commits() if commit.task and commit.task.node == "z"]
+    assert sorted(map(len, joined)) == [1, 2]
+    assert sound(world)
