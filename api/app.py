@@ -12,6 +12,7 @@ from api.auth import BASE, BearerAuth
 from api.methods import Methods
 from api.origins import OwnPages
 from api.routes import (
+    a2a,
     branches,
     checkpoints,
     dead_letters,
@@ -75,5 +76,6 @@ def describe_app() -> FastAPI:
         app.include_router(area.router, prefix=BASE)
     app.include_router(porting.spooled, prefix=BASE)
     app.include_router(operations.root)
+    app.include_router(a2a.router)
     describe.install(app)
     return app

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.errors import Refused, of_engine
 
 BASE = "/v1"
+AGENTS = "/a2a"
 OPEN = frozenset({f"{BASE}/health"})
 _TASK = re.compile(rf"{BASE}/tasks/[^/]+/(result|progress|heartbeat)")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="clew"'}
@@ -28,16 +29,25 @@ class BearerAuth:
         self.token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.token is not None and scope["type"] == "http" and _is_guarded(scope["path"]):
+        if self.token is not None and scope["type"] == "http" and _is_guarded(scope["method"], scope["path"]):
             request = Request(scope)
-            if not bears(request.headers, self.token):
+            if not (bears(request.headers, self.token) or _has_key(request, self.token)):
                 await of_engine(refused(request.headers))(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
 
-def _is_guarded(path: str) -> bool:
+def _is_guarded(method: str, path: str) -> bool:
+    """Whether a path wants the token. The cards of agents are for everybody, what is asked of them is not."""
+    if path == AGENTS or path.startswith(f"{AGENTS}/"):
+        return method == "POST"
     return (path == BASE or path.startswith(f"{BASE}/")) and path not in OPEN and not _TASK.fullmatch(path)
+
+
+def _has_key(request: Request, token: str) -> bool:
+    """Whether a request to an agent carries the token as an API key, which is what its card offers beside the other."""
+    given = request.headers.get("x-api-key", "")
+    return request.url.path.startswith(AGENTS) and hmac.compare_digest(given.encode(errors="replace"), token.encode())
 
 
 def bears(headers: Headers, token: str | None) -> bool:

@@ -1,0 +1,146 @@
+"""The cards of agents: what a workflow says of itself to those who look for an agent, in both versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.a2a.rpc import V03, V1
+
+CHECKPOINTS = "urn:clew:a2a:checkpoints:v1"
+"""The extension by which tasks tell checkpoints, and messages fork from them."""
+INPUT = "urn:clew:a2a:input-schema:v1"
+"""The extension that says what the data of a first message has to look like."""
+MODES = ["application/json", "text/plain"]
+BEARER, KEY = "bearer", "apiKey"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """A workflow as something that an agent can do."""
+
+    id: str
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    input_schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """An agent at an address below `base`; `path` is where it is for those who speak either version."""
+
+    base: str
+    path: str
+    name: str
+    description: str
+    version: str
+    skills: tuple[Skill, ...]
+    guarded: bool
+    """Whether a token is wanted."""
+
+    def url(self, version: str | None = None) -> str:
+        """Its address; that of one version alone where that is named."""
+        root, _, name = self.path.partition("/a2a")
+        alias = {None: "", V1: "/v1", V03: "/v0.3"}[version]
+        return f"{self.base}{root}/a2a{alias}{name}"
+
+
+def card_v1(agent: Agent, *, strict: bool = True) -> dict[str, Any]:
+    """A card of 1.0, with nothing else in it."""
+    url = agent.url(V1 if strict else None)
+    security = {
+        BEARER: {"httpAuthSecurityScheme": {"scheme": "Bearer"}},
+        KEY: {"apiKeySecurityScheme": {"location": "header", "name": "X-API-Key"}},
+    }
+    found = {
+        **_common(agent),
+        "supportedInterfaces": [{"url": url, "protocolBinding": "JSONRPC", "protocolVersion": V1}],
+        "capabilities": {
+            "streaming": True,
+            "pushNotifications": False,
+            "extendedAgentCard": False,
+            "extensions": _extensions(agent.skills),
+        },
+        "skills": [_skill(skill) for skill in agent.skills],
+    }
+    if agent.guarded:
+        needs: list[Any] = [{"schemes": {name: {"list": []}}} for name in (BEARER, KEY)]
+        found |= {"securitySchemes": security, "securityRequirements": needs}
+    return found
+
+
+def card_v03(agent: Agent, *, strict: bool = True) -> dict[str, Any]:
+    """A card of 0.3, which clients of 0.2 read as well."""
+    found = {
+        **_common(agent),
+        "protocolVersion": "0.3.0",
+        "url": agent.url(V03 if strict else None),
+        "preferredTransport": "JSONRPC",
+        "capabilities": {
+            "streaming": True,
+            "pushNotifications": False,
+            "stateTransitionHistory": False,
+            "extensions": _extensions(agent.skills),
+        },
+        "skills": [_skill(skill) for skill in agent.skills],
+        "supportsAuthenticatedExtendedCard": False,
+    }
+    if agent.guarded:
+        schemes = {
+            BEARER: {"type": "http", "scheme": "bearer"},
+            KEY: {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+        found |= {"securitySchemes": schemes, "security": [{BEARER: []}, {KEY: []}]}
+    return found
+
+
+def card_for_both(agent: Agent) -> dict[str, Any]:
+    """One card that clients of either version read, at the address that speaks both."""
+    old, new = card_v03(agent, strict=False), card_v1(agent, strict=False)
+    interfaces = [*new["supportedInterfaces"], {**new["supportedInterfaces"][0], "protocolVersion": V03}]
+    found = {**old, **new, "supportedInterfaces": interfaces}
+    found["capabilities"] = {**old["capabilities"], **new["capabilities"]}
+    if agent.guarded:
+        shapes = {name: {**old["securitySchemes"][name], **new["securitySchemes"][name]} for name in (BEARER, KEY)}
+        found["securitySchemes"] = shapes
+    return found
+
+
+def _common(agent: Agent) -> dict[str, Any]:
+    return {
+        "name": agent.name,
+        "description": agent.description,
+        "version": agent.version,
+        "provider": {"organization": "Clew", "url": agent.base},
+        "defaultInputModes": list(MODES),
+        "defaultOutputModes": list(MODES),
+    }
+
+
+def _skill(skill: Skill) -> dict[str, Any]:
+    return {
+        "id": skill.id,
+        "name": skill.name,
+        "description": skill.description,
+        "tags": list(skill.tags) or ["workflow"],
+        "inputModes": list(MODES),
+        "outputModes": list(MODES),
+    }
+
+
+def _extensions(skills: Sequence[Skill]) -> list[dict[str, Any]]:
+    """What is more than the protocol has; nobody has to know of it."""
+    schemas = {skill.id: dict(skill.input_schema) for skill in skills if skill.input_schema}
+    found: list[dict[str, Any]] = [
+        {
+            "uri": CHECKPOINTS,
+            "description": "Tasks tell their checkpoint; a message that names one forks from it.",
+            "required": False,
+        }
+    ]
+    if schemas:
+        told = {"uri": INPUT, "description": "The JSON Schema of the data of a first message, by skill."}
+        found.append({**told, "required": False, "params": {"inputSchemas": schemas}})
+    return found

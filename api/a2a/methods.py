@@ -1,0 +1,194 @@
+"""The methods of an agent, by what they do; each version has names of its own for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from api.a2a.agents import ACTIVE, meant
+from api.a2a.errors import A2AError, Code
+from api.a2a.rpc import V03, V1, Call, Method
+from api.a2a.sending import Asked, answers_of, check_context, history_length, input_of, read_asked
+from api.a2a.tasks import NOTE, STATES, context_of, task_of
+from api.schemas import Fork, StartRun
+from api.wiring import Wired
+from dispatch._a2a.dialect import Dialect, Operation
+from dispatch._a2a.model import State
+from dispatch._a2a.v03 import V03 as Dialect03
+from dispatch._a2a.v1 import V1 as Dialect1
+from dispatch._a2a.v1 import state_name
+from engine.claims import KEPT_MS, Claim
+from engine.errors import Conflict, Invalid, NotFound
+from engine.model import RunId, RunStatus
+from engine.ports import RunFilter
+
+DIALECTS: Mapping[str, Dialect] = {V1: Dialect1(), V03: Dialect03()}
+BLOCKS_S = 300.0
+"""A message that blocks is answered after so long in any case, with the task as it is then."""
+SCOPE = "a2a"
+MOST = 100
+_OVER = frozenset({State.COMPLETED, State.FAILED, State.CANCELED, State.REJECTED})
+
+
+class Methods:
+    """What can be asked of an agent; `name` is its workflow, None the agent of all of them."""
+
+    def __init__(self, server: Wired, name: str | None) -> None:
+        self.server, self.name = server, name
+
+    def of(self, version: str) -> Mapping[str, Method]:
+        """The methods of a version, by the names that they have there."""
+        there: dict[Operation, Method] = {
+            Operation.SEND: self.send,
+            Operation.GET: self.get,
+            Operation.LIST: self.list,
+            Operation.CANCEL: self.cancel,
+            **{one: partial(self.refuse, Code.PUSH_UNSUPPORTED) for one in _PUSH},
+            Operation.EXTENDED_CARD: partial(self.refuse, Code.UNSUPPORTED if version == V1 else Code.NO_EXTENDED_CARD),
+        }
+        names = DIALECTS[version].methods
+        return {names[operation]: method for operation, method in there.items() if operation in names}
+
+    async def send(self, call: Call) -> Any:
+        """Take a message, and answer with the task that it leads to."""
+        asked = read_asked(call.params, blocks=True)
+        run_id = await self.begin(asked)
+        if asked.blocking:
+            await self.server.runs.settle(run_id, BLOCKS_S)
+        task = task_of(await self.server.reader.run(run_id), history=asked.history)
+        return DIALECTS[call.version].sent(task)
+
+    async def get(self, call: Call) -> Any:
+        """A task as it is."""
+        run = await self.run(_id(call))
+        return DIALECTS[call.version].task(task_of(run, history=history_length(call.params)))
+
+    async def cancel(self, call: Call) -> Any:
+        """Cancel a task: final and immediate."""
+        run = await self.run(_id(call))
+        try:
+            await self.server.engine.cancel(RunId(run["id"]))
+        except Conflict as over:
+            raise A2AError(Code.NOT_CANCELABLE, over.message) from over
+        return DIALECTS[call.version].task(task_of(await self.server.reader.run(run["id"])))
+
+    async def list(self, call: Call) -> Any:
+        """Tasks, those that changed last first."""
+        params = call.params
+        size = history_length(params, "pageSize")
+        if size is not None and not 1 <= size <= MOST:
+            raise _wrong("pageSize", f"1 to {MOST}")
+        where = RunFilter(
+            workflow_id=self.name, session_id=params.get("contextId"), status=_statuses(params.get("status"))
+        )
+        try:
+            page = await self.server.reader.runs(where, size or 50, params.get("pageToken") or None)
+        except Invalid as invalid:
+            raise _wrong("pageToken", invalid.message) from invalid
+        history, with_artifacts = history_length(params), params.get("includeArtifacts") is True
+        dialect, tasks = DIALECTS[call.version], []
+        for summary in page.items:
+            run = await self.server.reader.run(summary["id"])
+            tasks.append(dialect.task(task_of(run, history=history or 0, artifacts=with_artifacts)))
+        token = page.next_cursor or ""
+        return {"tasks": tasks, "nextPageToken": token, "pageSize": size or 50, "totalSize": len(tasks)}
+
+    async def refuse(self, code: Code, call: Call) -> Any:
+        """What this agent does not do, and says so in its card."""
+        raise A2AError(code)
+
+    # ---- runs
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        """A run that is a task of this agent. Raises A2AError."""
+        try:
+            found = await self.server.reader.run(run_id)
+        except NotFound as unknown:
+            raise A2AError(Code.TASK_NOT_FOUND, f"there is no task '{run_id[:80]}'") from unknown
+        if self.name is not None and found["workflow_id"] != self.name:
+            raise A2AError(Code.TASK_NOT_FOUND, f"there is no task '{run_id[:80]}'")
+        return found
+
+    async def begin(self, asked: Asked) -> RunId:
+        """The run that a message leads to: one that goes on, a fork, or a new one. Raises A2AError."""
+        try:
+            if asked.message.task_id is not None:
+                return await self._resume(asked, asked.message.task_id)
+            if asked.checkpoint is not None:
+                return await self._fork(asked, asked.checkpoint)
+            return await self._start(asked)
+        except Invalid as invalid:
+            fields = [(str(one.get("path", "message")), str(one.get("message", ""))) for one in invalid.problems]
+            raise A2AError(Code.INVALID_PARAMS, invalid.message, fields) from invalid
+        except Conflict as conflict:
+            raise A2AError(Code.UNSUPPORTED, conflict.message) from conflict
+
+    async def _start(self, asked: Asked) -> RunId:
+        message, row = asked.message, await meant(self.server, self.name, asked)
+        assert row.status == ACTIVE
+        context = message.context_id
+        if context is not None:
+            check_context(context)
+        graph = await self.server.workflows.graph(row.id, row.version)
+        body = StartRun(
+            input=input_of(graph, message),
+            session_id=context or str(uuid4()),
+            metadata={NOTE: {"message": Dialect1().message(message), "message_id": message.message_id}},
+        )
+        claim = await self._claim(asked)
+        return await self.server.runs.start(row.id, body, claim)
+
+    async def _claim(self, asked: Asked) -> Claim:
+        """The key by which a message that comes again leads to the same run: its id and what it says."""
+        scope, key = f"{SCOPE} {self.name or ''}", asked.key
+        known = await self.server.store.claim(scope, key)
+        live = known is not None and known.at > self.server.engine.loop.clock() - KEPT_MS
+        return Claim(scope=scope, key=key, fingerprint=key, made=known.made if known is not None and live else None)
+
+    async def _resume(self, asked: Asked, task_id: str) -> RunId:
+        run, message = await self.run(task_id), asked.message
+        if message.context_id is not None and message.context_id != context_of(run):
+            raise _wrong("message.contextId", "the task is in another context")
+        state = STATES[run["status"]]
+        if state in _OVER:
+            raise A2AError(Code.UNSUPPORTED, f"the task is {state}: it takes no more messages")
+        if run["status"] != RunStatus.INTERRUPTED:
+            raise A2AError(Code.UNSUPPORTED, "the task is at work: it takes messages when it asks for something")
+        open_ids = [one["id"] for one in run["interrupts"] if one["status"] == "open"]
+        await self.server.engine.resume(RunId(run["id"]), answers_of(message, open_ids), {})
+        return RunId(run["id"])
+
+    async def _fork(self, asked: Asked, checkpoint: str) -> RunId:
+        origin = await self.run(checkpoint.rpartition(".")[0])
+        data = next((part.data for part in asked.message.parts if isinstance(part.data, dict)), {})
+        return await self.server.runs.fork(Fork(checkpoint_id=checkpoint, updates=data), origin["id"])
+
+
+_PUSH = (Operation.PUSH_SET, Operation.PUSH_GET, Operation.PUSH_LIST, Operation.PUSH_DELETE)
+
+
+def task_id_of(call: Call) -> str:
+    """The id of the task that is asked about. Raises A2AError."""
+    return _id(call)
+
+
+def _id(call: Call) -> str:
+    found = call.params.get("id")
+    if not isinstance(found, str) or not found:
+        raise _wrong("id", "the id of a task is expected")
+    return found
+
+
+def _statuses(given: Any) -> tuple[RunStatus, ...]:
+    if given in (None, "", "TASK_STATE_UNSPECIFIED"):
+        return ()
+    found = tuple(RunStatus(status) for status, state in STATES.items() if given in (state, state_name(state)))
+    if not found:
+        raise _wrong("status", "it is no state of a task")
+    return found
+
+
+def _wrong(field: str, why: str) -> A2AError:
+    return A2AError(Code.INVALID_PARAMS, f"{field}: {why}", [(field, why)])

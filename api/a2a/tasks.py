@@ -1,0 +1,109 @@
+"""Runs as tasks of Agent2Agent: what each status, question, output and failure is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dispatch._a2a.model import Artifact, Message, Part, Role, State, Status, Task
+from dispatch._a2a.read import Unreadable, read_message
+from engine.model import RunStatus
+
+NOTE = "a2a"
+"""The key of a run's metadata below which it is kept what was said to begin it."""
+OUTPUT = "output"
+REJECTED = "rejected"
+"""The code of an error by which a workflow says that it does not take what it was given."""
+STATES: Mapping[str, State] = {
+    RunStatus.QUEUED: State.SUBMITTED,
+    RunStatus.RUNNING: State.WORKING,
+    RunStatus.INTERRUPTED: State.INPUT_REQUIRED,
+    RunStatus.COMPLETED: State.COMPLETED,
+    RunStatus.FAILED: State.FAILED,
+    RunStatus.CANCELLED: State.CANCELED,
+}
+
+Shape = Mapping[str, Any]
+"""A run as the interface shows it."""
+
+
+def context_of(run: Shape) -> str:
+    """The context of a run: its session; a run without one is a context of its own."""
+    return str(run["session_id"] or run["id"])
+
+
+def task_of(run: Shape, *, history: int | None = None, artifacts: bool = True) -> Task:
+    """A run as a task, with so many of its last messages (None: all)."""
+    said = [message for message in (_first_message(run),) if message is not None]
+    kept = said if history is None else said[-history:] if history > 0 else []
+    return Task(
+        id=run["id"],
+        context_id=context_of(run),
+        status=status_of(run),
+        artifacts=artifacts_of(run) if artifacts else None,
+        history=tuple(kept),
+        metadata={"checkpointId": run["latest_checkpoint_id"]} if run.get("latest_checkpoint_id") else {},
+    )
+
+
+def status_of(run: Shape) -> Status:
+    """Where a run is, with what has to be said of it."""
+    state = STATES[run["status"]]
+    if state is State.FAILED and (run["error"] or {}).get("code") == REJECTED:
+        state = State.REJECTED
+    return Status(state=state, message=_said(run, state), timestamp=run["updated_at"])
+
+
+def artifacts_of(run: Shape) -> tuple[Artifact, ...]:
+    """What a run brought forth: its output, once it has completed."""
+    if run["status"] != RunStatus.COMPLETED or run.get("output") is None:
+        return ()
+    return (Artifact(artifact_id=OUTPUT, name=OUTPUT, parts=parts_of(run["output"])),)
+
+
+def parts_of(output: Any) -> tuple[Part, ...]:
+    """A value as parts: a text as text, anything else as data."""
+    return (Part(text=output),) if isinstance(output, str) else (Part(data=output),)
+
+
+def _said(run: Shape, state: State) -> Message | None:
+    """What the agent says in a status: its questions, or why it failed."""
+    if state is State.INPUT_REQUIRED:
+        return _by_agent(run, _questions(run.get("interrupts") or []))
+    if state in (State.FAILED, State.REJECTED) and run["error"]:
+        told = {name: run["error"].get(name) for name in ("code", "message", "node")}
+        return _by_agent(run, (Part(text=str(told["message"])), Part(data={"error": told})))
+    return None
+
+
+def _questions(interrupts: Sequence[Shape]) -> tuple[Part, ...]:
+    """Open questions: in words, and as data with the ids by which they are answered."""
+    asked = [
+        {"id": one["id"], "value": one["message"], "responseSchema": one["schema"]}
+        for one in interrupts
+        if one["status"] == "open"
+    ]
+    words = "\n".join(one["value"] if isinstance(one["value"], str) else "Please answer." for one in asked)
+    return (Part(text=words), Part(data={"interrupts": asked}))
+
+
+def _by_agent(run: Shape, parts: tuple[Part, ...]) -> Message:
+    """Something that the agent says of a run; its id follows from where the run is."""
+    return Message(
+        message_id=f"{run['id']}.{run['checkpoint_count']}",
+        role=Role.AGENT,
+        parts=parts,
+        context_id=context_of(run),
+        task_id=run["id"],
+    )
+
+
+def _first_message(run: Shape) -> Message | None:
+    """What was said to begin a run, where it was begun so."""
+    noted = (run.get("metadata") or {}).get(NOTE)
+    if not isinstance(noted, dict) or "message" not in noted:
+        return None
+    try:
+        return read_message({**noted["message"], "taskId": run["id"], "contextId": context_of(run)})
+    except Unreadable:
+        return None
