@@ -6,10 +6,8 @@ Each rival has an environment of its own, made from a file with the versions of 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from asyncio.subprocess import PIPE
@@ -23,9 +21,9 @@ from typing import Any
 from bench.report import Figure, Section, number
 from bench.rivals.lines import AT_ONCE, ITEMS, LENGTH, SHORT
 from tests.e2e.processes import ROOT, working
+from tests.environments import CACHE, Missing, environment
 
-CACHE = ROOT / ".cache" / "bench"
-INSTALL_S, ANSWER_S = 600.0, 600.0
+ANSWER_S = 600.0
 RIVALS = ("langgraph", "dbos")
 CLEW = "clew"
 OURS = 4
@@ -43,10 +41,6 @@ TARGETS = {
     ("many", "dbos"): 8.0,
     ("send", "langgraph"): 1.0,
 }
-
-
-class Missing(Exception):
-    """A rival cannot be had here; the message says why."""
 
 
 @dataclass
@@ -80,36 +74,9 @@ async def _said(process: asyncio.subprocess.Process) -> dict[str, Any]:
     return found
 
 
-def environment(rival: str) -> Path:
-    """The Python of a rival's environment, which is made where it is not there yet. Raises Missing."""
-    pinned = ROOT / "bench" / "rivals" / f"{rival}.txt"
-    key = hashlib.sha256(pinned.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    folder = CACHE / f"{rival}-{key}"
-    python, done = folder / "bin" / "python", folder / "complete"
-    if not done.exists():
-        pip: list[str | Path] = [
-            python,
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "--no-input",
-            "install",
-            "--quiet",
-            "--no-deps",
-        ]
-        commands: list[list[str | Path]] = [
-            [sys.executable, "-m", "venv", "--clear", folder],
-            [*pip, "--only-binary", ":all:", "-r", pinned],
-        ]
-        for command in commands:
-            try:
-                made = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-            except (OSError, subprocess.TimeoutExpired) as error:
-                raise Missing(str(error)) from error
-            if made.returncode:
-                raise Missing((made.stderr.strip() or made.stdout.strip() or "it cannot be installed").splitlines()[-1])
-        done.touch()
-    return python
+def environment_of(rival: str) -> Path:
+    """The Python of a rival's environment. Raises Missing."""
+    return environment(ROOT / "bench" / "rivals" / f"{rival}.txt", CACHE / "bench")
 
 
 @asynccontextmanager
@@ -144,7 +111,7 @@ async def against(quick: bool) -> list[Section]:
         sides = {CLEW: await ends.enter_async_context(clew)}
         for rival in RIVALS:
             try:
-                python = await asyncio.to_thread(environment, rival)
+                python = await asyncio.to_thread(environment_of, rival)
             except Missing as why:
                 skipped[rival] = str(why)
                 continue

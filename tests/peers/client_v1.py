@@ -1,0 +1,100 @@
+"""What the official client of Agent2Agent 1.0 makes of our agents: `python client_v1.py BASE`, prints one JSON object.
+
+It runs in an environment of its own, and knows nothing of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import uuid
+from typing import Any
+
+import httpx
+from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
+from a2a.types.a2a_pb2 import (
+    CancelTaskRequest,
+    GetTaskRequest,
+    ListTasksRequest,
+    Message,
+    Part,
+    Role,
+    SendMessageConfiguration,
+    SendMessageRequest,
+    SubscribeToTaskRequest,
+)
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.struct_pb2 import Value
+
+
+def said(data: Any, at_once: bool = False, **fields: Any) -> SendMessageRequest:
+    parts = [Part(data=ParseDict(data, Value()))]
+    message = Message(message_id=str(uuid.uuid4()), role=Role.ROLE_USER, parts=parts, **fields)
+    return SendMessageRequest(message=message, configuration=SendMessageConfiguration(return_immediately=at_once))
+
+
+class Peer:
+    """A client of one base address."""
+
+    def __init__(self, http: httpx.AsyncClient, base: str) -> None:
+        self.http, self.base = http, base
+
+    async def client(self, name: str, *, streaming: bool) -> Any:
+        card = await A2ACardResolver(self.http, f"{self.base}/{name}").get_agent_card()
+        return ClientFactory(ClientConfig(httpx_client=self.http, streaming=streaming)).create(card)
+
+    async def events(self, name: str, request: SendMessageRequest, *, streaming: bool = False) -> list[Any]:
+        client = await self.client(name, streaming=streaming)
+        return [MessageToDict(event) async for event in client.send_message(request)]
+
+    async def unary(self) -> Any:
+        return (await self.events("straight", said({"n": 4})))[-1]["task"]
+
+    async def stream(self) -> Any:
+        return await self.events("straight", said({"n": 4}), streaming=True)
+
+    async def ask(self, streaming: bool = False) -> Any:
+        first = (await self.events("asking", said({}), streaming=streaming))[0]["task"]
+        answer = said({"resume": 7}, task_id=first["id"], context_id=first["contextId"])
+        return [first, (await self.events("asking", answer, streaming=streaming))[-1]]
+
+    async def cancel(self) -> Any:
+        task = (await self.events("working", said({}, at_once=True)))[-1]["task"]
+        client = await self.client("working", streaming=False)
+        return [task, MessageToDict(await client.cancel_task(CancelTaskRequest(id=task["id"])))]
+
+    async def resubscribe(self) -> Any:
+        task = (await self.events("working", said({}, at_once=True)))[-1]["task"]
+        client = await self.client("working", streaming=True)
+        told = []
+        async for event in client.subscribe(SubscribeToTaskRequest(id=task["id"])):
+            told.append(MessageToDict(event))
+            if len(told) == 1:
+                await client.cancel_task(CancelTaskRequest(id=task["id"]))
+        return told
+
+    async def look(self) -> Any:
+        task = await self.unary()
+        client = await self.client("straight", streaming=False)
+        got = MessageToDict(await client.get_task(GetTaskRequest(id=task["id"])))
+        listed = MessageToDict(await client.list_tasks(ListTasksRequest(context_id=task["contextId"])))
+        return [task, got, listed["tasks"]]
+
+
+async def main(base: str) -> None:
+    async with httpx.AsyncClient(timeout=30) as http:
+        peer = Peer(http, base)
+        found = {
+            "unary": await peer.unary(),
+            "stream": await peer.stream(),
+            "ask": await peer.ask(),
+            "ask_streaming": await peer.ask(streaming=True),
+            "cancel": await peer.cancel(),
+            "resubscribe": await peer.resubscribe(),
+            "look": await peer.look(),
+        }
+    print(json.dumps(found))
+
+
+asyncio.run(main(sys.argv[1]))
