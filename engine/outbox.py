@@ -49,6 +49,8 @@ class Work:
     """The hash of what the worker is asked first."""
     turn: int = 1
     """Which turn of an agent it is."""
+    said: tuple[tuple[str | None, Any], ...] = ()
+    """The turns before: the prompt of each, and its answer as it came."""
     session: str | None = None
     """The session that the run belongs to."""
     prefers: str | None = None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 from engine.answer import Answer, parse_answer
 from engine.missing import MISSING
 from engine.model import Task, TaskId, Updates
 from engine.run import Run
+from engine.view import Request
 from engine.views import view_of
 
 EARLIER = "turns"
@@ -33,6 +35,16 @@ def goes_on(run: Run, task: Task, answer: Answer) -> bool:
     output = None if answer.output is MISSING else answer.output
     goes: bool = turns.goes_on(1 + len(run.progress[task.id].turns), output, view_of(run, task).names())
     return goes
+
+
+def next_turn(request: Request, answers: Sequence[Any]) -> tuple[Request, tuple[tuple[str | None, Any], ...]]:
+    """What an agent is asked after so many answers, and the turns that are over, oldest first: the prompt of each
+    (None: it had none) and its answer."""
+    if request.agent is None or not answers:
+        return request, ()
+    further = request.agent["continuation"]
+    prompts = (request.prompt, *repeat(further, len(answers) - 1))
+    return replace(request, prompt=further), tuple(zip(prompts, answers, strict=True))
 
 
 def recorded(raw: Any, earlier: Sequence[Any]) -> Any:

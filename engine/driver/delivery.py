@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from engine import answers, injection
@@ -28,7 +27,7 @@ from engine.planner import Begun, Dispatch, Timed, ask_of, limits_of
 from engine.progress import Injection
 from engine.rebuild import RUN_NOTES
 from engine.telling import reported
-from engine.turns import NextTurn
+from engine.turns import NextTurn, next_turn
 
 _SET_ASIDE = frozenset({TaskStatus.RETRYING, TaskStatus.INTERRUPTED})
 """Statuses of tasks whose attempt has come to something already."""
@@ -165,8 +164,7 @@ class Delivery:
         run, task, ask = live.run, found.task, found.ask
         progress, request = run.progress[task.id], ask.request
         encoded, progress.input_hash = run.encoder.take(request)
-        if progress.turns and request.agent is not None:
-            request = replace(request, prompt=request.agent["continuation"])
+        request, said = next_turn(request, progress.turns)
         return Work(
             run_id=run.id,
             task_id=task.id,
@@ -193,6 +191,7 @@ class Delivery:
             input_hash=progress.input_hash,
             turn=1 + len(progress.turns),
             session=None if live.head.seat is None else live.head.seat.session,
+            said=said,
             served_by=progress.worker if progress.turns else None,
         )
 

@@ -39,6 +39,19 @@ def test_every_turn_has_its_prompt_its_number_and_the_same_task():
     assert second.served_by == "worker"
 
 
+def test_a_turn_is_told_those_before_it():
+    world = begun()
+    first = work(world)
+    world.answer("a", {"output": "one"})
+    second = work(world)
+    world.answer("a", "two")
+    third = work(world)
+
+    assert first.said == ()
+    assert second.said == (("begin", {"output": "one"}),)
+    assert third.said == (("begin", {"output": "one"}), ("go on", "two"))
+
+
 def test_it_ends_after_the_most_turns_with_the_last_output():
     world = begun()
 
