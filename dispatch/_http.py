@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from asyncio import get_running_loop
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -26,6 +27,7 @@ IDLE_S = 1.0
 
 _AT_ONCE = 1024 * 1024  # a longer body is written in parts, so that the loop is not held up
 _MAX_KNOWN = 10_000
+Found = TypeVar("Found")
 _DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 
@@ -70,6 +72,47 @@ class Response:
     body: bytes
 
 
+class Incoming:
+    """A response whose body is still to be read, once: as a `whole`, or by `part`."""
+
+    def __init__(self, response: aiohttp.ClientResponse, max_body: int) -> None:
+        self._response, self._max_body = response, max_body
+
+    @property
+    def status(self) -> int:
+        return self._response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._response.headers
+
+    async def part(self) -> bytes:
+        """What has come of the body, unpacked, once there is anything; empty at its end. All parts together may be
+        longer than what is read as a whole. Raises Broken where it is cut."""
+        try:
+            return await self._response.content.readany()
+        except aiohttp.ClientError as error:
+            raise _broken(error) from error
+
+    async def whole(self, begin: bytes = b"") -> Response:
+        """All of it, behind what was read before. Raises Broken, and TooLarge for a body that is too long."""
+        parts, size = [begin] if begin else [], len(begin)
+        while part := await self.part():
+            parts.append(part)
+            size += len(part)
+            if size > self._max_body:
+                raise TooLarge(f"the response is larger than {self._max_body} bytes")
+        response = self._response
+        return Response(
+            status=response.status,
+            reason=response.reason or "",
+            headers=response.headers,
+            content_type=response.content_type if "Content-Type" in response.headers else "",
+            charset=response.charset or "utf-8",
+            body=parts[0] if len(parts) == 1 else b"".join(parts),
+        )
+
+
 class Http:
     """A client without cookies, proxies from the environment, redirects, or memory of what it sent.
 
@@ -97,16 +140,22 @@ class Http:
         A connection that lay idle and is dropped before any response had most likely been closed by the other side
         already: the request is sent once more over a fresh one. So a request has to carry an idempotency key.
         """
-        may_be_stale = self._may_be_stale(url)
+        return await self._sent(url, lambda fresh: self._post(url, body, headers, timeout_s, fresh=fresh))
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, body: Pieces, headers: Mapping[str, str], timeout_s: float
+    ) -> AsyncIterator[Incoming]:
+        """POST `body` as `post` does, for a response that is read while it comes. When the block is left before the
+        response has ended, the connection is closed."""
+        response = await self._sent(
+            url, lambda fresh: self._begun("POST", url, _written(body), headers, timeout_s, fresh=fresh)
+        )
         try:
-            return await self._post(url, body, headers, timeout_s, fresh=False)
-        except Broken as broken:
-            if not (broken.dropped and may_be_stale):
-                raise
-        try:
-            return await self._post(url, body, headers, timeout_s, fresh=True)
-        except NotConnected as gone:
-            raise Broken(f"the connection was dropped, then: {gone.message}") from gone
+            async with response:
+                yield Incoming(response, self._max_body)
+        finally:
+            self._note_use(url)
 
     async def delete(self, url: str, headers: Mapping[str, str], timeout_s: float) -> Response:
         """DELETE, with no body; the caller ends the wait after `timeout_s`. Raises one of the HttpFailures."""
@@ -122,23 +171,43 @@ class Http:
         last_used = self._last_used.get(_server(url))
         return last_used is not None and self._idle_s <= get_running_loop().time() - last_used <= self._keep_s
 
+    async def _sent(self, url: str, send: Callable[[bool], Awaitable[Found]]) -> Found:
+        """What comes of a request, which `send(fresh)` makes; once more where its connection may have been stale."""
+        may_be_stale = self._may_be_stale(url)
+        try:
+            return await send(False)
+        except Broken as broken:
+            if not (broken.dropped and may_be_stale):
+                raise
+        try:
+            return await send(True)
+        except NotConnected as gone:
+            raise Broken(f"the connection was dropped, then: {gone.message}") from gone
+
     async def _post(
         self, url: str, body: Pieces, headers: Mapping[str, str], timeout_s: float, *, fresh: bool
     ) -> Response:
-        data = _InPieces(body) if len(body) > 1 or len(body[0]) >= _AT_ONCE else body[0]
-        return await self._request("POST", url, data, headers, timeout_s, fresh=fresh)
+        return await self._request("POST", url, _written(body), headers, timeout_s, fresh=fresh)
 
     async def _request(
         self, method: str, url: str, data: Any, headers: Mapping[str, str], timeout_s: float, *, fresh: bool
     ) -> Response:
+        async with await self._begun(method, url, data, headers, timeout_s, fresh=fresh) as response:
+            found = await Incoming(response, self._max_body).whole()
+        self._note_use(url)
+        return found
+
+    async def _begun(
+        self, method: str, url: str, data: Any, headers: Mapping[str, str], timeout_s: float, *, fresh: bool
+    ) -> aiohttp.ClientResponse:
+        """A response of which the head is there. Whoever gets it closes it."""
         connect_s = min(self._connect_s, timeout_s / 2)
         timeout = aiohttp.ClientTimeout(total=None, connect=connect_s)
         session = self._session(fresh=fresh)
         try:
-            async with session.request(
+            return await session.request(
                 method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
-            ) as response:
-                return await self._read(url, response)
+            )
         except aiohttp.ConnectionTimeoutError as error:
             raise NotConnected(f"no connection within {connect_s:g} s") from error
         except aiohttp.ClientConnectorError as error:
@@ -146,27 +215,13 @@ class Http:
         except (aiohttp.NonHttpUrlClientError, ValueError) as error:  # InvalidURL is a ValueError
             raise Unsendable("the address, the token or a header is not one that HTTP can carry") from error
         except aiohttp.ClientError as error:
-            message = f"no complete response: {str(error) or type(error).__name__}"
-            raise Broken(message, dropped=isinstance(error, _DROPPED)) from error
+            raise _broken(error) from error
 
-    async def _read(self, url: str, response: aiohttp.ClientResponse) -> Response:
-        chunks, size = [], 0
-        async for chunk in response.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > self._max_body:
-                raise TooLarge(f"the response is larger than {self._max_body} bytes")
+    def _note_use(self, url: str) -> None:
+        """A connection to this server was in use until now."""
         if len(self._last_used) >= _MAX_KNOWN:
             self._last_used.clear()
         self._last_used[_server(url)] = get_running_loop().time()
-        return Response(
-            status=response.status,
-            reason=response.reason or "",
-            headers=response.headers,
-            content_type=response.content_type if "Content-Type" in response.headers else "",
-            charset=response.charset or "utf-8",
-            body=chunks[0] if len(chunks) == 1 else b"".join(chunks),
-        )
 
     def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
         """The pool, or the session whose every request has a connection of its own; made when they are first used."""
@@ -205,6 +260,16 @@ class _InPieces(Payload):
 
     async def as_bytes(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
         return b"".join(self._value)
+
+
+def _written(body: Pieces) -> Any:
+    """A body as the client takes it."""
+    return _InPieces(body) if len(body) > 1 or len(body[0]) >= _AT_ONCE else body[0]
+
+
+def _broken(error: aiohttp.ClientError) -> Broken:
+    message = f"no complete response: {str(error) or type(error).__name__}"
+    return Broken(message, dropped=isinstance(error, _DROPPED))
 
 
 def _server(url: str) -> str:

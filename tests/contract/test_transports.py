@@ -21,6 +21,7 @@ from dispatch._transport import Transport, refused
 from engine.model import TaskId
 from engine.outbox import Accepted, Answered, Refused, Unreachable
 from engine.ports import WorkerRow
+from tests.contract.chat_peers import chat_peer, model_peer, text_of
 from tests.unit.dispatch.builders import (
     PATIENCE_S,
     Caught,
@@ -34,7 +35,7 @@ from tests.unit.dispatch.builders import (
     some_tools,
 )
 
-BODY = orjson.dumps({"task_id": "t1", "state": {"ü": ["\u2028", 1.5]}})
+BODY = orjson.dumps({"task_id": "t1", "prompt": "hi", "state": {"ü": ["\u2028", 1.5]}})
 
 
 class Peer(Protocol):
@@ -155,15 +156,24 @@ async def local_peer() -> AsyncIterator[Peer]:
     local.clear()
 
 
-PEERS: dict[str, Callable[[], AbstractAsyncContextManager[Peer]]] = {"webhook": webhook_peer, "local": local_peer}
+PEERS: dict[str, Callable[[], AbstractAsyncContextManager[Peer]]] = {
+    "webhook": webhook_peer,
+    "local": local_peer,
+    "api_chat": chat_peer,
+    "openai_chat": model_peer,
+}
 
 
-AT_ONCE = {"local"}
+AT_ONCE = {"local", "openai_chat"}
 """Protocols without a way to answer later."""
 LATER: set[str] = set()
 """Protocols over which all answers come later, into the inbox."""
 DIALS: set[str] = set()
 """Protocols whose workers come to the server: there is no address at which somebody may be missing."""
+MESSAGES = {"api_chat", "openai_chat"}
+"""Protocols that say what is asked as a message, and not as the task."""
+MODELS = {"openai_chat"}
+"""Protocols whose workers answer with a text, and know of nothing else."""
 
 
 def test_every_protocol_takes_part():
@@ -211,6 +221,13 @@ async def deliver(transport: Transport, row: WorkerRow, inbox: Caught, message_i
     return reply_of_answer(next(body for corr, body in inbox.results if corr == f"{message_id}.s"))
 
 
+def said(row: WorkerRow, body: Any, reply: Any) -> bool:
+    """Whether a reply is this answer: the text of it, where workers say no more."""
+    if row.protocol not in MODELS:
+        return bool(reply == Answered(body=body))
+    return isinstance(reply, Answered) and reply.body["output"] == text_of(body)
+
+
 def reply_of_answer(body: Any) -> Answered | Refused:
     """What an answer would have been as a reply: what is said of its error is the same for all protocols."""
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
@@ -223,12 +240,20 @@ def reply_of_answer(body: Any) -> Answered | Refused:
 @pytest.mark.parametrize("body", ["text", {"output": {"ü": [1, None]}}, [1, 2.5], None, {}])
 async def test_an_answer_comes_back_as_it_was_given(transport, peer, inbox, body):
     peer.answers(body)
-    assert await deliver(transport, peer.row, inbox) == Answered(body=body)
+    assert said(peer.row, body, await deliver(transport, peer.row, inbox))
 
 
+@pytest.mark.parametrize("peer", sorted(PEERS.keys() - MESSAGES), indirect=True)
 async def test_the_envelope_arrives_byte_for_byte_with_its_key(transport, peer, inbox):
     await deliver(transport, peer.row, inbox)
     assert peer.got() == [(BODY, "t1")]
+
+
+@pytest.mark.parametrize("peer", sorted(MESSAGES), indirect=True)
+async def test_what_is_asked_arrives_with_its_key(transport, peer, inbox):
+    await deliver(transport, peer.row, inbox)
+    [(body, key)] = peer.got()
+    assert (b'"hi"' in body, key) == (True, "t1")
 
 
 @pytest.mark.parametrize("peer", sorted(PEERS.keys() - AT_ONCE), indirect=True)
@@ -257,7 +282,7 @@ async def test_it_recovers_when_somebody_is_there_again(transport, peer, inbox):
 async def test_many_deliveries_at_a_time_do_not_get_mixed_up(transport, peer, inbox):
     peer.answers({"output": 1})
     replies = await asyncio.gather(*(deliver(transport, peer.row, inbox, f"t{number}") for number in range(50)))
-    assert replies == [Answered(body={"output": 1})] * 50
+    assert all(said(peer.row, {"output": 1}, reply) for reply in replies)
     assert len(peer.got()) == 50
 
 
