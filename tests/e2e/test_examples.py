@@ -19,7 +19,11 @@ def clew(tmp_path_factory):
     with Children() as children:
         server = children.start("server", "api.cli", serve, ROOT, folder / "server.log")
         worker = children.start("worker", "examples.echo_worker", ["0"], ROOT, folder / "worker.log")
+        model = children.start("model", "examples.model", ["0"], ROOT, folder / "model.log")
         with Clew(server.url) as client:
+            client.register(
+                {"id": "model", "protocol": "openai_chat", "url": f"{model.url}/v1", "tags": ["model"], "model": "echo"}
+            )
             client.register(
                 {"id": "echo", "protocol": "webhook", "url": worker.url, "tags": ["echo"], "max_concurrent": 4}
             )

@@ -10,7 +10,9 @@ import pytest
 from tests.e2e.pages import Call, Desk, matches, steps_of, with_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-DONE = ("time-travel", "take-turns", "hold-a-session")
+DONE = ("time-travel", "take-turns", "hold-a-session", "use-a-model")
+AT_HOME = ("README", "use-a-model")
+"""Pages whose commands are given in the folder of the repository."""
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs/tutorial").glob("[0-9]*.md")),
@@ -21,7 +23,7 @@ PAGES = [
 @pytest.mark.skipif(shutil.which("bash") is None or shutil.which("curl") is None, reason="bash or curl is missing")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_prints_what_it_says(page: Path, tmp_path: Path) -> None:
-    if page.parent == ROOT:  # its commands are given in the folder of the repository
+    if page.stem in AT_HOME:
         for name in ("docs", "workflows", "examples"):
             (tmp_path / name).symlink_to(ROOT / name)
     with Desk(tmp_path) as desk:
