@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import against, batches, beside, budget, load, machine, rest, scale, travel
+from bench import against, batches, beside, budget, load, machine, rest, scale, transports, travel
 from bench.report import Section
 
 PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
@@ -19,7 +19,7 @@ PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
     "batches": batches.shapes,
     "rates": rest.rates,
     "appended": rest.appended,
-    "workers": rest.workers,
+    "transports": transports.transports,
     "travel": travel.travel,
     "load": load.load,
     "scale": scale.scale,

@@ -30,10 +30,12 @@ def carrying() -> Document:
     return {**chain(1000, writes, small={"type": "string"}, blob={"type": "string"}), "id": "carrying"}
 
 
-def asking(length: int) -> Document:
-    """A chain of tasks for a worker."""
-    task = {"type": "task", "worker_tags": ["bench"], "output_key": "n"}
-    return {**chain(length, task), "id": f"asking-{length}"}
+def asking(length: int, protocol: str | None = None, **fields: Any) -> Document:
+    """A chain of tasks for a worker, of one protocol where it is given."""
+    task = {"type": "task", "worker_tags": ["bench"], "output_key": "n", **fields}
+    if protocol is None:
+        return {**chain(length, task), "id": f"asking-{length}"}
+    return {**chain(length, {**task, "protocol": protocol}), "id": f"asking-{length}-{protocol}"}
 
 
 def waiting() -> Document:

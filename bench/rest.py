@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.documents import KILOBYTE, Document, asking, carrying, chain, rounds, said_by_transform, said_by_worker
+from bench.documents import KILOBYTE, Document, carrying, chain, rounds, said_by_transform, said_by_worker
 from bench.report import Figure, Section
 from tests.e2e.processes import Client, Server, client_of, serving, working
 
@@ -249,43 +249,3 @@ async def _appended(document: Document, times: int, bare: Bare | None = None) ->
         ],
     )
     return section, variants
-
-
-# ---- workers
-
-
-async def workers(quick: bool) -> list[Section]:
-    """Tasks of a webhook worker that does nothing, beside a client that only sends it the same requests."""
-    each, times = (2, 3) if quick else (8, 7)
-    async with place(asking(20)) as found:
-        total = AT_ONCE * each * 20
-        variants = await Variants(found).take(
-            times,
-            {
-                "tasks": (total, lambda: _at_once(found, "asking-20", each)),
-                "requests": (total, lambda: _bare(found, each * 20)),
-            },
-        )
-    ratio = variants.rate("requests") / variants.rate("tasks")
-    return [
-        Section(
-            "webhook worker that only answers",
-            [
-                variants.figure("tasks", "32 runs at once, each task durable", "tasks/s"),
-                Figure(name="a bare aiohttp client, 32 at once", value=variants.rate("requests"), unit="requests/s"),
-                Figure(name="… ratio", value=ratio, unit=""),
-            ],
-        )
-    ]
-
-
-async def _bare(found: Place, each: int) -> None:
-    """As many requests of the same size, 32 at once, and nothing else."""
-    body = b'{"task_id":"' + KILOBYTE[:800].encode() + b'"}'
-
-    async def post() -> None:
-        for _ in range(each):
-            async with found.client.session.post(f"{found.worker}/answer", data=body) as response:
-                await response.read()
-
-    await asyncio.gather(*(post() for _ in range(AT_ONCE)))

@@ -22,7 +22,13 @@ SLOW_S = 0.05
 READ_AT_ONCE = 1024 * 1024
 ANSWER = orjson.dumps({"output": 1})
 MESSAGE = orjson.dumps({"updates": {"n": 1, "messages": KILOBYTE}})
-ANSWERS = {b"/answer": (ANSWER, 0.0), b"/say": (MESSAGE, 0.0), b"/slow": (ANSWER, SLOW_S)}
+COMPLETION = orjson.dumps({"choices": [{"message": {"content": "1"}, "finish_reason": "stop"}]})
+ANSWERS = {
+    b"/answer": (ANSWER, 0.0),
+    b"/say": (MESSAGE, 0.0),
+    b"/slow": (ANSWER, SLOW_S),
+    b"/v1/chat/completions": (COMPLETION, 0.0),
+}
 """What is answered at each path, and after how many seconds."""
 
 

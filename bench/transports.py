@@ -1,0 +1,125 @@
+"""Tasks a second over each transport, of workers that do nothing, beside clients that only send them the same."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.documents import KILOBYTE, asking
+from bench.report import Figure, Section
+from bench.rest import AT_ONCE, LIMITS, Place, Variants, Work
+from tests.e2e.processes import Client, client_of, serving, working
+
+LENGTH = 20
+BODY = b'{"task_id":"' + KILOBYTE[:800].encode() + b'"}'
+MOST_ADDED_MS = 3.0
+AS_JSON = {"openai": {"stream": False, "response_format": {"type": "json_object"}}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """A worker that is there: what it registers with, and what sends it one request and has its answer, without us."""
+
+    row: Mapping[str, Any]
+    ask: Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One transport: `least` tasks a second are wanted of it, and `open` has a worker there, given a folder and a
+    client. `parameters` are those of the nodes that ask it."""
+
+    open: Callable[[Path, Client], AbstractAsyncContextManager[Worker]]
+    least: float | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def _over_http(path: str, folder: Path, client: Client, **row: Any) -> AsyncIterator[Worker]:
+    """A worker that answers POSTs to a path below the address that it registers with `row`."""
+    folder.mkdir()
+    async with working("bench.worker", folder) as address:
+
+        async def ask() -> None:
+            async with client.session.post(address + path, data=BODY) as response:
+                await response.read()
+
+        given = {"url": f"{address}{path}", **row}
+        yield Worker(row={**given, "url": given["url"].removesuffix("/chat/completions")}, ask=ask)
+
+
+WAYS: Mapping[str, Way] = {
+    "webhook": Way(open=partial(_over_http, "/answer")),
+    "api_chat": Way(open=partial(_over_http, "/answer")),
+    "openai_chat": Way(open=partial(_over_http, "/v1/chat/completions", model="none"), parameters=AS_JSON),
+}
+
+
+async def transports(quick: bool) -> list[Section]:
+    """Every transport in turns, so that what changes on the machine meets all of them."""
+    each, times = (2, 3) if quick else (8, 7)
+    with tempfile.TemporaryDirectory(prefix="clew-bench-") as name:
+        folder = Path(name)
+        async with serving(folder, env=LIMITS) as server, client_of(server.url) as client, AsyncExitStack() as ends:
+            found = Place(server, client, "")
+            work: dict[str, tuple[int, Work]] = {}
+            for protocol, way in WAYS.items():
+                worker = await ends.enter_async_context(way.open(folder / protocol, client))
+                await _prepared(client, protocol, way, worker)
+                work |= _work_of(found, protocol, worker, each)
+            variants = await Variants(found).take(times, work)
+    return [_section(variants, protocol, way) for protocol, way in WAYS.items()]
+
+
+async def _prepared(client: Client, protocol: str, way: Way, worker: Worker) -> None:
+    """Have a worker registered, and its workflow saved."""
+    row = {"id": protocol, "protocol": protocol, "tags": ["bench"], "max_concurrent": 64, **worker.row}
+    await client.ask("POST", "/workers", row)
+    await client.save(asking(LENGTH, protocol=protocol, parameters=dict(way.parameters)))
+
+
+def _work_of(found: Place, protocol: str, worker: Worker, each: int) -> dict[str, tuple[int, Work]]:
+    """Runs and bare requests, many at once and one after the other."""
+    runs = f"asking-{LENGTH}-{protocol}"
+
+    async def tasks(count: int) -> None:
+        for _ in range(count):
+            await found.run(runs)
+
+    async def requests(count: int) -> None:
+        for _ in range(count * LENGTH):
+            await worker.ask()
+
+    async def at_once(work: Callable[[int], Awaitable[None]]) -> None:
+        await asyncio.gather(*(work(each) for _ in range(AT_ONCE)))
+
+    total = each * LENGTH
+    return {
+        f"{protocol} tasks": (AT_ONCE * total, partial(at_once, tasks)),
+        f"{protocol} requests": (AT_ONCE * total, partial(at_once, requests)),
+        f"{protocol} one task": (total, partial(tasks, each)),
+        f"{protocol} one request": (total, partial(requests, each)),
+    }
+
+
+def _section(variants: Variants, protocol: str, way: Way) -> Section:
+    bare = variants.rate(f"{protocol} requests")
+    ratio = bare / variants.rate(f"{protocol} tasks")
+    added = 1000 / variants.rate(f"{protocol} one task") - 1000 / variants.rate(f"{protocol} one request")
+    return Section(
+        f"{protocol}: a worker that only answers",
+        [
+            variants.figure(f"{protocol} tasks", "32 runs at once, each task durable", "tasks/s", way.least),
+            Figure(name="a bare client, 32 at once", value=bare, unit="requests/s"),
+            Figure(name="… ratio", value=ratio, unit=""),
+            Figure(
+                name="one task after the other: added to a bare request", value=added, unit="ms", most=MOST_ADDED_MS
+            ),
+        ],
+    )
