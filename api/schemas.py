@@ -144,9 +144,6 @@ class RunFields(Asked):
     def _names_a_session(self) -> Self:
         if self.on_busy is not None and self.session_id is None:
             raise PydanticCustomError("on_busy", "'on_busy' goes with 'session_id'")
-        if self.session_id is not None and (self.priority or self.concurrency_key or self.start_at):
-            why = "a run of a session takes its turn there: it has no 'priority', 'concurrency_key' or 'start_at'"
-            raise PydanticCustomError("turns", "{why}", {"why": why})
         return self
 
 

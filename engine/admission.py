@@ -2,7 +2,8 @@
 
 Decisions alone: who asks says what time it is, and begins what may begin. A run that waits for its key stands in the
 line of the key. The first of such a line stands, while the key is free, in the line of all as well, where runs wait
-until there is room; it takes the key when it begins, and not before.
+until there is room; it takes the key when it begins, and not before. Runs of a session may have a key together: one
+that was set aside keeps it, and the one that it was set aside for does not wait for that.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class _Entrant:
 
     run: Contender
     order: Order
+    shares: bool = False
+    """Whether it stands in the line of all although its key is taken: it begins beside the one that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Admission:
         self.closed = False
         """Whether no run may begin."""
         self._running: set[int] = set()
-        self._holders: dict[str, int] = {}
+        self._holders: dict[str, set[int]] = {}
         self._entrants: dict[int, _Entrant] = {}
         self._early: dict[int, Contender] = {}
         self._keyed: dict[str, Line[_Entrant]] = {}
@@ -70,21 +73,33 @@ class Admission:
             if run.status is RunStatus.QUEUED:
                 waiting += [run] if run.reason in REASONS else []
             elif run.concurrency_key is not None:
-                self._holders.setdefault(run.concurrency_key, run.run_key)
+                self._holders.setdefault(run.concurrency_key, set()).add(run.run_key)
         for run in waiting:
             self._add(run, now)
-        moves = Moves(begin=self._serve())
         late = [run.run_key for run in waiting if run.reason == Reason.START_AT and run.run_key in self._entrants]
-        moves.wait = [(key, self._why(key)) for key in late]
+        moves = Moves(begin=self._serve())
+        moves.wait = [(key, reason) for key in late if (reason := self.why(key)) is not None]
         return moves
 
-    def enter(self, run: Contender, now: int) -> Reason | None:
+    def enter(self, run: Contender, now: int, *, shares: bool = False) -> Reason | None:
         """Have a run begin: None where it may at once, else why it waits. One that has come before its time has to
-        enter again when that has come."""
-        self._add(run, now)
-        begun = self._serve()
-        assert set(begun) <= {run.run_key}, "somebody waited who might have begun"
-        return None if begun else self._why(run.run_key)
+        enter again when that has come. With `shares` it has its key together with the one that has it now. Nothing
+        changes where it has entered already."""
+        if not self.knows(run.run_key):
+            self._add(run, now, shares)
+            begun = self._serve()
+            assert set(begun) <= {run.run_key}, "somebody waited who might have begun"
+        return self.why(run.run_key)
+
+    def knows(self, run_key: int) -> bool:
+        """Whether a run is in line, or runs, or may."""
+        return run_key in self._entrants or run_key in self._running
+
+    def stands_well(self, run: Contender, *, shares: bool) -> bool:
+        """Whether a run that has entered would stand where it does if it entered now."""
+        if (entrant := self._entrants.get(run.run_key)) is not None:
+            return entrant.shares == shares
+        return shares or run.concurrency_key is None or self._holders.get(run.concurrency_key) == {run.run_key}
 
     def come(self, run_key: int, now: int) -> Moves:
         """The time of a run has come, unless it was cancelled."""
@@ -99,11 +114,12 @@ class Admission:
         key."""
         key = run.concurrency_key
         if key is not None:
-            if self._holders.get(key, run.run_key) != run.run_key:
+            have = self._holders.get(key, set())
+            others = have - {run.run_key}
+            if others and (run.run_key not in have or others & self._running):
                 message = f"another run with the concurrency key '{key[:80]}' is under way; this one goes on after it"
                 raise Conflict(message, "run.key_taken")
-            self._holders[key] = run.run_key
-            self._retract(key)
+            self._hold(key, run.run_key)
         if run.status is RunStatus.RUNNING:
             self._running.add(run.run_key)
 
@@ -118,7 +134,7 @@ class Admission:
         elif run.status is RunStatus.INTERRUPTED:
             self._running.discard(run.run_key)
         if run.status is not RunStatus.QUEUED and run.concurrency_key is not None:
-            self._holders.setdefault(run.concurrency_key, run.run_key)
+            self._holders.setdefault(run.concurrency_key, {run.run_key})
             self._retract(run.concurrency_key)
         return Moves(begin=self._serve())
 
@@ -129,9 +145,8 @@ class Admission:
         key = run.concurrency_key
         if (entrant := self._entrants.pop(run.run_key, None)) is not None:
             self._take_out(entrant)
-        if key is not None and self._holders.get(key) == run.run_key:
-            del self._holders[key]
-            self._offer(key)
+        if key is not None:
+            self._release(key, run.run_key)
         moves = Moves(begin=self._serve())
         if key is not None and key in self._tickets:
             moves.wait.append((self._keyed[key].first.run.run_key, Reason.MAX_RUNS))
@@ -149,15 +164,15 @@ class Admission:
 
     # ---- lines
 
-    def _add(self, run: Contender, now: int) -> None:
+    def _add(self, run: Contender, now: int, shares: bool = False) -> None:
         if run.start_at is not None and run.start_at > now:
             self._early[run.run_key] = run
             return
         self._early.pop(run.run_key, None)
         since = max(run.created_at, run.start_at or run.created_at)
-        entrant = _Entrant(run, order_of(run.priority, since, next(self._numbers)))
+        entrant = _Entrant(run, order_of(run.priority, since, next(self._numbers)), shares)
         self._entrants[run.run_key] = entrant
-        if run.concurrency_key is None:
+        if run.concurrency_key is None or shares:
             self._line.add(entrant)
         else:
             self._keyed.setdefault(run.concurrency_key, Line()).add(entrant)
@@ -165,7 +180,7 @@ class Admission:
 
     def _take_out(self, entrant: _Entrant) -> None:
         key = entrant.run.concurrency_key
-        if key is None:
+        if key is None or entrant.shares:
             self._line.discard(entrant)
             return
         line = self._keyed[key]
@@ -185,6 +200,17 @@ class Admission:
             self._tickets[key] = _Ticket(key, first.order)
             self._line.add(self._tickets[key])
 
+    def _hold(self, key: str, run_key: int) -> None:
+        self._holders.setdefault(key, set()).add(run_key)
+        self._retract(key)
+
+    def _release(self, key: str, run_key: int) -> None:
+        have = self._holders.get(key, set())
+        have.discard(run_key)
+        if not have:
+            self._holders.pop(key, None)
+            self._offer(key)
+
     def _retract(self, key: str) -> None:
         if (ticket := self._tickets.pop(key, None)) is not None:
             self._line.discard(ticket)
@@ -195,6 +221,8 @@ class Admission:
         while self._line and not self.closed and (self.max_runs is None or len(self._running) < self.max_runs):
             found = self._line.take()
             run = self._take_key(found.key) if isinstance(found, _Ticket) else found.run
+            if run.concurrency_key is not None:
+                self._hold(run.concurrency_key, run.run_key)
             del self._entrants[run.run_key]
             self._running.add(run.run_key)
             begun.append(run.run_key)
@@ -206,11 +234,14 @@ class Admission:
         run = line.take().run
         if not line:
             del self._keyed[key]
-        self._holders[key] = run.run_key
         return run
 
-    def _why(self, run_key: int) -> Reason:
+    def why(self, run_key: int) -> Reason | None:
+        """Why a run waits; None where it does not."""
         if run_key in self._early:
             return Reason.START_AT
-        key = self._entrants[run_key].run.concurrency_key
-        return Reason.CONCURRENCY_KEY if key is not None and key in self._holders else Reason.MAX_RUNS
+        if (entrant := self._entrants.get(run_key)) is None:
+            return None
+        key = entrant.run.concurrency_key
+        waits = key is not None and key in self._holders and not entrant.shares
+        return Reason.CONCURRENCY_KEY if waits else Reason.MAX_RUNS

@@ -94,7 +94,7 @@ def cancel(run: Run, now: int, actor: str) -> Step:
     if run.status in TERMINAL:
         raise Conflict(f"the run is {run.status} and cannot be cancelled", "run.terminal")
     commit = Commit(
-        ref=next_ref(run), kind=Kind.CANCEL, at=now, branch=run.branch, parent=run.head,
+        ref=next_ref(run), kind=Kind.CANCEL, at=now, branch=run.branch, parent=run.head if run.seq else None,
         status=RunStatus.CANCELLED, actor=actor, epoch=run.epoch,
     )  # fmt: skip
     return Step(commit)

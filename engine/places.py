@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """Why a run is queued: its time has not come; another run has its concurrency key; as many runs are running as
-    the server runs at once."""
+    """Why a run is queued: its time has not come; another run of its session is not over, or goes first; another run
+    has its concurrency key; as many runs are running as the server runs at once."""
 
     START_AT = "start_at"
+    SESSION = "session"
     CONCURRENCY_KEY = "concurrency_key"
     MAX_RUNS = "max_runs"
 
@@ -32,6 +33,7 @@ class Contender:
     concurrency_key: str | None = None
     start_at: int | None = None
     reason: str | None = None
+    session: str | None = None
 
 
 class Places(Protocol):
@@ -41,8 +43,8 @@ class Places(Protocol):
         """Keys of the runs that are running, and not held."""
 
     async def contenders(self) -> list[Contender]:
-        """The runs that are queued, and those that have a concurrency key and are not over; none that is held. First
-        created first."""
+        """The runs that are queued, and those that have a concurrency key and are not over; none that is held. Of those
+        that wait in sessions the ones with a time of their own. First created first."""
 
 
 def contender_of(head: RunHead) -> Contender:
@@ -50,13 +52,14 @@ def contender_of(head: RunHead) -> Contender:
     return Contender(
         run_key=head.key, status=head.status, priority=head.priority, created_at=head.created_at,
         concurrency_key=head.concurrency_key, start_at=head.start_at, reason=head.reason,
+        session=None if head.seat is None else head.seat.session,
     )  # fmt: skip
 
 
 def contends(head: RunHead) -> bool:
-    """Whether a run is queued, or has a concurrency key that others have to wait for."""
+    """Whether a run is queued for its time, or outside of sessions, or has a concurrency key that others wait for."""
     if head.hold is not None:
         return False
     if head.status is RunStatus.QUEUED:
-        return head.seat is None  # one of a session takes its turn there
+        return head.seat is None or head.start_at is not None  # who is next in a session is found by that
     return head.concurrency_key is not None and head.status in (RunStatus.RUNNING, RunStatus.INTERRUPTED)

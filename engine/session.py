@@ -18,10 +18,15 @@ class OnBusy(StrEnum):
     INTERRUPT = "interrupt"
 
 
+RANKS = {OnBusy.REJECT: 3, OnBusy.CANCEL: 2, OnBusy.INTERRUPT: 1, OnBusy.ENQUEUE: 0}
+"""Who waits in a session goes in this order, the highest first, and of equals as in any other line: who does not wait
+for others, then who cancels the run that goes on, then who stops it, then who waits for its end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
     """The place of a run in a session. `place` counts the runs of a session as they begin, from 1; None: it has not
-    begun. `waits` says how a run waits for its turn: for the end of the one before, or until that stops."""
+    begun. `waits` says how a run waits for its turn, and what is done for it where the session is busy then."""
 
     session: str
     place: int | None = None
@@ -60,6 +65,8 @@ class Way(StrEnum):
     BEGIN = "begin"
     WAIT = "wait"
     CANCEL = "cancel"
+    STOP = "stop"
+    REFUSE = "refuse"
 
 
 def way_in(on_busy: OnBusy, last: Last | None, *, queue: bool, session: str) -> Way:
@@ -69,10 +76,7 @@ def way_in(on_busy: OnBusy, last: Last | None, *, queue: bool, session: str) -> 
         return Way.BEGIN
     match on_busy:
         case OnBusy.REJECT:
-            raise Conflict(
-                f"a run of session '{session}' is not over; wait for it, or say by 'on_busy' what is to be done",
-                "session.busy",
-            )
+            raise busy(session)
         case OnBusy.ENQUEUE:
             return Way.WAIT
         case OnBusy.CANCEL:
@@ -81,6 +85,25 @@ def way_in(on_busy: OnBusy, last: Last | None, *, queue: bool, session: str) -> 
             return Way.BEGIN if last is None or last.rests else Way.WAIT
 
 
-def may_begin(seat: Seat, last: Last | None) -> bool:
-    """Whether the first of those that wait may begin."""
-    return last is None or last.over or (seat.waits is OnBusy.INTERRUPT and last.rests)
+def way_on(waits: OnBusy | None, last: Last | None) -> Way:
+    """What is done for the first of those that wait: it begins, or waits for the end of the run that began last, or
+    that one is cancelled or has to stop for it. One that was to be refused has waited for its time alone."""
+    if last is None or last.over:
+        return Way.BEGIN
+    match waits:
+        case OnBusy.REJECT:
+            return Way.REFUSE
+        case OnBusy.CANCEL:
+            return Way.BEGIN if last.held else Way.CANCEL
+        case OnBusy.INTERRUPT:
+            return Way.BEGIN if last.rests else Way.STOP
+        case _:
+            return Way.WAIT
+
+
+def busy(session: str) -> Conflict:
+    """A run of a session is not over, and another one does not want to wait for that."""
+    return Conflict(
+        f"a run of session '{session}' is not over; wait for it, or say by 'on_busy' what is to be done",
+        "session.busy",
+    )

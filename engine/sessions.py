@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from engine.session import SessionRow
+from engine.line import Order, order_of
+from engine.session import RANKS, SessionRow
 
 if TYPE_CHECKING:
     from engine.model import RunHead
 
 SessionPage = tuple[tuple[SessionRow, ...], str | None]
 """A page of a list, and the cursor of the next one (None: this was the last)."""
+
+
+def turn_of(head: RunHead) -> tuple[int, Order]:
+    """The place of a run in the line of its session; the smallest goes first."""
+    assert head.seat is not None
+    since = max(head.created_at, head.start_at or head.created_at)
+    rank = RANKS[head.seat.waits] if head.seat.waits is not None else 0
+    return -rank, order_of(head.priority, since, head.key)
 
 
 class Sessions(Protocol):
@@ -33,8 +42,8 @@ class Sessions(Protocol):
     async def session_runs(self, session_id: str, before: int | None, limit: int) -> list[RunHead]:
         """At most `limit` runs that have begun in a session, the last one first; those before a place, if given."""
 
-    async def next_queued(self, session_id: str) -> RunHead | None:
-        """The run that is next to begin of those that wait: one that waits for nobody's end, else the oldest."""
+    async def next_queued(self, session_id: str, now: int) -> RunHead | None:
+        """The run that is next to begin of those that wait and whose time has come: the first by `turn_of`."""
 
     async def waiting_sessions(self) -> list[str]:
         """The sessions in which runs wait for their turn."""

@@ -9,8 +9,8 @@ from engine.errors import StaleCommit
 from engine.holds import Hold
 from engine.model import TERMINAL, RunHead
 from engine.ports import Batch
-from engine.session import OnBusy, SessionRow
-from engine.sessions import SessionPage
+from engine.session import SessionRow
+from engine.sessions import SessionPage, turn_of
 from store import _cursor as cursors
 from store._errors import no_session, session_active
 from store._memory_catalogue import page_of
@@ -62,10 +62,10 @@ class MemorySessions:
         began = [(place, head) for place, head in self._members(session_id) if place]
         return [head for place, head in began if before is None or place < before][:limit]
 
-    async def next_queued(self, session_id: str) -> RunHead | None:
+    async def next_queued(self, session_id: str, now: int) -> RunHead | None:
         waiting = [head for _, head in self._members(session_id) if head.seat and head.seat.waits]
-        first = [head for head in waiting if head.seat and head.seat.waits is OnBusy.INTERRUPT]
-        return min(first or waiting, key=lambda head: head.key, default=None)
+        due = [head for head in waiting if head.start_at is None or head.start_at <= now]
+        return min(due, key=turn_of, default=None)
 
     async def waiting_sessions(self) -> list[str]:
         return sorted({head.seat.session for head in self._heads() if head.seat is not None and head.seat.waits})

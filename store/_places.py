@@ -30,10 +30,9 @@ _of_runs = select(
     places.c.concurrency_key,
     places.c.start_at,
     places.c.reason,
-).select_from(runs.outerjoin(places, places.c.run_key == runs.c.key))
-_free = runs.c.key.not_in(select(holds.c.run_key)) & runs.c.key.not_in(
-    select(seats.c.run_key).where(seats.c.waits.is_not(None))  # these take their turns in their sessions
-)
+    seats.c.session_id,
+).select_from(runs.outerjoin(places, places.c.run_key == runs.c.key).outerjoin(seats, seats.c.run_key == runs.c.key))
+_free = runs.c.key.not_in(select(holds.c.run_key)) & (seats.c.waits.is_(None) | places.c.start_at.is_not(None))
 _keyed = places.c.concurrency_key.is_not(None) & runs.c.status.in_([number(f"'{status}'") for status in _HOLDING])
 CONTENDERS = named(
     _of_runs.where(_free, (runs.c.status == number(f"'{_QUEUED}'")) | _keyed).order_by(runs.c.created_at, runs.c.key)
@@ -55,8 +54,9 @@ def move(connection: sqlite3.Connection, heads: Iterable[RunHead], before: Mappi
 
 def contender(row: rows.Row) -> Contender:
     """A run of a row of CONTENDERS."""
-    key, status, priority, created_at, concurrency_key, start_at, reason = row
+    key, status, priority, created_at, concurrency_key, start_at, reason, session = row
     return Contender(
         run_key=key, status=RunStatus(status), priority=priority or 0, created_at=created_at,
         concurrency_key=concurrency_key, start_at=start_at, reason=reason,
+        session=session,
     )  # fmt: skip

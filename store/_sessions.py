@@ -6,17 +6,18 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, func, select, tuple_, update
+from sqlalchemy import and_, bindparam, case, delete, exists, func, select, tuple_, update
 from sqlalchemy import literal_column as number
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from engine.line import HEAD_START_MS
 from engine.model import RunHead
-from engine.session import SessionRow
+from engine.session import RANKS, SessionRow
 from store import _rows as rows
 from store import _statements as sql
 from store._errors import no_session, session_active
 from store._statements import RUNS, WHOLE, first_rows, named, ordered, picked
-from store._tables import runs, seats, sessions
+from store._tables import places, runs, seats, sessions
 
 Change = Callable[[sqlite3.Connection], None]
 
@@ -36,8 +37,17 @@ LAST_OF = named(first_rows(_last_first.where(seats.c.workflow_id == bindparam("w
 BEFORE = named(first_rows(_last_first.where(seats.c.place < bindparam("before"))))
 TOP = named(select(func.coalesce(func.max(seats.c.place), number("0"))).where(_here, _began))
 AT = named(select(seats.c.run_key).where(_here, seats.c.place == bindparam("place")))
-QUEUED = named(first_rows(RUNS.where(_here, _waits).order_by(seats.c.waits.desc(), seats.c.run_key)))
-"""`interrupt` comes after `enqueue`, and so first."""
+_ranks: dict[Any, Any] = {number(f"'{waits}'"): number(str(-rank)) for waits, rank in RANKS.items()}
+_since = func.max(seats.c.created_at, func.coalesce(places.c.start_at, seats.c.created_at))
+_ahead = func.coalesce(places.c.priority, number("0")) * number(str(HEAD_START_MS))
+_waiting = (
+    select(seats.c.run_key)
+    .select_from(seats.outerjoin(places, places.c.run_key == seats.c.run_key))
+    .where(_here, _waits, func.coalesce(places.c.start_at, number("0")) <= bindparam("now"))
+    .order_by(case(_ranks, value=seats.c.waits), _since - _ahead, seats.c.run_key)
+)
+QUEUED = named(RUNS.where(runs.c.key == first_rows(_waiting).scalar_subquery()))
+"""The order is `turn_of`; only the first is read whole."""
 WAITING = named(select(seats.c.session_id).where(_waits).distinct().order_by(seats.c.session_id))
 
 _touch = upsert(sessions).values(id=bindparam("session"), created_at=bindparam("at"), updated_at=bindparam("at"))

@@ -159,8 +159,8 @@ class SqliteStore(SqliteFile):
         given = {"session": session_id, "before": before or sys.maxsize, "limit": limit}
         return [rows.run_head(row) for row in self._read(talks.BEFORE, **given)]
 
-    async def next_queued(self, session_id: str) -> RunHead | None:
-        return self._one(rows.run_head, talks.QUEUED, session=session_id, limit=1)
+    async def next_queued(self, session_id: str, now: int) -> RunHead | None:
+        return self._one(rows.run_head, talks.QUEUED, session=session_id, now=now, limit=1)
 
     async def waiting_sessions(self) -> list[str]:
         return [name for (name,) in self._read(talks.WAITING)]

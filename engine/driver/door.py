@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from functools import partial
 from typing import Any
 
 import structlog
@@ -30,6 +29,12 @@ class Door:
         self.loop, self.delivery = loop, delivery
         self.admission = Admission(max_runs)
         self.timers = Timers(loop.clock, self._due)
+        self.on_turn: Callable[[str], Awaitable[None]]
+        """Has the next one of a session begin, where it may."""
+        self.on_time: Callable[[str, int], Awaitable[None]]
+        """The same where the time of a run has come."""
+        self._sessions: dict[int, str] = {}
+        """The sessions of runs whose time has not come."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         loop.on_moved = self.moved
@@ -37,13 +42,15 @@ class Door:
     # ---- life
 
     async def restore(self) -> Moves:
-        """Find out who runs and who waits, before anything moves; what follows is to be carried out when it can."""
+        """Find out who runs and who waits, before anything moves; what follows is to be carried out when it can. Shut
+        until then: sessions say first who is next in them."""
         running, runs = await self.loop.store.active_runs(), await self.loop.store.contenders()
-        now = self.loop.clock()
+        now, self.admission.closed = self.loop.clock(), True
         for run in runs:
             if run.status is RunStatus.QUEUED and run.start_at is not None and run.start_at > now:
-                self._set_timer(run.run_key, run.start_at)
-        return self.admission.restore(running, runs, now)
+                self.expect(run.run_key, run.start_at, run.session)
+        free = [run for run in runs if run.status is not RunStatus.QUEUED or run.session is None]
+        return self.admission.restore(running, free, now)
 
     async def close(self) -> None:
         """Begin no run any more; idempotent."""
@@ -68,8 +75,16 @@ class Door:
         """Have a new run begin: None where it may at once, else why it is to be queued."""
         reason = self.admission.enter(contender_of(head), self.loop.clock())
         if reason is Reason.START_AT and head.start_at is not None:
-            self._set_timer(head.key, head.start_at)
+            self.expect(head.key, head.start_at)
         return reason
+
+    def enter_next(self, head: RunHead, *, shares: bool) -> Reason | None:
+        """The same for the next one of a session, which may have entered before. With `shares` another run of the
+        session has its key, and was set aside for it."""
+        run = contender_of(head)
+        if self.admission.knows(run.run_key) and not self.admission.stands_well(run, shares=shares):
+            self.leave(head)
+        return self.admission.enter(run, self.loop.clock(), shares=shares)
 
     def leave(self, head: RunHead) -> None:
         """A run that entered is not there after all."""
@@ -94,26 +109,35 @@ class Door:
         """Have runs begin, and say why others wait."""
         for key in moves.begin:
             self._start(self._try(key, self._begin))
-        for key, reason in moves.wait:
-            self._start(self._try(key, partial(self._say_why, reason=reason)))
+        for key, _ in moves.wait:
+            self._start(self._try(key, self._say_why))
 
     # ---- what is done with them
 
-    def _set_timer(self, run_key: int, at: int) -> None:
+    def expect(self, run_key: int, at: int, session: str | None = None) -> None:
+        """Have a run enter when its time has come, or be looked at in its session."""
+        if session is not None:
+            self._sessions[run_key] = session
         self.timers.set(at, run_key, TaskId(str(run_key)), START)
 
     def _due(self, run_key: int, task_id: TaskId, kind: str) -> None:
-        self.carry_out(self.admission.come(run_key, self.loop.clock()))
+        session = self._sessions.pop(run_key, None)
+        if session is not None:
+            self._start(self._come(session, run_key))
+        else:
+            self.carry_out(self.admission.come(run_key, self.loop.clock()))
+
+    async def _come(self, session: str, run_key: int) -> None:
+        await self.on_time(session, run_key)
 
     async def _begin(self, live: Live) -> None:
+        if live.head.seat is not None:
+            return await self.on_turn(live.head.seat.session)
         await self.loop.do(live, lambda turn, found: queued.begin(turn, found, self.delivery))
 
-    async def _say_why(self, live: Live, reason: Reason) -> None:
-        def say(turn: Turn, found: Live) -> None:
-            if found.run.status is RunStatus.QUEUED and found.head.reason != reason:
-                queued.say_why(turn, found, reason)
-
-        await self.loop.do(live, say, patient=True)
+    async def _say_why(self, live: Live) -> None:
+        if (reason := self.admission.why(live.run.key)) is not None:
+            await self.loop.do(live, lambda turn, found: queued.say(turn, found, reason), patient=True)
 
     async def _try(self, key: int, act: Callable[[Live], Awaitable[None]]) -> None:
         """Do something with a run that is queued; later, where the store does not take it now."""

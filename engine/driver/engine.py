@@ -87,7 +87,7 @@ class Engine:
         self.travel = Travel(self.loop, self.loader, self.delivery, new_id, self.door.reclaim)
         self.redrive = Redrive(self.loop, self.travel)
         self.draining = False
-        self.sessions = Sessions(self.loop, self.loader, self.delivery, lambda: self.draining)
+        self.sessions = Sessions(self.loop, self.loader, self.delivery, self.door, lambda: self.draining)
         self._next_key = 1
         self._opening: asyncio.Task[None] | None = None
 
@@ -96,6 +96,8 @@ class Engine:
         self._next_key = await self.store.next_run_key()
         moves = await self.door.restore()
         await self.loop.open()
+        await self.sessions.line_up()
+        self.door.shut(False)
         self.door.carry_out(moves)
         await self.sessions.open()
         self._opening = asyncio.create_task(self._open_limits())
@@ -244,6 +246,7 @@ class Engine:
                 if interrupt is None
                 else resume.choose_interrupt(run, InterruptId(interrupt), value)
             )
+            self.door.reclaim(turn, live)  # a run that was set aside may have its key together with another one
             for plan in resume.resume(run, chosen, updates, actor):
                 self.delivery.take(turn, live, plan(turn.now))
 

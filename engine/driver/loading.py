@@ -87,12 +87,12 @@ class Loader:
             adopt(run, await self.graph(run.graph.workflow_id, commit.versions[1]))
         run.take(commit)
 
-    async def hold_back(self, run: Run, head: RunHead) -> None:
+    async def hold_back(self, run: Run, head: RunHead, now: int) -> None:
         """Have nothing more begin in a run that another one of its session waits for to stop."""
         if head.seat is None or head.status is not RunStatus.RUNNING:
             return
         waiting, last = (
-            await self.store.next_queued(head.seat.session),
+            await self.store.next_queued(head.seat.session, now),
             await self.store.last_run(head.seat.session),
         )
         seat = None if waiting is None else waiting.seat

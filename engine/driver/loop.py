@@ -313,7 +313,7 @@ class Loop(Watched):
             require_free(newest)
             live = Live(run=await self.loader.at_head(newest), head=newest)
             await self.loader.recall(live.run, newest)
-            await self.loader.hold_back(live.run, newest)
+            await self.loader.hold_back(live.run, newest, self.clock())
             self.adopt(live)
             self.ask(live, self._take_up)
         self._loading.pop(head.id, None)

@@ -24,6 +24,12 @@ def say_why(turn: Turn, live: Live, reason: str) -> None:
     turn.note(live, "run", None, {"status": RunStatus.QUEUED, "reason": reason})
 
 
+def say(turn: Turn, live: Live, reason: str) -> None:
+    """The same where something else was said before, and it still is."""
+    if live.run.status is RunStatus.QUEUED and live.head.reason != reason:
+        say_why(turn, live, reason)
+
+
 def begin(turn: Turn, live: Live, delivery: Delivery, first: Step | None = None) -> bool:
     """Begin a run that is queued, by `first` or as it was asked to start; False where it does not wait any more.
     Raises Invalid."""

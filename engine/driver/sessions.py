@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from weakref import WeakValueDictionary
 
 import structlog
 
 from engine import control, stopping
 from engine.claims import Claim
-from engine.commits import Step
+from engine.driver import queued
+from engine.driver.beginnings import Beginnings, Joining, Moved, session_of
 from engine.driver.delivery import Delivery
+from engine.driver.door import Door
 from engine.driver.halting import halt
-from engine.driver.loading import Loader, new_run
+from engine.driver.loading import Loader
 from engine.driver.loop import Loop
 from engine.driver.turn import Live, Turn
 from engine.errors import EngineError, Invalid, StaleCommit, StoreUnavailable
-from engine.model import TERMINAL, ErrorInfo, RunHead, RunId, RunStatus, make_ref, seq_of
-from engine.ports import Expected
-from engine.run import Run
-from engine.session import Last, OnBusy, Seat, Way, may_begin, way_in
-from engine.succession import start_after
+from engine.model import TERMINAL, ErrorInfo, RunHead, RunId, RunStatus, make_ref
+from engine.places import Reason
+from engine.session import OnBusy, Seat, Way, busy, way_in
 
 log = structlog.get_logger(__name__)
 TRIES = 100
@@ -34,29 +35,20 @@ ACTOR = "session"
 """Who begins a run that has waited."""
 
 
-class _Moved(EngineError):
-    """A run that was looked at has gone on since."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joining:
-    """A run that is to begin: the one that began last, the last one of its workflow as it is stored, and the place."""
-
-    last: RunHead | None
-    before: RunHead | None
-    stored: Run | None
-    seat: Seat
-
-
 class Sessions:
     """Begins runs in sessions. `draining` says that no run is to begin."""
 
-    def __init__(self, loop: Loop, loader: Loader, delivery: Delivery, draining: Callable[[], bool]) -> None:
-        self.loop, self.loader, self.delivery, self.draining = loop, loader, delivery, draining
-        self.store = loader.store
+    def __init__(
+        self, loop: Loop, loader: Loader, delivery: Delivery, door: Door, draining: Callable[[], bool]
+    ) -> None:
+        self.loop, self.loader, self.delivery, self.door, self.draining = loop, loader, delivery, door, draining
+        self.store, self.beginnings = loader.store, Beginnings(loop, loader)
+        self._at_door: dict[str, RunHead] = {}
+        """Who is next in its session, and waits for what is beside it, or is just beginning."""
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
         loop.on_session = self.nudge
+        door.on_turn, door.on_time = self.go_on, self.come
 
     def turn(self, session: str) -> asyncio.Lock:
         """What whoever changes a session holds meanwhile."""
@@ -71,46 +63,72 @@ class Sessions:
             for _ in range(TRIES):
                 try:
                     return await self._start(head, session, on_busy, actor, claim)
-                except (_Moved, StaleCommit):
+                except (Moved, StaleCommit):
                     await asyncio.sleep(0)
         raise StoreUnavailable(f"session '{session}' did not come to rest; ask again")
 
     async def _start(self, head: RunHead, session: str, on_busy: OnBusy, actor: str, claim: Claim | None) -> RunId:
         await self._begin_waiting(session)
-        last = await self.store.last_run(session)
-        queue = await self.store.next_queued(session) is not None
-        way = way_in(on_busy, self._standing(last), queue=queue, session=session)
-        live = Live(run=new_run(head, await self.loader.graph(head.workflow_id, head.workflow_version)), head=head)
-        if way is Way.WAIT:
-            await self._queue(live, Seat(session=session, waits=on_busy), claim)
-            await self._begin_waiting(session)
+        live, seat = await self.beginnings.new(head), Seat(session=session, waits=on_busy)
+        if head.start_at is not None and head.start_at > self.loop.clock():
+            await self._queue(live, seat, Reason.START_AT, claim)
+            self.door.expect(head.key, head.start_at, session)
             return head.id
-        joining = await self._joining(head, session, last)
-        gone = await self._require_live(last) if way is Way.CANCEL and last is not None else None
+        waiting, last = await self._next(session)
+        way = way_in(on_busy, self.beginnings.standing(last), queue=waiting is not None, session=session)
+        if way is Way.CANCEL and last is not None:
+            await self._require_fits(head, session, last)
+        if way is not Way.BEGIN or waiting is not None:
+            await self._queue(live, seat, Reason.SESSION, claim)
+            await self._begin_waiting(session, (head.id, actor))
+        else:
+            await self._enter(live, seat, await self.beginnings.joining(head, session, last), actor, claim)
+        return head.id
 
+    async def _enter(self, live: Live, seat: Seat, joining: Joining, actor: str, claim: Claim | None) -> None:
+        """Begin a run that no other one of its session keeps from it, or have it wait for what else it has to."""
+        head = live.head
+        reason = self.door.enter_next(head, shares=self.beginnings.shares(head, joining.last))
+        try:
+            if reason is None:
+                await self._begin_at_once(live, joining, seat.waits, actor, claim)
+            else:
+                waits = OnBusy.ENQUEUE if seat.waits is OnBusy.REJECT else seat.waits
+                await self._queue(live, replace(seat, waits=waits), reason, claim)
+                self._at_door[seat.session] = live.head
+        except EngineError:
+            self.door.leave(head)
+            raise
+
+    async def _begin_at_once(
+        self, live: Live, joining: Joining, on_busy: OnBusy | None, actor: str, claim: Claim | None
+    ) -> None:
         def begin(turn: Turn, found: Live) -> None:
-            self._require_unmoved(joining, way, on_busy)
-            first = self._first(joining, found, turn.now, actor)
-            if gone is not None:
-                first = self._in_place_of(turn, gone, joining, first, actor)
-            self._sit_down(turn, found, joining, first)
+            self.beginnings.require_unmoved(joining, on_busy)
+            first = self.beginnings.first(joining, found, turn.now, actor)
+            self.beginnings.sit_down(turn, found, joining, first)
             turn.create(found)
             if claim is not None:
                 turn.batch.claims.append(claim.on(found.run.id, turn.now))
             self.delivery.take(turn, found, first)
 
         await self._adopt(live, begin)
-        return head.id
 
-    async def _queue(self, live: Live, seat: Seat, claim: Claim | None) -> None:
+    async def _require_fits(self, head: RunHead, session: str, last: RunHead) -> None:
+        """Raise Invalid where the input does not fit what the run would begin with, so that nothing is cancelled for
+        it, and Conflict where the run that goes on is held."""
+        await self.beginnings.require_live(last)
+        joining, live = await self.beginnings.joining(head, session, last), await self.beginnings.new(head)
+        self.beginnings.first(joining, live, self.loop.clock(), ACTOR)
+
+    async def _queue(self, live: Live, seat: Seat, reason: Reason, claim: Claim | None) -> None:
         """Have a run wait for its turn. What it was given is checked now as far as that can be said."""
+        live.head = replace(live.head, status=RunStatus.QUEUED, seat=seat, reason=reason)
         control.check_input(live.run.graph, live.run.input)
-        live.head = replace(live.head, status=RunStatus.QUEUED, seat=seat)
         live.run.head = make_ref(live.run.key, 0)
 
         def wait(turn: Turn, found: Live) -> None:
-            turn.create(found)
-            turn.set_status(found, RunStatus.QUEUED)
+            queued.queue(turn, found, reason)
             turn.batch.sessions[seat.session] = turn.now
             if claim is not None:
                 turn.batch.claims.append(claim.on(found.run.id, turn.now))
@@ -142,6 +160,14 @@ class Sessions:
         for session in await self.store.waiting_sessions():
             self.nudge(session)
 
+    async def line_up(self) -> None:
+        """Have the next one of each session stand at the door, before anybody begins."""
+        for session in await self.store.waiting_sessions():
+            waiting, last = await self._next(session)
+            if waiting is not None and self.beginnings.way_on(waiting, last) is Way.BEGIN:
+                self._at_door[session] = waiting
+                self.door.enter_next(waiting, shares=self.beginnings.shares(waiting, last))
+
     async def go_on(self, session: str) -> None:
         """The same, done on return."""
         try:
@@ -151,38 +177,108 @@ class Sessions:
             asyncio.get_running_loop().call_later(self.loop.options.retry_store_ms / 1000, self.nudge, session)
         except Exception:  # the root of what is begun by itself: one session must not keep others back
             log.exception("session.stuck", session_id=session)
+            self._leave_door(session)
 
-    async def _begin_waiting(self, session: str) -> None:
+    async def come(self, session: str, run_key: int) -> None:
+        """The time of a run has come: it begins, or stands in the line of its session."""
+        await self.go_on(session)
+        with suppress(StoreUnavailable):  # then it says next time that it waits for its session
+            head = await self.store.run_by_key(run_key)
+            if head is not None and head.reason == Reason.START_AT:
+                await self._say_why(head, Reason.SESSION)
+
+    async def _begin_waiting(self, session: str, asked: tuple[RunId, str] | None = None) -> None:
+        """Have those begin that wait and may; `asked` is one that was asked for just now, and who did."""
         while not self.draining():
-            waiting, last = await self.store.next_queued(session), await self.store.last_run(session)
-            seat = None if waiting is None else waiting.seat
-            if waiting is None or seat is None or not may_begin(seat, self._standing(last)):
-                await self._settle(last, stops=seat is not None and seat.waits is OnBusy.INTERRUPT)
-                return
+            waiting, last = await self._next(session)
+            way = self.beginnings.way_on(waiting, last)
+            await self._come_back(session, waiting if way is Way.BEGIN else None)
+            if waiting is None or way in (Way.WAIT, Way.STOP):
+                return await self._settle(last, stops=way is Way.STOP)
+            actor = asked[1] if asked is not None and asked[0] == waiting.id else ACTOR
             try:
-                await self._begin(waiting, seat, last)
-            except _Moved:
+                if not await self._move(waiting, way, last, actor):
+                    return await self._settle(last, stops=False)
+            except Moved:
                 await asyncio.sleep(0)
 
-    async def _begin(self, waiting: RunHead, seat: Seat, last: RunHead | None) -> None:
+    async def _move(self, waiting: RunHead, way: Way, last: RunHead | None, actor: str) -> bool:
+        """Do what is to be done for the first of those that wait; False where it has to wait for what is beside its
+        session."""
+        if way is Way.CANCEL and last is not None:
+            await self._cancel(last, actor)
+        elif way is Way.REFUSE:
+            await self._refuse(waiting)
+        elif (reason := self.door.enter_next(waiting, shares=self.beginnings.shares(waiting, last))) is None:
+            await self._begin(waiting, last, actor)
+        else:
+            self._at_door[session_of(waiting)] = waiting
+            await self._say_why(waiting, reason)
+            return False
+        return True
+
+    async def _begin(self, waiting: RunHead, last: RunHead | None, actor: str) -> None:
         """Begin a run that has waited; one whose input does not fit the state that it finds has failed."""
-        joining = await self._joining(waiting, seat.session, last)
-        live = await self._require_live(waiting)
+        session = session_of(waiting)
+        self._at_door[session] = waiting
+        joining = await self.beginnings.joining(waiting, session, last)
+        live = await self.beginnings.require_live(waiting)
 
         def begin(turn: Turn, found: Live) -> None:
-            if found.run.status is not RunStatus.QUEUED:
-                raise _Moved("the run does not wait any more")
-            self._require_unmoved(joining, Way.BEGIN, seat.waits)
+            if found.run.status is not RunStatus.QUEUED or found.head.seat is None:
+                raise Moved("the run does not wait any more")
+            self.beginnings.require_unmoved(joining, found.head.seat.waits)
             try:
-                first = self._first(joining, found, turn.now, ACTOR)
+                first = self.beginnings.first(joining, found, turn.now, actor)
             except Invalid as invalid:
                 found.run.error = ErrorInfo(code=invalid.reason, message=invalid.message, retryable=False)
                 return self.give_up(turn, found, RunStatus.FAILED)
-            self._sit_down(turn, found, joining, first)
+            self.beginnings.sit_down(turn, found, joining, first)
             turn.seat(found)
             self.delivery.take(turn, found, first)
 
         await self.loop.do(live, begin)
+        self._at_door.pop(session, None)
+
+    async def _cancel(self, last: RunHead, actor: str) -> None:
+        """Cancel the run that goes on, for the next one cancels it."""
+
+        def act(turn: Turn, found: Live) -> None:
+            if found.run.status in TERMINAL:
+                return
+            tasks = tuple(found.run.progress)
+            self.delivery.take(turn, found, control.cancel(found.run, turn.now, actor))
+            turn.effects.append(lambda: self.delivery.cancel(tasks))
+
+        await self.loop.on_run(last.id, act)
+
+    async def _refuse(self, waiting: RunHead) -> None:
+        """End a run whose time has come while another one goes on, for which it does not wait."""
+        refused = busy(session_of(waiting))
+
+        def act(turn: Turn, found: Live) -> None:
+            if found.run.status is RunStatus.QUEUED:
+                found.run.error = ErrorInfo(code=refused.conflict, message=refused.message, retryable=False)
+                self.give_up(turn, found, RunStatus.FAILED)
+
+        await self.loop.on_run(waiting.id, act)
+
+    async def _come_back(self, session: str, head: RunHead | None) -> None:
+        """Have who stands at the door for a session wait for its session again, unless it is this run."""
+        at_door = self._at_door.get(session)
+        if at_door is None or (head is not None and head.key == at_door.key):
+            return
+        self._leave_door(session)
+        if (left := await self.store.run_by_key(at_door.key)) is not None:
+            await self._say_why(left, Reason.SESSION)
+
+    def _leave_door(self, session: str) -> None:
+        if (at_door := self._at_door.pop(session, None)) is not None:
+            self.door.leave(at_door)
+
+    async def _say_why(self, waiting: RunHead, reason: Reason) -> None:
+        if waiting.reason != reason:
+            await self.loop.on_run(waiting.id, lambda turn, found: queued.say(turn, found, reason))
 
     def give_up(self, turn: Turn, live: Live, status: RunStatus) -> None:
         """End a run that has waited and never begins."""
@@ -208,67 +304,6 @@ class Sessions:
         if stops or (live is not None and stopping.is_stopping(live.run)):
             await self.loop.on_run(last.id, act)
 
-    # ---- how a run begins
-
-    async def _joining(self, head: RunHead, session: str, last: RunHead | None) -> Joining:
-        before = await self.store.last_run(session, head.workflow_id)
-        known = before is None or self.loop.live(before.id) is not None
-        stored = None if before is None or known else await self.loader.at(before, seq_of(before.head))
-        seat = Seat(session=session, place=await self.store.next_place(session))
-        return Joining(last=last, before=before, stored=stored, seat=seat)
-
-    def _standing(self, head: RunHead | None) -> Last | None:
-        """How a run stands, as it is in memory where it is held there."""
-        if head is None:
-            return None
-        live = self.loop.live(head.id)
-        return Last(status=head.status if live is None else live.run.status, held=head.hold is not None)
-
-    def _require_unmoved(self, joining: Joining, way: Way, on_busy: OnBusy | None) -> None:
-        """Raise _Moved where the run that began last does not let another one begin any more."""
-        last = self._standing(joining.last)
-        rests = last is None or last.over or (on_busy is OnBusy.INTERRUPT and last.rests)
-        if way is not Way.CANCEL and not rests:
-            raise _Moved("the session is busy again")
-
-    def _first(self, joining: Joining, live: Live, now: int, actor: str) -> Step:
-        """The first commit of a run. Raises Invalid, or _Moved."""
-        if joining.before is None:
-            return control.start(live.run, now, actor)
-        known = self.loop.live(joining.before.id)
-        before = joining.stored if known is None else known.run
-        if before is None:
-            raise _Moved("the run before is not in memory any more")
-        return start_after(live.run, before, now, actor)
-
-    def _in_place_of(self, turn: Turn, gone: Live, joining: Joining, first: Step, actor: str) -> Step:
-        """Cancel the run that goes on, in the same transaction."""
-        if gone.dropped:
-            raise _Moved("the run that goes on was read again")
-        if gone.run.status not in TERMINAL:
-            tasks = tuple(gone.run.progress)
-            self.delivery.take(turn, gone, control.cancel(gone.run, turn.now, actor))
-            turn.effects.append(lambda: self.delivery.cancel(tasks))
-        if joining.before is None or joining.before.key != gone.run.key:
-            return first
-        return replace(first, commit=replace(first.commit, parent=gone.run.head))
-
-    def _sit_down(self, turn: Turn, live: Live, joining: Joining, first: Step) -> None:
-        """Give a run its place, and have nothing written unless the others stand as they do now. One that has stopped
-        for its sake is free to go on, on a line of its own."""
-        before, parent = joining.before, first.commit.parent
-        parent_id = None if before is None else before.id
-        live.head = replace(live.head, seat=joining.seat, parent=parent, parent_id=parent_id)
-        turn.batch.sessions[joining.seat.session] = turn.now
-        for head in filter(None, (joining.last, joining.before)):
-            known = self.loop.live(head.id)
-            version, epoch = (seq_of(head.head), head.epoch) if known is None else (known.run.seq, known.run.epoch)
-            turn.batch.expected.setdefault(head.key, Expected(version=version, epoch=epoch))
-            if known is not None and stopping.is_stopping(known.run):
-                stopping.go_on(known.run)
-
-    async def _require_live(self, head: RunHead) -> Live:
-        live = self.loop.live(head.id) or await self.loop.load(head)
-        if live is None:
-            raise _Moved("the run is gone")
-        return live
+    async def _next(self, session: str) -> tuple[RunHead | None, RunHead | None]:
+        """Who waits and goes first, and the run that began last."""
+        return await self.store.next_queued(session, self.loop.clock()), await self.store.last_run(session)

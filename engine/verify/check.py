@@ -74,7 +74,8 @@ def verify_rows(head: RunHead, graphs: Mapping[int, Graph], version: int, rows: 
     assert last is not None
     left = any(part.open or part.waiting for part in check.parts.values())
     check.say(last, "work is left in a completed run", left and last.status is model.RunStatus.COMPLETED)
-    state = line.fold(-1, len(line.commits), line.commits[-1:] if not last.frame else ())
+    begun = rows[0].kind != model.Kind.CANCEL  # one that was cancelled while it was queued has no state
+    state = line.fold(-1, len(line.commits), line.commits[-1:] if not last.frame else ()) if begun else {}
     return Report(len(own), sum(task.gate is None for one in own for task in one.opened), problems, state)
 
 

@@ -11,6 +11,7 @@ from engine.holds import Hold
 from engine.model import RunStatus
 from engine.places import Contender
 from engine.ports import Batch, RunFilter, Store
+from engine.session import OnBusy, Seat
 from tests.contract.samples import NOW, created, run, step
 
 Reopen = Callable[[], Store]
@@ -80,6 +81,14 @@ async def test_contenders_say_all_there_is_to_say_and_come_in_their_order(store:
         ),
         Contender(run_key=1, status=RunStatus.QUEUED, priority=0, created_at=NOW + 1, reason="max_runs"),
     ]
+
+
+async def test_of_those_that_wait_in_sessions_only_the_ones_with_a_time_are_contenders(store: Store) -> None:
+    seat = Seat(session="talk", waits=OnBusy.ENQUEUE)
+    waits = {"status": RunStatus.QUEUED, "seat": seat, "concurrency_key": "k"}
+    goes_on = run(3, status=RunStatus.RUNNING, seat=Seat(session="talk", place=1), concurrency_key="k")
+    await store.commit(created(run(1, **waits), run(2, start_at=NOW, **waits), goes_on))
+    assert [(found.run_key, found.session) for found in await store.contenders()] == [(2, "talk"), (3, "talk")]
 
 
 async def test_a_deleted_run_has_no_place(store: Store) -> None:

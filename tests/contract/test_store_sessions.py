@@ -80,7 +80,7 @@ async def test_those_that_wait_have_an_order(store: Store) -> None:
     await store.commit(created(*waiting.values()))
     found = []
 
-    while (head := await store.next_queued("talk")) is not None:
+    while (head := await store.next_queued("talk", NOW)) is not None:
         found.append(head.key)
         seat = Seat(session="talk", place=head.key)
         await store.commit(
@@ -94,6 +94,25 @@ async def test_those_that_wait_have_an_order(store: Store) -> None:
     assert keys(await store.forks_of(1)) == [2, 3, 4, 5]
 
 
+async def test_priorities_and_times_count_among_those_that_wait(store: Store) -> None:
+    asked = [
+        {"waits": OnBusy.CANCEL}, {"waits": OnBusy.ENQUEUE}, {"waits": OnBusy.ENQUEUE, "priority": 1},
+        {"waits": OnBusy.INTERRUPT}, {"waits": OnBusy.REJECT}, {"waits": OnBusy.ENQUEUE, "start_at": NOW + 5},
+        {"waits": OnBusy.ENQUEUE, "start_at": NOW + 100, "priority": 9},
+    ]  # fmt: skip
+    waiting = [seated(key, None, created_at=NOW, **fields) for key, fields in enumerate(asked, 2)]
+    await store.commit(created(*waiting))
+    found = []
+
+    while (head := await store.next_queued("talk", NOW + 10)) is not None:
+        found.append(head.key)
+        await store.commit(Batch(seats={head.key: replace(head, seat=Seat(session="talk", place=head.key))}))
+
+    assert found == [6, 2, 5, 4, 3, 7]
+    late = await store.next_queued("talk", NOW + 100)
+    assert late is not None and late.key == 8
+
+
 async def test_who_began_meanwhile_keeps_another_from_its_place(store: Store) -> None:
     waiting = seated(2, None, waits=OnBusy.ENQUEUE)
     await talk(store, seated(1, 1))
@@ -102,7 +121,7 @@ async def test_who_began_meanwhile_keeps_another_from_its_place(store: Store) ->
     with pytest.raises(StaleCommit):
         await store.commit(Batch(seats={2: replace(waiting, seat=Seat(session="talk", place=1))}))
 
-    assert await store.next_queued("talk") == waiting
+    assert await store.next_queued("talk", NOW) == waiting
 
 
 async def test_sessions_with_somebody_who_waits_are_known(store: Store) -> None:
@@ -252,7 +271,7 @@ async def test_sessions_last(reopen: Callable[[], Store]) -> None:
     second = reopen()
     await second.open()
 
-    found = await second.last_run("talk"), await second.next_queued("talk"), await second.session("talk")
+    found = await second.last_run("talk"), await second.next_queued("talk", NOW), await second.session("talk")
 
     assert found == (
         seated(1, 1),

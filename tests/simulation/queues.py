@@ -1,4 +1,5 @@
-"""Sessions under the real loop: people start runs in them at random, workers answer, and the engine crashes.
+"""Sessions under the real loop: people start runs in them at random, workers answer, and the engine crashes. Runs have
+priorities and keys, others of no session have the same keys, and only so many run at once.
 
 Everything is chosen from what is durable, so that a seed is the same story with and without crashes.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from random import Random
 from typing import Any
@@ -17,8 +18,10 @@ from engine.errors import Conflict, StoreUnavailable
 from engine.graph import Graph
 from engine.model import TERMINAL, RunHead, RunId, RunStatus, seq_of
 from engine.outbox import Answered, Work
+from engine.places import Reason
 from engine.ports import Batch, RunFilter
-from engine.session import OnBusy
+from engine.session import Last, OnBusy, Way, way_on
+from engine.sessions import turn_of
 from engine.verify import verify_run
 from store.memory import MemoryStore
 from tests.builders import chain, document, graph_of, task
@@ -32,6 +35,7 @@ CHAT = document(
 ASK = document({"ask": {"type": "interrupt", "message": "?", "output_key": "log"}}, chain("ask"), STATE, id="ask")
 GRAPHS = {"chat": graph_of(CHAT), "ask": graph_of(ASK)}
 SESSIONS = ("a", "b")
+KEYS = (None, None, "k", "l")
 STEPS = 40
 
 
@@ -60,6 +64,9 @@ class Story:
     crashes: float = 0.0
     losses: float = 0.0
     abrupt: float = 0.0
+    max_runs: int | None = None
+    turns: bool = False
+    """Whether runs have keys and priorities, and there are some of no session."""
     store: FragileStore = field(default_factory=FragileStore)
     outbox: HeldOutbox = field(default_factory=HeldOutbox)
     told: list[str] = field(default_factory=list)
@@ -70,14 +77,15 @@ class Story:
         self.new_id, self.clock = (lambda: f"run-{next(ids):03d}"), (lambda: next(ticks))
         self.engine = self._engine()
         self.order: dict[str, list[str]] = {session: [] for session in SESSIONS}
-        self.waited: dict[str, dict[str, OnBusy]] = {session: {} for session in SESSIONS}
-        """Who waited after the step before, the oldest first."""
+        self.waited: dict[str, dict[RunId, Any]] = {session: {} for session in SESSIONS}
+        """Who waited after the step before, with their turns."""
 
     def _engine(self) -> Engine:
         self.outbox = HeldOutbox()
         return Engine(
             self.store, self.outbox, _graph, clock=self.clock, new_id=self.new_id, chance=lambda: 0.5,
-            secret_of=lambda run, task, requests: "", options=EngineOptions(retry_store_ms=1, keep_idle=2),
+            secret_of=lambda run, task, requests: "",
+            options=EngineOptions(retry_store_ms=1, keep_idle=2, max_runs=self.max_runs),
         )  # fmt: skip
 
     async def play(self) -> list[tuple[Any, ...]]:
@@ -94,13 +102,15 @@ class Story:
                 await self._crash()
             await self._settle()
             await self._check()
+        if self.turns:
+            await self.finish()
         found = [await self._end(head) for head in await self._runs()]
         await self.engine.close()
         return found
 
     async def _crash(self) -> None:
         """Lose all that is in memory, and take the store up again."""
-        for work in self.engine.loop._tasks:
+        for work in self.engine.loop._tasks | self.engine.door._tasks:
             work.cancel()
         self.engine.delivery.timers.close()
         self.engine = self._engine()
@@ -113,10 +123,10 @@ class Story:
         for _ in range(1000):
             await asyncio.sleep(0.001 if loop.recovery.fault or loop.recovery._lost else 0)
             beside = [one for one in loop._tasks if one.get_coro().__name__ not in ("_plan_forever", "_commit_forever")]  # type: ignore[union-attr]
-            await asyncio.gather(*beside, return_exceptions=True)
+            await asyncio.gather(*beside, *self.engine.door._tasks, return_exceptions=True)
             if not (loop.recovery.fault or loop.recovery._lost or loop._queue):
                 await loop.idle()
-                if not loop._queue and len(loop._tasks) == 2:
+                if not (loop._queue or self.engine.door._tasks) and len(loop._tasks) == 2:
                     return
         raise Violation(f"the engine does not come to rest: {self.told[-5:]}")
 
@@ -127,6 +137,7 @@ class Story:
             ("start", self._start), ("start", self._start), ("answer", self._answer), ("answer", self._answer),
             ("resume", self._resume), ("cancel", self._cancel), ("delete", self._delete), ("two", self._two),
         ]  # fmt: skip
+        acts += [("loose", self._loose)] if self.turns else []
         name, act = chance.choice(acts)
         try:
             self.told.append(f"{name} {await act(chance)}")
@@ -137,10 +148,20 @@ class Story:
         workflow, on_busy = chance.choice(("chat", "chat", "ask")), chance.choice([*OnBusy])
         session = session or chance.choice(SESSIONS)
         number = chance.randrange(1, 100)
-        run = await self.engine.start_run(
-            StartRequest(workflow_id=workflow, version=1, input={"n": number}, session=session, on_busy=on_busy)
-        )
-        return f"{workflow} {run} in {session} {on_busy}"
+        asked = StartRequest(workflow_id=workflow, version=1, input={"n": number}, session=session, on_busy=on_busy)
+        asked = self._with_turns(asked, chance)
+        run = await self.engine.start_run(asked)
+        return f"{workflow} {run} in {session} {on_busy} {asked.concurrency_key} {asked.priority}"
+
+    async def _loose(self, chance: Random) -> object:
+        """A run of no session."""
+        asked = self._with_turns(StartRequest(workflow_id=chance.choice(("chat", "ask")), version=1), chance)
+        return f"{asked.workflow_id} {await self.engine.start_run(asked)} {asked.concurrency_key} {asked.priority}"
+
+    def _with_turns(self, asked: StartRequest, chance: Random) -> StartRequest:
+        if not self.turns:
+            return asked
+        return replace(asked, concurrency_key=chance.choice(KEYS), priority=chance.choice((0, 0, 1)))
 
     async def _two(self, chance: Random) -> object:
         """Two starts at one moment."""
@@ -196,10 +217,11 @@ class Story:
         for session in SESSIONS:
             await self._check_queue(session)
             await self._check_order(session)
+        await self._check_turns()
 
     async def _check_queue(self, session: str) -> None:
         """Nobody waits who may begin, and what waits has not begun."""
-        waiting, last = await self.store.next_queued(session), await self.store.last_run(session)
+        waiting, last = await self.store.next_queued(session, self.clock()), await self.store.last_run(session)
         heads = [head for head in await self._runs() if head.seat and head.seat.session == session]
         for head in heads:
             waits = head.status is RunStatus.QUEUED
@@ -208,17 +230,65 @@ class Story:
                 self._fail(f"{head.id} is {head.status}, with {seq_of(head.head)} commits in {head.seat}")
         if waiting is None or waiting.seat is None:
             return
-        if last is None or last.status in TERMINAL:
-            self._fail(f"{waiting.id} waits, and {last and last.id} is over")
-        elif waiting.seat.waits is OnBusy.INTERRUPT and last.status is RunStatus.INTERRUPTED:
-            self._fail(f"{waiting.id} waits for {last.id} to stop, which it has")
+        here = way_on(waiting.seat.waits, None if last is None else Last(status=last.status)) is Way.BEGIN
+        if here == (waiting.reason == Reason.SESSION):
+            self._fail(f"{waiting.id} waits for {waiting.reason}, and {last and last.id} is {last and last.status}")
+        beside = [head.id for head in heads if head.status is RunStatus.QUEUED and head.reason != Reason.SESSION]
+        if beside and beside != [waiting.id]:
+            self._fail(f"{beside} do not wait for their session, where {waiting.id} is next")
+
+    async def _check_turns(self) -> None:
+        """Nobody waits for a key or for room that is there, and nobody has a key that another one has."""
+        runs = await self._runs()
+        begun = [head for head in runs if head.status not in TERMINAL and head.status is not RunStatus.QUEUED]
+        running = [head for head in begun if head.status is RunStatus.RUNNING]
+        have = {key: [head for head in begun if head.concurrency_key == key] for key in KEYS if key is not None}
+        for key, heads in have.items():
+            sessions = {head.seat.session if head.seat else head.id for head in heads}
+            if len(sessions) > 1 or len([head for head in heads if head in running]) > 1:
+                self._fail(f"{[head.id for head in heads]} have the key {key} at once")
+        full = self.max_runs is not None and len(running) >= self.max_runs
+        for head in runs:
+            if head.status is not RunStatus.QUEUED or head.reason == Reason.SESSION:
+                continue
+            why = self.engine.door.admission.why(head.key)
+            taken = bool(have.get(head.concurrency_key or ""))
+            if why is None or not (full or (taken and why is Reason.CONCURRENCY_KEY)):
+                self._fail(f"{head.id} waits for {why}, which is there")
+
+    async def finish(self) -> None:
+        """Have all be answered, one after another: in the end nobody waits any more."""
+        for _ in range(1000):
+            runs = await self._runs()
+            if all(head.status in TERMINAL for head in runs):
+                return
+            works = sorted(self.outbox.works.values(), key=lambda work: work.task_id)
+            asked = sorted((await self.store.interrupts("open", None, 50, None)).items, key=lambda row: row.id)
+            if not works and not await self._resume_one(asked):
+                self._fail(f"nothing goes on: {[(head.id, head.status, head.reason, head.seat) for head in runs]}")
+            for work in works[:1]:
+                self.engine.delivery.dispatched(work, "w", self.clock(), 10**9)
+                self.outbox.release(work.task_id)
+                self.engine.delivery.replied(work, "w", Answered(body="at last"))
+            await self._settle()
+            await self._check()
+        self._fail("it does not end")
+
+    async def _resume_one(self, asked: list[Any]) -> bool:
+        for row in asked:
+            try:
+                await self.engine.resume(
+                    RunId(row.run_id), None if row.kind == "breakpoint" else "yes", {}, interrupt=row.id
+                )
+            except Conflict:
+                continue
+            return True
+        return False
 
     async def _check_order(self, session: str) -> None:
         """Runs begin in the order in which they came, each from where the one before of its workflow stands."""
         begun = (await self.store.session_runs(session, None, 1000))[::-1]
-        waits = {
-            h.id: h.seat.waits for h in await self._runs() if h.seat and h.seat.waits and h.seat.session == session
-        }
+        waits = {h.id: turn_of(h) for h in await self._runs() if h.seat and h.seat.waits and h.seat.session == session}
         known, before_them = self.order[session], self.waited[session]
         known[:] = [name for name in known if any(head.id == name for head in begun)]
         fresh = [head for head in begun if head.id not in known]
@@ -226,7 +296,7 @@ class Story:
             self._fail(f"the order of session {session} has changed: {[head.id for head in begun]} after {known}")
         known += [head.id for head in fresh]
         for name in (head.id for head in fresh if head.id in before_them):
-            if overtaken := [one for one in before_them if one in waits and _goes_first(before_them, one, name)]:
+            if overtaken := [one for one in before_them if one in waits and before_them[one] < before_them[name]]:
                 self._fail(f"{name} has overtaken {overtaken}")
         self.waited[session] = waits
         for place, head in enumerate(begun):
@@ -251,10 +321,3 @@ class Story:
 
     def _fail(self, message: str) -> None:
         raise Violation(f"seed {self.seed}: {message}\n" + "\n".join(self.told[-12:]))
-
-
-def _goes_first(waited: dict[str, OnBusy], one: str, other: str) -> bool:
-    """Whether one of those that waited begins before another: who stops a run before who waits for its end."""
-    names = [*waited]
-    kinds = waited[one] is OnBusy.INTERRUPT, waited[other] is OnBusy.INTERRUPT
-    return kinds[0] if kinds[0] != kinds[1] else names.index(one) < names.index(other)

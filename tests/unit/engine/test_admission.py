@@ -192,3 +192,53 @@ def test_whatever_happens_the_limits_hold_and_everybody_begins(seed: int) -> Non
         begin(door.moved(over(active.pop(next(iter(active))))).begin)
     assert not waiting
     assert most > 1 or door.max_runs == 1
+
+
+# ---- runs of one session that have a key together
+
+
+def test_a_run_does_not_wait_for_the_key_of_the_one_that_was_set_aside_for_it() -> None:
+    door, first, stranger, second = Admission(), a_run(1, "k"), a_run(2, "k"), a_run(3, "k")
+    door.enter(first, NOW)
+    door.enter(stranger, NOW)
+    assert door.enter(second, NOW, shares=True) is None
+    assert [door.moved(over(run)).begin for run in (second, first)] == [[], [2]]
+
+
+def test_a_run_that_was_set_aside_does_not_go_on_beside_the_other_one() -> None:
+    door, first, second = Admission(), a_run(1, "k"), a_run(2, "k")
+    door.enter(first, NOW)
+    door.moved(over(first, RunStatus.INTERRUPTED))
+    door.enter(second, NOW, shares=True)
+    with pytest.raises(Conflict):
+        door.claim(over(first, RunStatus.INTERRUPTED))
+    door.moved(over(second))
+    door.claim(over(first, RunStatus.INTERRUPTED))
+
+
+def test_it_waits_for_room_as_any_other_run() -> None:
+    door, first, second = Admission(max_runs=1), a_run(1, "k"), a_run(3, "k")
+    door.enter(first, NOW)
+    door.enter(a_run(2), NOW)
+    assert door.enter(second, NOW, shares=True) is Reason.MAX_RUNS
+    assert door.moved(over(first, RunStatus.INTERRUPTED)).begin == [2]
+    assert door.moved(over(a_run(2))).begin == [3]
+
+
+def test_a_run_that_may_begin_and_does_not_want_to_leaves_its_key_and_its_room_to_others() -> None:
+    door, first, second = Admission(max_runs=1), a_run(1, "k"), a_run(2, "k")
+    assert [door.enter(run, NOW) for run in (first, first, second)] == [None, None, Reason.CONCURRENCY_KEY]
+    assert door.leave(first).begin == [2]
+
+
+def test_where_a_run_stands_changes_when_there_is_nobody_to_share_with_any_more() -> None:
+    door, first, second = Admission(), a_run(1, "k"), a_run(2, "k")
+    door.enter(first, NOW)
+    door.enter(second, NOW)
+    assert door.stands_well(second, shares=False)
+    assert not door.stands_well(second, shares=True)
+    door.leave(second)
+    assert door.enter(second, NOW, shares=True) is None
+    assert not door.stands_well(second, shares=False)
+    door.leave(first)
+    assert door.stands_well(second, shares=False)

@@ -10,7 +10,7 @@ import pytest
 from engine import rebuild
 from engine.errors import Conflict, Invalid
 from engine.model import Kind, RunStatus
-from engine.session import Last, OnBusy, Seat, Way, may_begin, way_in
+from engine.session import Last, OnBusy, Way, way_in, way_on
 from tests.builders import chain, document, graph_of, task, writes
 from tests.simulation.world import World
 from tests.unit.engine.worlds import sound
@@ -264,19 +264,24 @@ def test_nobody_overtakes_those_that_wait_for_an_end() -> None:
         way_in(OnBusy.REJECT, OVER, queue=True, session="s")
 
 
+HELD = replace(RUNNING, held=True)
+
+
 @pytest.mark.parametrize(
-    ("on_busy", "last", "begins"),
+    ("on_busy", "last", "way"),
     [
-        (OnBusy.ENQUEUE, RUNNING, False),
-        (OnBusy.ENQUEUE, WAITING, False),
-        (OnBusy.ENQUEUE, OVER, True),
-        (OnBusy.INTERRUPT, RUNNING, False),
-        (OnBusy.INTERRUPT, WAITING, True),
-        (OnBusy.ENQUEUE, None, True),
+        *((on_busy, last, Way.BEGIN) for on_busy in OnBusy for last in (OVER, None)),
+        (OnBusy.ENQUEUE, RUNNING, Way.WAIT),
+        (OnBusy.ENQUEUE, WAITING, Way.WAIT),
+        (OnBusy.INTERRUPT, RUNNING, Way.STOP),
+        (OnBusy.INTERRUPT, WAITING, Way.BEGIN),
+        (OnBusy.CANCEL, WAITING, Way.CANCEL),
+        (OnBusy.CANCEL, HELD, Way.BEGIN),
+        (OnBusy.REJECT, WAITING, Way.REFUSE),
     ],
 )
-def test_who_waits_begins_when_the_one_before_is_over_or_rests(on_busy: OnBusy, last: Last, begins: bool) -> None:
-    assert may_begin(Seat(session="s", waits=on_busy), last) is begins
+def test_what_is_done_for_the_first_of_those_that_wait(on_busy: OnBusy, last: Last | None, way: Way) -> None:
+    assert way_on(on_busy, last) is way
 
 
 # ---- a run that is to stop
