@@ -243,6 +243,24 @@ async def test_a_run_that_is_to_stop_stops_after_a_restart(tmp_path: Path, worke
         assert (await server.settled(first["id"]))["status"] == "interrupted"
 
 
+@pytest.mark.parametrize("asked_before", [False, True])
+async def test_what_waits_for_a_worker_is_interrupted_after_a_restart_too(tmp_path: Path, asked_before: bool) -> None:
+    async with a_server(tmp_path) as server:
+        for document in DOCUMENTS:
+            await server.post("/workflows", document, 201)
+        first = await say(server, "one")
+        await server.wired.engine.loop.idle()
+        if asked_before:
+            server.wired.engine.loop.on_session = lambda session: None
+            server.wired.engine.sessions.draining = lambda: True  # as if it ended before the other run was stopped
+            run = await start(server, on_busy="interrupt")
+    async with a_server(tmp_path) as server:
+        if not asked_before:
+            run = await start(server, on_busy="interrupt")
+        assert (await server.settled(run["id"]))["status"] == "completed"
+        assert await status(server, first) == "interrupted"
+
+
 async def test_nothing_that_waits_begins_while_the_server_is_drained(server: Server) -> None:
     first = await start(server, workflow="asking")
     waiting = await start(server, on_busy="enqueue")

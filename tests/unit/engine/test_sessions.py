@@ -351,3 +351,20 @@ def test_what_begins_to_wait_while_a_run_stops_is_not_waited_for() -> None:
     world.delivery.waiting(work, "no_worker")
 
     assert (before, world.status) == (RunStatus.RUNNING, RunStatus.INTERRUPTED)
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_what_waits_for_a_worker_is_put_back_with_a_crash_as_without(crashes: bool) -> None:
+    world = World(graph_of(document({"a": task()}, chain("a"), CHAT)))
+    world.start()
+    world.delivery.waiting(*world.outbox.works.values(), "no_worker")
+    if crashes:
+        world.crash()
+
+    world.stop()
+    for work in tuple(world.outbox.works.values()):  # it may be with a worker since before the crash, or wait again
+        world.delivery.waiting(work, "no_worker")
+
+    assert (world.status, world.waiting()) == (RunStatus.INTERRUPTED, [])
+    assert [(found.node, found.kind) for found in world.run.interrupts.values()] == [("a", "breakpoint")]
+    assert sound(world)
