@@ -7,7 +7,7 @@ outwards, and one that is found counts as one node from then on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Protocol
 
@@ -39,7 +39,8 @@ class Wires(Protocol):
 class Loop:
     """A cycle closed by back edges to one head; `cycle` and `members` are bit sets over node numbers.
 
-    `side_entries` are the edges that come in from outside elsewhere than at the head.
+    `side_entries` are the edges that come in from outside elsewhere than at the head, but for those that do the same to
+    a loop around it; `has_side_entries` counts these as well.
     """
 
     index: int
@@ -49,6 +50,7 @@ class Loop:
     cycle: int
     members: int
     back_edges: frozenset[int]
+    has_side_entries: bool = False
     side_entries: tuple[int, ...] = ()
 
 
@@ -56,7 +58,8 @@ class Loop:
 class Walk:
     """A depth-first search: order of discovery, end of each subtree, and the edges that close a cycle.
 
-    `order` is the nodes such that every forward edge goes from an earlier to a later one, `place` its inverse.
+    `order` is the nodes such that every forward edge goes from an earlier to a later one, `place` its inverse. `before`
+    are per node the sources of its forward edges, as bit sets.
     """
 
     preorder: dict[int, int]
@@ -64,6 +67,7 @@ class Walk:
     back: frozenset[int]
     order: tuple[int, ...]
     place: dict[int, int]
+    before: tuple[int, ...]
 
     def descends(self, node: int, ancestor: int) -> bool:
         return self.preorder[ancestor] <= self.preorder[node] <= self.last[ancestor]
@@ -96,41 +100,53 @@ def search(wires: Wires, roots: Iterable[int]) -> Walk:
                 stack.pop()
     order = tuple(reversed(postorder))
     place = {node: at for at, node in enumerate(order)}
-    return Walk(preorder=preorder, last=last, back=frozenset(back), order=order, place=place)
+    before = tuple(mask_of(wires.sources[edge] for edge in edges if edge not in back) for edges in wires.entering)
+    return Walk(preorder=preorder, last=last, back=frozenset(back), order=order, place=place, before=before)
 
 
 @dataclass(slots=True)
 class Cycle:
-    """The nodes of a cycle, the edges that come into it from outside (those at the head first), and that leave it."""
+    """A cycle, or a node that is on none, by bit sets over nodes: those on it, the sources of edges into its head and
+    into the others, and the targets of forward edges out of it, without a handle and with one."""
 
     nodes: int
-    closing: frozenset[int]
-    head_entries: list[int]
-    side_entries: list[int] = field(default_factory=list)
-    exits: list[int] = field(default_factory=list)
+    into_head: int
+    into_others: int
+    plain: int
+    handled: int
+    closing: frozenset[int] = frozenset()
+
+    def take(self, part: Cycle) -> None:
+        """Have a part on it as well."""
+        self.nodes |= part.nodes
+        self.into_others |= part.into_head | part.into_others
+        self.plain |= part.plain
+        self.handled |= part.handled
 
 
 def find_loops(wires: Wires, walk: Walk, end: int) -> tuple[tuple[Loop, ...], tuple[Chain, ...]]:
     """The loops, outermost first (forward edges lead from a head to those inside its loop), and those of each node."""
-    cycles = _cycles(wires, walk)
-    heads = mask_of(cycles)
+    parts = [_node(wires, walk, node) for node in range(len(wires.leaving))]
+    cycles, outer = _cycles(wires, walk, parts)
+    heads, order = mask_of(cycles), sorted(cycles, key=walk.place.__getitem__)
+    sides, entered = _sides(wires, walk, {head: index for index, head in enumerate(order)}, outer)
     loops: list[Loop] = []
-    around: dict[int, int] = {}
-    for head in sorted(cycles, key=walk.place.__getitem__):
-        members = _whole_cycles(wires, walk, head, cycles, heads, end)
-        parent = around.get(head, NONE)
-        loop = Loop(
-            index=len(loops),
-            head=head,
-            depth=0 if parent == NONE else loops[parent].depth + 1,
-            parent=parent,
-            cycle=cycles[head].nodes,
-            members=members if parent == NONE else members & loops[parent].members,
-            back_edges=cycles[head].closing,
-            side_entries=tuple(cycles[head].side_entries),
+    for head in order:
+        members = _whole_cycles(walk, parts, head, cycles, heads, end)
+        parent = next((loop.index for loop in reversed(loops) if loop.members >> head & 1), NONE)
+        loops.append(
+            Loop(
+                index=len(loops),
+                head=head,
+                depth=0 if parent == NONE else loops[parent].depth + 1,
+                parent=parent,
+                cycle=cycles[head].nodes,
+                members=members if parent == NONE else members & loops[parent].members,
+                back_edges=cycles[head].closing,
+                has_side_entries=bool(entered >> len(loops) & 1),
+                side_entries=tuple(sides.get(len(loops), ())),
+            )
         )
-        around.update(dict.fromkeys(bits(heads & loop.members & ~(1 << head)), loop.index))
-        loops.append(loop)
     return tuple(loops), _chains(loops, len(wires.leaving))
 
 
@@ -151,51 +167,48 @@ def _chains(loops: Sequence[Loop], count: int) -> tuple[Chain, ...]:
 # ---- cycles
 
 
-def _cycles(wires: Wires, walk: Walk) -> dict[int, Cycle]:
-    """By head the cycle of its back edges, found from the inside outwards."""
+def _node(wires: Wires, walk: Walk, node: int) -> Cycle:
+    """A node as a part of cycles."""
+    ahead = [edge for edge in wires.leaving[node] if edge not in walk.back]
+    return Cycle(
+        nodes=1 << node,
+        into_head=mask_of(wires.sources[edge] for edge in wires.entering[node]),
+        into_others=0,
+        plain=mask_of(wires.targets[edge] for edge in ahead if not wires.handled[edge]),
+        handled=mask_of(wires.targets[edge] for edge in ahead if wires.handled[edge]),
+    )
+
+
+def _cycles(wires: Wires, walk: Walk, parts: Sequence[Cycle]) -> tuple[dict[int, Cycle], dict[int, int]]:
+    """By head the cycle of its back edges, found from the inside outwards; and per node, or head of a cycle, the head
+    of the next cycle around it."""
     closing: dict[int, set[int]] = {}
     for edge in walk.back:
         closing.setdefault(wires.targets[edge], set()).add(edge)
     cycles: dict[int, Cycle] = {}
     inside: dict[int, int] = {}
+    outer: dict[int, int] = {}
+    up_to = _prefixes(walk)
     for head in sorted(closing, key=walk.place.__getitem__, reverse=True):
-        cycles[head] = _cycle(wires, walk, head, frozenset(closing[head]), cycles, inside)
-    return cycles
+        found = replace(parts[head], closing=frozenset(closing[head]))
+        below = up_to[walk.last[head] + 1] & ~up_to[walk.preorder[head]]
+        todo = mask_of(wires.sources[edge] for edge in closing[head]) & ~found.nodes
+        while todo:  # the nodes below the head from which it can be reached without passing it
+            part = _outermost(inside, (todo & -todo).bit_length() - 1)
+            inside[part] = outer[part] = head
+            taken = cycles.get(part) or parts[part]
+            found.take(taken)
+            todo = (todo | (taken.into_head | taken.into_others) & below) & ~found.nodes
+        cycles[head] = found
+    return cycles, outer
 
 
-def _cycle(
-    wires: Wires, walk: Walk, head: int, closing: frozenset[int], cycles: Mapping[int, Cycle], inside: dict[int, int]
-) -> Cycle:
-    """The nodes below the head in the search from which a closing edge can be reached without passing the head."""
-    body = {head}
-    sides: list[int] = []
-    todo = [_outermost(inside, wires.sources[edge]) for edge in closing]
-    while todo:
-        part = todo.pop()
-        if part in body:
-            continue
-        body.add(part)
-        for edge in _entries(wires, cycles, part):
-            if walk.descends(wires.sources[edge], head):
-                todo.append(_outermost(inside, wires.sources[edge]))
-            else:
-                sides.append(edge)
-    nodes = mask_of(body)
-    for part in body - {head}:
-        nodes |= cycles[part].nodes if part in cycles else 0
-        inside[part] = head
-    exits = [e for p in sorted(body) for e in _exits(wires, cycles, p) if not nodes >> wires.targets[e] & 1]
-    entries = [edge for edge in wires.entering[head] if edge not in closing]
-    return Cycle(nodes=nodes, closing=closing, head_entries=entries, side_entries=sorted(sides), exits=exits)
-
-
-def _entries(wires: Wires, cycles: Mapping[int, Cycle], part: int) -> Sequence[int]:
-    found = cycles.get(part)
-    return wires.entering[part] if found is None else [*found.head_entries, *found.side_entries]
-
-
-def _exits(wires: Wires, cycles: Mapping[int, Cycle], part: int) -> Sequence[int]:
-    return cycles[part].exits if part in cycles else wires.leaving[part]
+def _prefixes(walk: Walk) -> list[int]:
+    """Per number the bit set of so many nodes that were met first."""
+    found = [0]
+    for node in sorted(walk.preorder, key=walk.preorder.__getitem__):
+        found.append(found[-1] | 1 << node)
+    return found
 
 
 def _outermost(inside: dict[int, int], node: int) -> int:
@@ -208,17 +221,61 @@ def _outermost(inside: dict[int, int], node: int) -> int:
     return node
 
 
+def _sides(
+    wires: Wires, walk: Walk, loops: Mapping[int, int], outer: Mapping[int, int]
+) -> tuple[dict[int, list[int]], int]:
+    """Which edges come into cycles elsewhere than at the head, each with the outermost loop that it does so to, and the
+    bit set of all loops with such edges. `loops` are the numbers of loops by their heads, outermost first.
+
+    A loop has an edge for a side entry where its target is on the cycle and its source is not below the head.
+    """
+    if not loops:
+        return {}, 0
+    on, above = _loops_around(walk, loops, outer), _heads_above(walk, loops)
+    sides: dict[int, list[int]] = {}
+    entered = 0
+    for edge, (source, target) in enumerate(zip(wires.sources, wires.targets, strict=True)):
+        if found := on[target] & ~above[source]:
+            entered |= found
+            sides.setdefault((found & -found).bit_length() - 1, []).append(edge)
+    return sides, entered
+
+
+def _loops_around(walk: Walk, loops: Mapping[int, int], outer: Mapping[int, int]) -> dict[int, int]:
+    """Per node the loops whose cycle it lies on, but for one of which it is the head."""
+    found: dict[int, int] = {}
+    for node in walk.order:
+        head = outer.get(node)
+        found[node] = 0 if head is None else found[head] | 1 << loops[head]
+    return found
+
+
+def _heads_above(walk: Walk, loops: Mapping[int, int]) -> dict[int, int]:
+    """Per node the loops whose head it is, or is below in the search."""
+    found: dict[int, int] = {}
+    way: list[int] = []
+    for node in sorted(walk.preorder, key=walk.preorder.__getitem__):
+        while way and not walk.descends(node, way[-1]):
+            way.pop()
+        own = 1 << loops[node] if node in loops else 0
+        found[node] = own | (found[way[-1]] if way else 0)
+        way.append(node)
+    return found
+
+
 # ---- what hangs off
 
 
-def _whole_cycles(wires: Wires, walk: Walk, head: int, cycles: Mapping[int, Cycle], heads: int, end: int) -> int:
+def _whole_cycles(
+    walk: Walk, parts: Sequence[Cycle], head: int, cycles: Mapping[int, Cycle], heads: int, end: int
+) -> int:
     """The members of a loop, of which another cycle that hangs off it is a part wholly or not at all.
 
     Only a cycle with a second way in can be torn: its head hangs off this loop, another of its nodes does not.
     """
     nodes, banned = cycles[head].nodes, 1 << end
     while True:
-        members = _members(wires, walk, cycles[head], banned)
+        members = _members(walk, parts, cycles[head], banned)
         torn = [other for at in bits(heads & members & ~nodes) if (other := cycles[at].nodes) & ~members]
         if not torn:
             return members
@@ -226,27 +283,20 @@ def _whole_cycles(wires: Wires, walk: Walk, head: int, cycles: Mapping[int, Cycl
             banned |= other
 
 
-def _members(wires: Wires, walk: Walk, cycle: Cycle, banned: int) -> int:
+def _members(walk: Walk, parts: Sequence[Cycle], cycle: Cycle, banned: int) -> int:
     """The cycle and what hangs off it: every forward way in comes out of it other than by a route edge that leaves."""
-    members = cycle.nodes
-    todo = [walk.place[wires.targets[edge]] for edge in cycle.exits if edge not in walk.back]
+    members, banned = cycle.nodes, banned | cycle.handled & ~cycle.nodes
+    todo = [walk.place[node] for node in bits(cycle.plain & ~(members | banned))]
     heapify(todo)  # forward edges go up in this order, so a node's sources are decided before it
     while todo:
         node = walk.order[heappop(todo)]
-        if (members | banned) >> node & 1:
+        if members >> node & 1 or walk.before[node] & ~members:
             continue
-        ways = (edge for edge in wires.entering[node] if edge not in walk.back)
-        if all(_stays(wires, edge, cycle.nodes, members) for edge in ways):
-            members |= 1 << node
-            for edge in wires.leaving[node]:
-                if edge not in walk.back:
-                    heappush(todo, walk.place[wires.targets[edge]])
+        members |= 1 << node
+        ahead = parts[node].plain | parts[node].handled
+        for target in bits(ahead & ~(members | banned)):
+            heappush(todo, walk.place[target])
     return members
-
-
-def _stays(wires: Wires, edge: int, cycle: int, members: int) -> bool:
-    source = wires.sources[edge]
-    return bool(members >> source & 1) and not (cycle >> source & 1 and wires.handled[edge])
 
 
 # ---- bit sets
@@ -254,10 +304,11 @@ def _stays(wires: Wires, edge: int, cycle: int, members: int) -> bool:
 
 def bits(mask: int) -> Iterator[int]:
     """The numbers in a bit set, ascending."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
+    text = bin(mask)[:1:-1]  # to look for digits costs less than to take large numbers apart
+    at = text.find("1")
+    while at >= 0:
+        yield at
+        at = text.find("1", at + 1)
 
 
 def mask_of(numbers: Iterable[int]) -> int:

@@ -48,6 +48,7 @@ class Topology:
         self.loops: tuple[Loop, ...]
         self.loops_of: tuple[Chain, ...]
         self.loops, self.loops_of = find_loops(self, self.walk, self.number[END])
+        self._inside = tuple(mask_of(loops) for loops in self.loops_of)
         self.carry = tuple(self._recipe(index) for index in range(len(self.edges)))
         self._reach: dict[tuple[int, int], dict[int, int]] = {}
 
@@ -77,17 +78,21 @@ class Topology:
     def rounds_to(self, work: str, rounds: tuple[int, ...], node: str) -> Iterator[tuple[int, ...]]:
         """The rounds in which work at a node may meet another one, the first first: those it is in, else the next of a
         common loop, from the innermost outwards. Whether edges lead there is another question."""
-        source, target = self.loops_of[self.number[work]], self.loops_of[self.number[node]]
-        shared = _common(source, target)
+        target = self.loops_of[self.number[node]]
+        shared = self._shared(self.number[work], self.number[node])
         ways = [(shared, rounds[:shared])]
         ways += [(at + 1, (*rounds[:at], rounds[at] + 1)) for at in reversed(range(shared))]
         yield from (kept + (0,) * (len(target) - depth) for depth, kept in ways)
 
     def _recipe(self, edge: int) -> tuple[int, bool, int]:
         """How many rounds an edge keeps, whether the innermost of these grows, and how many begin."""
-        source, target = self.loops_of[self.sources[edge]], self.loops_of[self.targets[edge]]
-        keep = len(source) if source is target else _common(source, target)
-        return keep, edge in self.walk.back, len(target) - keep
+        source, target = self.sources[edge], self.targets[edge]
+        keep = self._shared(source, target)
+        return keep, edge in self.walk.back, len(self.loops_of[target]) - keep
+
+    def _shared(self, one: int, other: int) -> int:
+        """How many loops two nodes share, which are the outermost ones of both: loops nest."""
+        return (self._inside[one] & self._inside[other]).bit_count()
 
     def can_reach(self, work: str, rounds: tuple[int, ...], node: str, wave: tuple[int, ...]) -> bool:
         """Whether work at a node in its rounds can still arrive at `node` in exactly the rounds `wave`."""
@@ -115,7 +120,7 @@ class Topology:
             if then:
                 target = self.loops[loop].head
                 break
-            without = loop if self.loops[loop].side_entries else without
+            without = loop if self.loops[loop].has_side_entries else without
         return bool(self.reach(common, without)[source] >> target & 1)
 
     def reach(self, within: int, without: int | None = None) -> dict[int, int]:
@@ -173,13 +178,3 @@ def _by_source(graph: Shape) -> dict[str, dict[str | None, tuple[Edge, ...]]]:
     return {
         source: {handle: tuple(edges) for handle, edges in by_handle.items()} for source, by_handle in found.items()
     }
-
-
-def _common(one: Chain, other: Chain) -> int:
-    """How many loops, from the outermost on, two chains share: loops nest, so what they share stands first."""
-    shared = 0
-    for mine, theirs in zip(one, other, strict=False):
-        if mine != theirs:
-            break
-        shared += 1
-    return shared

@@ -137,10 +137,9 @@ def cycle_of(names: Sequence[str]) -> str:
 
 def _check_entries(flow: Flow, findings: Findings) -> None:
     """A cycle that can be entered beside its head: its rounds do not begin where one expects."""
-    shape, seen = flow.shape, set[int]()
+    shape = flow.shape
     for loop in shape.loops:
-        sides = [e for e in loop.side_entries if e not in seen and flow.running >> shape.sources[e] & 1]
-        seen.update(loop.side_entries)
+        sides = [edge for edge in loop.side_entries if flow.running >> shape.sources[edge] & 1]
         if not sides:
             continue
         head = shape.names[loop.head]

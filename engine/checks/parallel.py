@@ -31,7 +31,6 @@ class Parallel:
         self.waiting = self._ahead(closed) if closed else self.after
         self.beside = [0] * len(self.order)
         self._met = [0] * len(self.order)
-        self._beyond: dict[int, int] = {0: 0}
         self._later: dict[int, int] = {}
         for targets in forks:
             self._fork(mask_of(self.place[target] for target in targets))
@@ -71,12 +70,10 @@ class Parallel:
     def _onwards(self, places: int) -> int:
         """The places, and those that forward edges lead to from them."""
         todo, found = places, 0
-        while todo not in self._beyond:
+        while todo:
             low = todo & -todo
             found |= self.after[low.bit_length() - 1] | low
-            todo ^= low
-        found |= self._beyond[todo]
-        self._beyond[places] = found
+            todo &= ~found  # what follows from those is there already
         return found
 
     def both(self, one: int, other: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -360,3 +361,31 @@ def test_nested_loops_a_thousand_deep_are_found_in_no_time() -> None:
     topology = shape(" ".join(names), "^ > a0", *down, "a999 > r999", *rounds, *up, "r0:out > $")
 
     assert topology.loops_of[topology.number["r999"]] == tuple(range(1000))
+
+
+def test_a_dense_graph_of_nested_loops_costs_little_more_than_its_edges() -> None:
+    chance, size = random.Random(1), 2000
+    names = [f"n{number}" for number in range(size)]
+    edges = [Edge(index=0, source=START, target=names[0], handle=None)]
+    for number, name in enumerate(names):
+        ahead = [min(number + 1, size - 1), *(chance.randrange(number, size) for _ in range(9))]
+        for handle, target in enumerate((*ahead, *(chance.randrange(number + 1) for _ in range(10)))):
+            edges.append(Edge(index=len(edges), source=name, target=names[target], handle=f"h{handle}"))
+
+    begun = time.process_time()
+    topology = Topology(Drawn(dict.fromkeys(names), tuple(edges)))
+    spent = time.process_time() - begun
+
+    assert len(topology.loops) > 1500
+    assert max(len(chain) for chain in topology.loops_of) > 1500
+    assert spent < 4  # a tenth of that; each loop looking at each edge takes half a minute
+
+
+def test_an_edge_into_nested_loops_is_a_side_entry_of_the_outermost_alone() -> None:
+    topology = shape(
+        "o a b c", "^ > o", "o:in > a", "o:side > c", "a > b", "b > c", "c:x > b", "c:y > a", "c:z > o", "o:out > $"
+    )
+
+    found = {topology.names[loop.head]: (loop.has_side_entries, loop.side_entries) for loop in topology.loops}
+
+    assert found == {"o": (False, ()), "a": (True, (2,)), "b": (True, ())}
