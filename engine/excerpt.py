@@ -17,6 +17,8 @@ MOST_BYTES = 2048
 """An excerpt is no longer, as JSON in UTF-8."""
 MOST_TEXT = 300
 """A longer text is shown by its beginning, in characters."""
+LEAST = len(b'"":1,')
+"""No key with its value takes less."""
 MOST_NAMED = 20
 """So many keys are named at most that were cut."""
 
@@ -51,6 +53,8 @@ def excerpt(state: Mapping[str, Any], first: Iterable[str] = ()) -> Excerpt:
     for name in dict.fromkeys((*first, *state)):
         if name not in state:
             continue
+        if room < LEAST and len(cut) >= MOST_NAMED:
+            break  # nothing that is left fits, or is named
         shown = _shown(state[name], room)
         size = 0 if shown is MISSING else len(write({name: shown})) - len(b"{}") + len(b",")
         fits = shown is not MISSING and size <= room

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +14,17 @@ from engine.ports import InterruptFilter, InterruptRow, Page
 from engine.render import interrupt_json
 
 OPEN = "open"
+KEPT = 4096
+"""The excerpts of so many interrupts are kept: a few kilobytes each."""
 
 
 class Inbox:
-    """Lists interrupts. Of open ones it shows an excerpt of the state that they ask about."""
+    """Lists interrupts. Of open ones it shows an excerpt of the state that they ask about: a task sees what it saw when
+    it was activated, so that each excerpt is made once, and who looks again reads no states."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader, self.store = reader, reader.store
+        self._kept: OrderedDict[str, Excerpt | None] = OrderedDict()
 
     async def page(
         self, status: str | None, run_id: str | None, where: InterruptFilter, limit: int, cursor: str | None
@@ -42,15 +47,26 @@ class Inbox:
 
     async def _shown(self, rows: Sequence[InterruptRow]) -> list[dict[str, Any]]:
         by_run: dict[int, list[InterruptRow]] = {}
-        for row in rows:
-            if row.status == OPEN:
-                by_run.setdefault(row.run_key, []).append(row)
         excerpts: dict[str, Excerpt | None] = {}
+        for row in (row for row in rows if row.status == OPEN):
+            if row.id in self._kept:
+                self._kept.move_to_end(row.id)
+                excerpts[row.id] = self._kept[row.id]
+            else:
+                by_run.setdefault(row.run_key, []).append(row)
         for key, asked in by_run.items():
-            excerpts |= await self._excerpts(key, asked)
+            found = await self._excerpts(key, asked)
+            self._keep(found)
+            excerpts |= found
             await asyncio.sleep(0)
         now = self.reader.loop.clock()
         return [interrupt_json(row, now, excerpts.get(row.id)) for row in rows]
+
+    def _keep(self, excerpts: dict[str, Excerpt | None]) -> None:
+        """Keep excerpts for who looks again; those go that were not looked at for longest."""
+        self._kept |= excerpts
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
 
     async def _excerpts(self, run_key: int, asked: list[InterruptRow]) -> dict[str, Excerpt | None]:
         """What the tasks of one run see that ask; nothing of a run that has gone on meanwhile."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.ports import InterruptRow
 from tests.unit.api.serving import Server, asking
 
 MANY = {
@@ -73,3 +74,26 @@ async def test_questions_of_one_run_share_a_page_with_those_of_others(server: Se
     await server.post("/workflows/both/runs?wait=30", {"input": {"note": "mine"}}, 201)
     forget(server)
     assert [found["state"]["note"] for found in await listed(server)] == ["mine", "mine", "other"]
+
+
+async def test_who_looks_again_reads_no_states(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for note in ("first", "second"):
+        await begun(server, note=note, pages=["x" * 3000])
+    forget(server)
+    inbox, made = server.wired.inbox, []
+    making = inbox._excerpts
+
+    async def counted(run_key: int, asked: list[InterruptRow]) -> Any:
+        made.append(run_key)
+        return await making(run_key, asked)
+
+    monkeypatch.setattr(inbox, "_excerpts", counted)
+    pages = [await listed(server) for _ in range(3)]
+    await begun(server, note="third")
+    pages.append((await listed(server))[1:])
+
+    assert len(made) == 3
+    for page in pages:
+        assert [(found["state"], found["state_cut"]) for found in page] == [
+            ({"note": "second"}, ["pages"]), ({"note": "first"}, ["pages"]),
+        ]  # fmt: skip
