@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.closing import before
+from api.filters import run_filter_of
 from api.schemas_jobs import Bulk as Asked
 from api.schemas_jobs import BulkFilter
-from api.times import milliseconds
 from engine.claims import Claim
 from engine.driver.bulk import Bulk
 from engine.errors import NotFound
 from engine.jobs import Action, Job, JobItem, JobStatus, Plan, Preview, Start
-from engine.model import RunId, RunStatus
+from engine.model import RunId
 from engine.ports import Page, RunFilter
 from engine.render import rfc3339
 
@@ -64,17 +64,7 @@ class Jobs:
 
 
 def _wanted(asked: BulkFilter) -> tuple[RunFilter, Sequence[RunId] | None]:
-    where = RunFilter(
-        status=tuple(map(RunStatus, asked.status)),
-        workflow_id=asked.workflow_id,
-        tag=asked.tag,
-        metadata=asked.metadata,
-        created_after=milliseconds(asked.created_after) if asked.created_after else None,
-        created_before=milliseconds(asked.created_before) if asked.created_before else None,
-        parent_id=asked.parent_id,
-        session_id=asked.session_id,
-        q=asked.q,
-    )
+    where = run_filter_of(asked, asked.status, asked.metadata)
     return where, None if asked.ids is None else [RunId(name) for name in asked.ids]
 
 

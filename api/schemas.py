@@ -284,12 +284,9 @@ def _named(name: str, known: list[str]) -> dict[str, Any]:
     return {"name": name[:80], "known": ", ".join(known)}
 
 
-class RunFilters(BaseModel):
-    """Which runs are meant."""
+class RunWhere(BaseModel):
+    """Which runs are meant: what lists and jobs say in the same way."""
 
-    status: Annotated[str, AfterValidator(_statuses)] | None = Field(
-        default=None, description="One or more statuses, separated by commas."
-    )
     workflow_id: str | None = None
     tag: str | None = None
     created_after: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
@@ -299,6 +296,14 @@ class RunFilters(BaseModel):
     )
     session_id: str | None = Field(default=None, description="The session that these belong to.")
     q: str | None = Field(default=None, description="Part of a run's or a workflow's id.")
+
+
+class RunFilters(RunWhere):
+    """Which runs are meant."""
+
+    status: Annotated[str, AfterValidator(_statuses)] | None = Field(
+        default=None, description="One or more statuses, separated by commas."
+    )
     metadata: str | None = Field(default=None, alias="metadata.<k>", description="The text at this key of metadata.")
 
 

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas import MAX_WAIT_S, Asked, Id, Object, Paged, moment
+from api.schemas import MAX_WAIT_S, Asked, Id, Object, Paged, RunWhere
 
 MOST_RUNS = 100_000
 FORKS_ONLY = ("checkpoint", "updates", "goto", "workflow_version", "reuse", "reuse_interrupts")
 Statuses = Literal["queued", "running", "interrupted", "completed", "failed", "cancelled"]
 
 
-class BulkFilter(Asked):
+class BulkFilter(RunWhere, Asked):
     """Which runs are meant, as lists of runs filter; or their ids."""
 
     status: list[Statuses] = Field(default_factory=list, description="One of these.")
-    workflow_id: str | None = None
-    tag: str | None = None
-    created_after: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
-    created_before: Annotated[str, AfterValidator(moment)] | None = Field(default=None, description="RFC 3339.")
-    parent_id: str | None = Field(
-        default=None, description="The run that these were forked from, or go on from in its session."
-    )
-    session_id: str | None = Field(default=None, description="The session that these belong to.")
-    q: str | None = Field(default=None, description="Part of a run's or a workflow's id.")
     metadata: dict[str, str] = Field(default_factory=dict, description="Texts at keys of metadata.")
     ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_RUNS)] | None = Field(
         default=None, description="These runs, and no other part of the filter."

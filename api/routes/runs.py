@@ -11,14 +11,14 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Serving
 from api.describe import Responses, body_problems, events, problems
+from api.filters import run_filter_of
 from api.keys import Claimed
 from api.render import answer, created, location, nothing, page
 from api.requests import StrictRoute
 from api.schemas import Empty, Fork, Paged, Resume, RunFilters, RunsQuery, StartAnyRun, StartQuery, StartRun
 from api.sse import stream
-from api.times import milliseconds
 from api.wiring import Wired
-from engine.model import RunId, RunStatus
+from engine.model import RunId
 from engine.ports import RunFilter
 
 router = APIRouter(tags=["runs"], route_class=StrictRoute)
@@ -70,17 +70,9 @@ async def start_any_run(
 
 def run_filter(query: RunFilters, given: QueryParams) -> RunFilter:
     """The filter that query parameters describe."""
-    return RunFilter(
-        status=tuple(map(RunStatus, query.status.split(","))) if query.status else (),
-        workflow_id=query.workflow_id,
-        tag=query.tag,
-        metadata={name[len(METADATA) :]: text for name, text in given.items() if name.startswith(METADATA)},
-        created_after=milliseconds(query.created_after) if query.created_after else None,
-        created_before=milliseconds(query.created_before) if query.created_before else None,
-        parent_id=query.parent_id,
-        session_id=query.session_id,
-        q=query.q,
-    )
+    statuses = query.status.split(",") if query.status else ()
+    metadata = {name[len(METADATA) :]: text for name, text in given.items() if name.startswith(METADATA)}
+    return run_filter_of(query, statuses, metadata)
 
 
 @router.get("/runs", response_model=shapes.PageOf[shapes.RunSummary], responses=problems())
