@@ -1,4 +1,4 @@
-"""The limits that nodes have which ask workers."""
+"""The limits of nodes: of those that ask workers, and of those that are done at once, where they hold by themselves."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ LIMIT_FIELDS: dict[str, Field] = {
     "concurrency_key": Field(STRING, "template: of the tasks with the same text a worker holds one at a time"),
     "rate_limit": Field(RATE, "most attempts, `limit`, that are sent in any `per_ms` milliseconds, over all runs"),
 }
+KEPT_BY_ITSELF: dict[str, Field] = {
+    "max_concurrency": Field(COUNT, "holds by itself: tasks of the node are done at once, one after another"),
+    "concurrency_key": Field(STRING, "template; holds by itself: tasks of the node are done at once"),
+}
+"""For nodes that are done in the moment in which they are activated: one after another, whatever the bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from engine.expression import Expression, ExpressionFailed, compile_expression, 
 from engine.graph import Node
 from engine.missing import MISSING
 from engine.nodes._common import STRING, STRING_MAP, Field, Flaw, Text, pointer
+from engine.nodes._limits import KEPT_BY_ITSELF, limit_texts
 from engine.paths import Path, lookup, state_path
 from engine.view import Chosen, View
 
@@ -33,6 +34,7 @@ FIELDS: dict[str, Field] = {
     "routes": Field(STRING_MAP, "text of the value, which is the handle of the edge to take → target of that edge"),
     "rules": Field(RULES, "the first rule whose `when` holds names the handles to take"),
     "default": Field(STRING, "handle to take where no rule holds, or the input is missing"),
+    **KEPT_BY_ITSELF,
 }
 SHAPE = ("{", "}")
 
@@ -97,6 +99,7 @@ def texts(fields: Mapping[str, Any]) -> Iterator[Text]:
         yield Text("path", "/input", fields["input"])
     for place, rule in enumerate(fields.get("rules", ())):
         yield Text("expression", f"/rules/{place}/when", rule["when"])
+    yield from limit_texts(fields)
 
 
 def enter(node: Node, view: View) -> Chosen:

@@ -8,10 +8,12 @@ from typing import Any
 
 from engine.graph import Node
 from engine.nodes._common import OBJECT, Computed, Field, Given, Text, pointer, updates_of, value_texts
+from engine.nodes._limits import KEPT_BY_ITSELF, limit_texts
 from engine.view import Done, View
 
 FIELDS: dict[str, Field] = {
     "updates": Field(OBJECT, "state key → value, template or expression", required=True),
+    **KEPT_BY_ITSELF,
 }
 SHAPE = ("(", ")")
 
@@ -31,6 +33,7 @@ def texts(fields: Mapping[str, Any]) -> Iterator[Text]:
     for key, value in fields.get("updates", {}).items():
         yield Text("key", f"/updates/{pointer(key)}", key)
         yield from value_texts(value, f"/updates/{pointer(key)}")
+    yield from limit_texts(fields)
 
 
 def given(fields: Mapping[str, Any]) -> Iterator[Given]:

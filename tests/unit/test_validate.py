@@ -139,8 +139,9 @@ def test_limits_of_the_config_are_checked():
 
 
 @pytest.mark.parametrize("name", ["max_concurrency", "concurrency_key", "rate_limit"])
-def test_fields_of_later_versions_in_a_node_are_refused_by_name(name):
-    problem = only(node({"type": "transform", "updates": {}, name: 1}))
+@pytest.mark.parametrize("own", [{"type": "wait", "seconds": 1}, {"type": "interrupt", "message": "?"}])
+def test_fields_of_later_versions_in_a_node_are_refused_by_name(own, name):
+    problem = only(node({**own, name: 1}))
 
     assert (problem.code, problem.path, problem.node) == ("document.field", f"/nodes/a/{name}", "a")
     assert "not supported yet" in problem.message

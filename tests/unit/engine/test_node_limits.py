@@ -11,6 +11,7 @@ from engine.limits import NO_LIMITS, Limits, RateRule, rate_problem
 from engine.model import ErrorInfo, RunStatus
 from engine.outbox import Refused, Work
 from engine.render import open_task_json
+from engine.validate import validate
 from tests.builders import chain, document, graph_of, task
 from tests.simulation.world import START_OF_TIME, World
 from tests.unit.engine.test_planner import sent
@@ -140,3 +141,27 @@ def test_what_was_with_a_worker_in_a_crash_is_sent_before_others() -> None:
     world.crash()
     world.turn(kept=True)
     assert asked(world).since == 0
+
+
+# ---- nodes that are done at once
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"type": "transform", "updates": {"last": "x"}}, {"type": "route", "rules": [], "default": "on"}],
+    ids=["transform", "route"],
+)
+def test_limits_of_what_is_done_at_once_are_checked_and_hold_by_themselves(own: dict[str, Any]) -> None:
+    on = "a:on" if own["type"] == "route" else "a"
+    limits = {"max_concurrency": 1, "concurrency_key": "{{ state.last }}"}
+    edges = [["__start__", "a"], [on, "__end__"]]
+    given = document({"a": {**own, **limits}}, edges, {"last": {"type": "string"}})
+    wrong = document({"a": {**own, **limits, "concurrency_key": "{{ state.lost }}"}}, edges, given["state_schema"])
+
+    world = World(graph_of(given))
+    world.start()
+
+    assert world.status is RunStatus.COMPLETED
+    assert [(found.code, found.path) for found in validate(wrong)] == [
+        ("reference.state", "/nodes/a/concurrency_key"),
+    ]
