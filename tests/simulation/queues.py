@@ -35,7 +35,7 @@ CHAT = document(
 ASK = document({"ask": {"type": "interrupt", "message": "?", "output_key": "log"}}, chain("ask"), STATE, id="ask")
 GRAPHS = {"chat": graph_of(CHAT), "ask": graph_of(ASK)}
 SESSIONS = ("a", "b")
-KEYS = (None, None, "k", "l")
+KEYS = (None, "k", "k", "l")
 STEPS = 40
 
 
