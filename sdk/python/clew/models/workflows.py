@@ -1,0 +1,53 @@
+"""Workflows: their versions, and what is wrong with a document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from clew.models._base import Json, Model
+from clew.models.common import Fault
+from clew.models.history import Operation
+
+
+class FileFault(Model):
+    """What is wrong with a workflow file; the last good version stays in use."""
+
+    file: str
+    workflow_id: str | None = None
+    message: str
+    problems: list[Fault] = []
+
+
+class Workflow(Model):
+    """One version of a workflow. `definition` is the document as it was saved."""
+
+    id: str
+    version: int
+    name: str | None = None
+    status: str
+    source: str
+    tags: list[str] = []
+    created_at: datetime
+    updated_at: datetime
+    definition: Json
+    file: str | None = None
+    fault: FileFault | None = None
+
+
+class Report(Model):
+    """What is wrong with a document, and how it looks. `mermaid` is None where it is not valid."""
+
+    valid: bool
+    errors: list[Fault] = []
+    warnings: list[Fault] = []
+    mermaid: str | None = None
+
+
+class VersionDiff(Model):
+    """What changes in the document from one version to another, as JSON Patch (RFC 6902)."""
+
+    from_: int = Field(alias="from")
+    to: int
+    patch: list[Operation]

@@ -1,0 +1,1 @@
+"""The parts of the interface, one module each."""

@@ -1,0 +1,50 @@
+"""Workers: who is registered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Unpack
+
+from clew._faces import F, Resource, call, listed
+from clew._http import path_of
+from clew._json import given
+from clew.fields import WorkerFields
+from clew.models import NewlyRegistered, RateLimit, RegisteredAs
+
+
+class Workers(Resource[F]):
+    """`/v1/workers`."""
+
+    @call
+    async def register(
+        self, worker_id: str, *, protocol: str, key: str | None = None, **fields: Unpack[WorkerFields]
+    ) -> NewlyRegistered:
+        """Register a worker. Raises Conflict when the id is taken, Invalid for what it could not be reached by."""
+        body = {"id": worker_id, "protocol": protocol, **given(**fields)}
+        return await self._http.create(NewlyRegistered, "/workers", body, key=key)
+
+    @call
+    async def change(self, worker_id: str, **fields: Unpack[WorkerFields]) -> RegisteredAs:
+        """Change the fields that are given, and no others. Raises NotFound or Invalid."""
+        changed = await self._http.call("PATCH", path_of("workers", worker_id), body=given(**fields))
+        return RegisteredAs.model_validate_json(changed.content)
+
+    @call
+    async def get(self, worker_id: str) -> RegisteredAs:
+        """A worker. Raises NotFound."""
+        return await self._http.get(RegisteredAs, path_of("workers", worker_id))
+
+    @listed
+    def list(self, *, page: int | None = None) -> AsyncIterator[RegisteredAs]:
+        """All workers, by id."""
+        return self._http.items(RegisteredAs, "/workers", given(limit=page))
+
+    @listed
+    def rate_limits(self, *, page: int | None = None) -> AsyncIterator[RateLimit]:
+        """What workers last said of their rate limits, by worker."""
+        return self._http.items(RateLimit, "/rate-limits", given(limit=page))
+
+    @call
+    async def remove(self, worker_id: str) -> None:
+        """Remove a worker; what it holds may still be answered. Raises NotFound."""
+        await self._http.call("DELETE", path_of("workers", worker_id))
