@@ -39,6 +39,7 @@ class TaskEnvelope(BaseModel):
     workflow_version: int
     node: str
     ns: list[str] = Field(description="The subgraph nodes around the node, outermost first.")
+    worker_tags: list[str] = Field(description="What the node wants of its worker, which may have several functions.")
     prompt: str | None = Field(description="The rendered prompt_template, if there is one.")
     input: Any = Field(description="The node's mapped input.")
     state: dict[str, Any] = Field(description="The state keys that the node reads.")
@@ -155,6 +156,7 @@ def _constant_parts(work: Work) -> list[bytes | memoryview]:
             "workflow_version": work.workflow_version,
             "node": work.node,
             "ns": work.ns,
+            "worker_tags": work.tags,
             "prompt": request.prompt,
             "input": orjson.Fragment(dumps(request.input)),
             "parameters": request.parameters,

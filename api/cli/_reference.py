@@ -18,9 +18,9 @@ HEAD = f"""# The command line
 This page is made from the commands by `make docs`. `clew --help`, and `--help` behind each command, say the same.
 
 Answers go to standard output, everything else to standard error. With `--json` an answer is JSON on one line, with all
-that there is to it; what is written for people may change. Every command has it but `serve`, which answers nothing.
-Where a command asks a server, `--url` says which one. With `--db sqlite:///FILE` it needs none: reading works beside a
-server too, and what writes is refused while a server has the file.
+that there is to it; what is written for people may change. Every command has it but `serve` and `worker`, which answer
+nothing. Where a command asks a server, `--url` says which one. With `--db sqlite:///FILE` it needs none: reading works
+beside a server too, and what writes is refused while a server has the file.
 
 ## Exit statuses
 
@@ -65,10 +65,8 @@ def _section(words: str, command: Any) -> str:
     rows = [(_name(parameter), _default(parameter), _about(parameter)) for parameter in command.params]
     table = "".join(f"| {' | '.join(row)} |\n".replace("RUN|", "RUN\\|") for row in rows)
     arguments = "".join(f" {_value(found)}" for found in command.params if not _is_option(found))
-    return (
-        f"\n### clew {words}\n\n```\nclew {words}{arguments}\n```\n\n{command.help.strip()}\n"
-        f"\n| option | default | means |\n| --- | --- | --- |\n{table}"
-    )
+    head = f"\n### clew {words}\n\n```\nclew {words}{arguments}\n```\n\n{command.help.strip()}\n"
+    return f"{head}\n| option | default | means |\n| --- | --- | --- |\n{table}" if rows else head
 
 
 def _is_option(parameter: Any) -> bool:

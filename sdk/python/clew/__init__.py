@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clew._version import __version__
 from clew.client import Client, SyncClient
 from clew.errors import (
     Changed,
@@ -18,8 +19,11 @@ from clew.errors import (
     Unauthorized,
     Unreachable,
 )
+from clew.worker import Answer, Cancelled, Task, TaskError, Worker
 
 __all__ = [
+    "Answer",
+    "Cancelled",
     "Changed",
     "ClewError",
     "Client",
@@ -31,8 +35,12 @@ __all__ = [
     "NotNow",
     "Problem",
     "SyncClient",
+    "Task",
+    "TaskError",
     "TooLarge",
     "TooMany",
     "Unauthorized",
     "Unreachable",
+    "Worker",
+    "__version__",
 ]

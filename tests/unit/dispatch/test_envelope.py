@@ -20,7 +20,7 @@ def test_it_has_every_field_that_workers_are_promised():
     request = a_request(
         prompt="do it", input={"q": 1}, state={"k": [1]}, parameters={"p": 2}, config={"c": 3}, item={"i": 4}, index=5
     )
-    body = orjson.loads(envelope(a_work(request=request, attempt=2), NOW, "http://c/r").body)
+    body = orjson.loads(envelope(a_work(request=request, attempt=2, tags=("t",)), NOW, "http://c/r").body)
     assert body == {
         "task_id": "t1",
         "run_id": "run-1",
@@ -29,6 +29,7 @@ def test_it_has_every_field_that_workers_are_promised():
         "node": "a",
         "attempt": 2,
         "ns": [],
+        "worker_tags": ["t"],
         "prompt": "do it",
         "input": {"q": 1},
         "state": {"k": [1]},

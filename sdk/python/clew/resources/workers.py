@@ -24,9 +24,11 @@ class Workers(Resource[F]):
         return await self._http.create(NewlyRegistered, "/workers", body, key=key)
 
     @call
-    async def change(self, worker_id: str, **fields: Unpack[WorkerFields]) -> RegisteredAs:
+    async def change(
+        self, worker_id: str, *, protocol: str | None = None, **fields: Unpack[WorkerFields]
+    ) -> RegisteredAs:
         """Change the fields that are given, and no others. Raises NotFound or Invalid."""
-        changed = await self._http.call("PATCH", path_of("workers", worker_id), body=given(**fields))
+        changed = await self._http.call("PATCH", path_of("workers", worker_id), body=given(protocol=protocol, **fields))
         return RegisteredAs.model_validate_json(changed.content)
 
     @call

@@ -1,0 +1,94 @@
+"""One attempt at a task, from its slot to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from clew.models import Json
+from clew.worker._reports import Line, Reports
+from clew.worker._threads import in_thread
+from clew.worker.answer import Asked, Cancelled, answer_of, failure_of
+from clew.worker.task import Task
+
+Function = Callable[[Task], Any]
+
+GONE: Json = {"error": {"code": "worker.cancelled", "message": "the task was cancelled", "retryable": False}}
+
+log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """An attempt under way: what it reports goes over `line`, what comes of it is in `answer`."""
+
+    def __init__(self, line: Line) -> None:
+        self.cancelled = False
+        self.answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        self.task_id = ""
+        self._reports = Reports(line, self.cancel)
+        self._working: asyncio.Task[Any] | None = None
+
+    # ---- what the task says, from any thread
+
+    def report(self, report: Json) -> None:
+        """Pass a report on."""
+        self._reports.add(report)
+
+    def heartbeat(self) -> None:
+        """Ask at once whether the answer is wanted."""
+        self._reports.wake()
+
+    # ---- what becomes of it
+
+    def cancel(self) -> None:
+        """Nobody wants the answer: an async function is cancelled, a plain one ends at its next report."""
+        self.cancelled = True
+        if self._working is not None:
+            self._working.cancel()
+
+    async def run(self, function: Function, task: Task) -> Json:
+        """Work, and report meanwhile; the answer, with the reports that were not sent. Never raises for what the
+        function does."""
+        sending = asyncio.create_task(self._reports.run())
+        try:
+            body = await self._work(function, task)
+            self._reports.end()
+            await sending
+        finally:
+            sending.cancel()
+        left = self._reports.left()
+        return {**body, "events": [*left, *body.get("events", ())]} if left else body
+
+    async def _work(self, function: Function, task: Task) -> Json:
+        if self.cancelled:
+            return GONE
+        try:
+            return answer_of(await self._called(function, task))
+        except Asked as asked:
+            return {"interrupt": asked.question}
+        except Cancelled as error:
+            return self._gone(error)
+        except Exception as error:
+            log.exception("task %s of run %s has failed", task.task_id, task.run_id)
+            return failure_of(error)
+
+    def _gone(self, error: Cancelled) -> Json:
+        """The answer to a task that was cancelled; where it was the worker that was, that goes on."""
+        if not self.cancelled:
+            raise error
+        return GONE
+
+    async def _called(self, function: Function, task: Task) -> Any:
+        if not is_async(function):
+            return await in_thread(partial(function, task))
+        self._working = asyncio.ensure_future(function(task))
+        return await self._working
+
+
+def is_async(function: Function) -> bool:
+    """Whether a function works on the event loop, and not in a thread."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004

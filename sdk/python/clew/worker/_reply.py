@@ -1,0 +1,86 @@
+"""How a task is spoken of over HTTP: reports, heartbeats and late answers go to the address that came with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from clew._backoff import Backoff
+from clew._json import encode
+from clew.models import Json
+from clew.worker._reports import LineDown
+
+BEAT_S = 10.0
+REPORT_S = 10.0
+LATE_S = 3600.0
+"""For how long it is tried to give an answer."""
+HEADERS = {"Content-Type": "application/json"}
+OVER = frozenset({403, 404, 409})
+"""Refusals that no other try makes good: nobody waits for the task."""
+
+log = logging.getLogger(__name__)
+
+
+def new_http() -> httpx.AsyncClient:
+    """The client for all tasks of a worker. It carries no token: the addresses do."""
+    return httpx.AsyncClient(timeout=REPORT_S, trust_env=False)
+
+
+class ReplyLine:
+    """The line behind a `reply_to`."""
+
+    def __init__(self, http: httpx.AsyncClient, reply_to: str, beat_s: float = BEAT_S) -> None:
+        self.beat_s = beat_s
+        self._http = http
+        self._url = httpx.URL(reply_to)
+
+    async def report(self, reports: Sequence[Json]) -> bool:
+        return await self._tell("progress", {"events": list(reports)})
+
+    async def heartbeat(self) -> bool:
+        return await self._tell("heartbeat", {})
+
+    async def answer(self, body: Json) -> bool:
+        """Give the answer, however often that has to be tried; whether it counts. Raises LineDown after an hour."""
+        backoff = Backoff(LATE_S)
+        while True:
+            try:
+                response = await self._post("result", body)
+            except LineDown:
+                if not await backoff.wait():
+                    raise
+                continue
+            if response.is_error:
+                log.info("an answer does not count: %s", _why(response))
+            return response.is_success
+
+    async def _tell(self, what: str, body: Json) -> bool:
+        response = await self._post(what, body)
+        if response.status_code in OVER:
+            return False
+        if response.is_error:
+            log.warning("reports are refused: %s", _why(response))
+            return True
+        return bool(response.json().get("wanted", True))
+
+    async def _post(self, what: str, body: Json) -> httpx.Response:
+        """Raises LineDown where the server gives no answer, or none that stands."""
+        url = self._url.copy_with(path=self._url.path.removesuffix("/result") + f"/{what}")
+        try:
+            response = await self._http.post(url, content=encode(body), headers=HEADERS)
+        except httpx.TransportError as error:
+            raise LineDown(f"{url.host} does not answer: {str(error) or type(error).__name__}") from error
+        if response.status_code >= 500 or response.status_code == 429:
+            raise LineDown(_why(response))
+        return response
+
+
+def _why(response: httpx.Response) -> str:
+    try:
+        said: Any = response.json()
+    except ValueError:
+        said = None
+    return f"{response.status_code} {said.get('detail', '') if isinstance(said, dict) else response.reason_phrase}"

@@ -1,0 +1,100 @@
+"""A worker: functions by the tags of the nodes that they work for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clew._version import __version__
+from clew.models import Json
+from clew.worker._attempt import Function
+from clew.worker.answer import TaskError
+from clew.worker.shift import Shift
+from clew.worker.task import Task
+from clew.worker.transports import Transport
+
+Fn = TypeVar("Fn", bound=Callable[[Task], Any])
+
+
+class Worker:
+    """A worker. `id` is its name at the server; one started again under the same name takes its place.
+
+    `tags` are those that it carries beside the tags of its functions. `max_concurrent` tasks are worked at at one time.
+    On SIGTERM it takes no more, and has `grace_s` seconds to finish what it has. `answers` is a file in which its
+    successful answers are kept, so that a task which comes again after a restart is not done again; without one they
+    are kept in memory, the last thousand of them.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        tags: Iterable[str] = (),
+        *,
+        max_concurrent: int = 1,
+        grace_s: float = 30.0,
+        model: str | None = None,
+        metadata: Json | None = None,
+        answers: str | Path | None = None,
+    ) -> None:
+        if max_concurrent < 1:
+            raise ValueError("max_concurrent: a worker has to be able to take one task at least")
+        self.id = id
+        self.max_concurrent = max_concurrent
+        self.grace_s = grace_s
+        self.model = model
+        self.answers = None if answers is None else Path(answers)
+        self._own_tags = tuple(tags)
+        self._metadata = dict(metadata or {})
+        self._functions: dict[str | None, Function] = {}
+
+    def task(self, *tags: str) -> Callable[[Fn], Fn]:
+        """Have a function work for nodes that want one of these tags; without tags, for all others.
+
+        The function takes a Task. A plain one runs in a thread, an async one on the event loop, where it must not
+        block. What it returns is the output, or an Answer; what it raises fails the attempt.
+        """
+
+        def register(function: Fn) -> Fn:
+            for tag in tags or (None,):
+                if tag in self._functions:
+                    whose = "other tasks" if tag is None else f"the tag '{tag}'"
+                    raise ValueError(f"worker '{self.id}' has a function for {whose} already")
+                self._functions[tag] = function
+            return function
+
+        return register
+
+    @property
+    def tags(self) -> list[str]:
+        """What it tells the server that it can do."""
+        return list(dict.fromkeys([*self._own_tags, *(tag for tag in self._functions if tag is not None)]))
+
+    @property
+    def metadata(self) -> Json:
+        """What it tells of itself."""
+        return {"sdk": f"clew-sdk {__version__}", **self._metadata}
+
+    def function_for(self, task: Task) -> Function:
+        """The function that works for a task: that of the first tag which the node wants, else that of all others, else
+        the only one. Raises TaskError where there is none."""
+        functions = self._functions
+        wanted: list[str | None] = [tag for tag in (task.worker_tags or ()) if tag in functions]
+        found = functions.get((wanted or [None])[0])
+        if found is None and len(set(functions.values())) == 1:
+            found = next(iter(functions.values()))
+        if found is None:
+            known = ", ".join(self.tags) or "none"
+            message = f"worker '{self.id}' has no function for node '{task.node}'; it has some for the tags {known}"
+            raise TaskError("worker.no_function", message, retryable=False)
+        return found
+
+    async def serve(self, transport: Transport) -> None:
+        """Work until SIGTERM or Ctrl-C, then finish what there is."""
+        async with Shift(self) as shift:
+            await transport.serve(shift)
+
+    def run(self, transport: Transport) -> None:
+        """The same, for a program without an event loop."""
+        asyncio.run(self.serve(transport))

@@ -1,0 +1,80 @@
+"""A worker for the tests: what it does stands in the `parameters` of the node."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from clew import Answer, Cancelled, Task, TaskError, Worker
+
+worker = Worker("kit", max_concurrent=4, grace_s=20)
+
+
+def note(task: Task, what: str) -> None:
+    """Write into the file that the node names, for tests to see."""
+    with Path(task.parameters["notes"]).open("a") as notes:
+        notes.write(f"{what} {task.attempt} {os.getpid()}\n")
+
+
+@worker.task("shout")
+def shout(task: Task) -> str:
+    return (task.prompt or "").upper()
+
+
+@worker.task("answer")
+async def answer(task: Task) -> Answer:
+    return Answer(output="out", updates={"more": task.state}, usage={"input_tokens": 3, "cost": 0.5})
+
+
+@worker.task("fail")
+def fail(task: Task) -> Any:
+    if task.parameters.get("own"):
+        raise TaskError("page.missing", "no such page", retryable=False)
+    raise ValueError("broken")
+
+
+@worker.task("ask")
+def ask(task: Task) -> Any:
+    if task.resume is None:
+        task.interrupt("Which size?", {"enum": ["S", "M"]})
+    return f"{task.resume} {threading.current_thread().name}"
+
+
+@worker.task("tell")
+async def tell(task: Task) -> str:
+    task.progress("running", 0.5, "half", data={"of": 2})
+    task.log("a line")
+    for token in ("one ", "two ", "three"):
+        task.emit_text(token)
+    return "told"
+
+
+@worker.task("slow")
+async def slow(task: Task) -> str:
+    """Works until a file is there."""
+    note(task, "begun")
+    try:
+        while not Path(task.parameters["go"]).exists():  # noqa: ASYNC110 - it is another process that makes it
+            await asyncio.sleep(0.02)
+    except Cancelled:
+        note(task, "cancelled")
+        raise
+    note(task, "done")
+    return "slow but sure"
+
+
+@worker.task("stuck")
+def stuck(task: Task) -> str:
+    """A plain function that only its reports can end."""
+    note(task, "begun")
+    gone = threading.Event()
+    try:
+        while not gone.wait(0.02):
+            task.heartbeat()
+    except Cancelled:
+        note(task, "cancelled")
+        raise
+    return "never"
