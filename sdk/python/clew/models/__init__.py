@@ -17,6 +17,7 @@ from clew.models.events import (
 from clew.models.history import Blame, Blamed, Checkpoint, Comparison, Diff, Injected, Operation
 from clew.models.interrupts import Interrupt
 from clew.models.jobs import Job, JobPreview, JobRun
+from clew.models.leases import Lease, Leased
 from clew.models.runs import TERMINAL, BegunRun, Run, RunSummary, TaskRecord, Wants
 from clew.models.runs import Task as RunTask
 from clew.models.server import Info, NodeType
@@ -46,6 +47,8 @@ __all__ = [
     "JobPreview",
     "JobRun",
     "Json",
+    "Lease",
+    "Leased",
     "Model",
     "NewlyRegistered",
     "NodeType",

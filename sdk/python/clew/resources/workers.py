@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Unpack
 
 from clew._faces import F, Resource, call, listed
 from clew._http import path_of
 from clew._json import given
 from clew.fields import WorkerFields
-from clew.models import NewlyRegistered, RateLimit, RegisteredAs
+from clew.models import Leased, NewlyRegistered, RateLimit, RegisteredAs
 
 
 class Workers(Resource[F]):
@@ -45,6 +45,24 @@ class Workers(Resource[F]):
     def rate_limits(self, *, page: int | None = None) -> AsyncIterator[RateLimit]:
         """What workers last said of their rate limits, by worker."""
         return self._http.items(RateLimit, "/rate-limits", given(limit=page))
+
+    @call
+    async def lease(
+        self,
+        worker_id: str | None = None,
+        *,
+        tags: Sequence[str] | None = None,
+        max: int = 1,
+        wait_ms: int = 0,
+        lease_ms: int | None = None,
+    ) -> Sequence[Leased]:
+        """Ask for tasks: for a registered worker of the protocol `pull`, or for anybody who has these tags.
+
+        With `wait_ms` (60,000 at most) it answers as soon as there is one. Raises NotFound for an unknown worker.
+        """
+        body = given(worker_id=worker_id, tags=tags, max=max, wait_ms=wait_ms, lease_ms=lease_ms)
+        found = await self._http.call("POST", "/tasks/lease", body=body, wait_s=wait_ms / 1000)
+        return [Leased.model_validate(item) for item in found.json()["items"]]
 
     @call
     async def remove(self, worker_id: str) -> None:

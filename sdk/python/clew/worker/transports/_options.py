@@ -21,6 +21,11 @@ class Options:
     broker: str | None = None
     channel: str | None = None
 
+    @property
+    def client_url(self) -> str:
+        """The server's address, without `/v1`."""
+        return self.url.rstrip("/").removesuffix("/v1")
+
     def client(self) -> Client:
         """A client that is not patient: who uses it waits by itself."""
         return Client(self.url, self.token, patience_s=0.0)
