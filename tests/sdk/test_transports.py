@@ -1,0 +1,138 @@
+"""The kit over every transport: a worker process, a real server, and workflows between them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from clew import Client
+from clew.models import CustomEvent
+from clew.worker.transports import NAMES
+from dispatch._registry import protocols
+from tests.e2e.processes import Program, Server
+from tests.sdk.serving import at_work, one_task, seen
+
+TRANSPORTS = [name for name in NAMES if name in protocols()]
+pytestmark = pytest.mark.parametrize("transport", TRANSPORTS, scope="session")
+
+
+@pytest.fixture
+def options(transport: str, request: pytest.FixtureRequest) -> list[str]:
+    """How a worker is started over the transport. Each test has a stream or topic of its own, and an id."""
+    found = ["--transport", transport, "--id", f"kit-{uuid4().hex[:8]}"]
+    if transport == "redis_stream":
+        found += ["--broker", request.getfixturevalue("redis_server").url]
+    elif transport == "mqtt":
+        found += ["--broker", request.getfixturevalue("mosquitto").url]
+    return found
+
+
+@pytest.fixture
+async def worker(tmp_path: Path, clew: Client, options: list[str]) -> AsyncIterator[Program]:
+    async with at_work(tmp_path, clew.url, *options) as found:
+        yield found
+    async for registered in clew.workers.list():
+        await clew.workers.remove(registered.id)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> tuple[dict[str, str], Path, Path]:
+    """The parameters of a slow task, its notes, and the file that has it end."""
+    notes, go = tmp_path / "notes", tmp_path / "go"
+    return {"notes": str(notes), "go": str(go)}, notes, go
+
+
+async def test_functions_work_for_the_tags_of_nodes(clew: Client, worker: Program) -> None:
+    [registered] = [found async for found in clew.workers.list()]
+    assert {"shout", "answer", "ask"} <= set(registered.tags)
+    assert (registered.max_concurrent, registered.metadata["sdk"]) == (4, "clew-sdk 0.1.0")
+    shouted = await clew.runs.start(one_task("shout"), wait=20)
+    answered = await clew.runs.start(one_task("answer", reads=["out"]), {"out": 1}, wait=20)
+    assert (shouted.status, shouted.state["out"]) == ("completed", "GO ON")
+    assert answered.state == {"out": "out", "more": {"out": 1}}
+    assert (answered.usage.input_tokens, answered.usage.cost) == (3, 0.5)
+
+
+async def test_what_a_function_raises_fails_the_attempt(clew: Client, worker: Program) -> None:
+    own = await clew.runs.start(one_task("fail", parameters={"own": True}, retry={"max_attempts": 3}), wait=20)
+    other = await clew.runs.start(one_task("fail", parameters={}), wait=20)
+    assert own.error is not None
+    assert other.error is not None
+    assert (own.error.code, own.error.message, own.error.attempt) == ("page.missing", "no such page", 1)
+    assert (other.error.code, other.error.message) == ("worker.exception", "ValueError: broken")
+
+
+async def test_a_function_may_ask_and_plain_ones_have_a_thread(clew: Client, worker: Program) -> None:
+    run = await clew.runs.start(one_task("ask"), wait=20)
+    assert [question.json_schema for question in run.interrupts] == [{"enum": ["S", "M"]}]
+    await clew.runs.resume(run.id, "S")
+    assert (await clew.runs.wait(run.id, 20)).state["out"] == "S clew-task"
+
+
+async def test_what_is_reported_is_told_in_order(clew: Client, worker: Program) -> None:
+    run = await clew.runs.start(one_task("tell"), wait=20)
+    told = [event.data async for event in clew.runs.stream(run.id, ("custom",)) if isinstance(event, CustomEvent)]
+    assert (told[0].stage, told[0].progress, told[0].message, told[0].data) == ("running", 0.5, "half", {"of": 2})
+    assert "".join(custom.text("log") for custom in told) == "a line"
+    assert "".join(custom.text() for custom in told) == "one two three"
+
+
+async def test_a_cancelled_run_ends_its_functions(clew: Client, worker: Program, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    for tag in ("slow", "stuck"):
+        run = await clew.runs.start(one_task(tag, parameters={"notes": str(notes), "go": str(tmp_path / "never")}))
+        await seen(notes, "begun")
+        await clew.runs.cancel(run.id)
+        await seen(notes, "cancelled")
+        notes.unlink()
+
+
+async def test_many_tasks_are_worked_at_at_once_and_no_more(clew: Client, worker: Program, slow) -> None:
+    parameters, notes, go = slow
+    runs = [await clew.runs.start(one_task("slow", parameters=parameters)) for _ in range(6)]
+    await seen(notes, "begun", 4)
+    assert [line.split()[0] for line in notes.read_text().splitlines()] == ["begun"] * 4
+    go.touch()
+    assert {(await clew.runs.wait(run.id, 20)).status for run in runs} == {"completed"}
+
+
+async def test_on_sigterm_it_finishes_what_it_has(clew: Client, worker: Program, slow) -> None:
+    parameters, notes, go = slow
+    run = await clew.runs.start(one_task("slow", parameters=parameters))
+    await seen(notes, "begun")
+    os.kill(worker.pid, signal.SIGTERM)
+    go.touch()
+    assert (await clew.runs.wait(run.id, 20)).state["out"] == "slow but sure"
+    assert worker.running is not None
+    assert await asyncio.to_thread(worker.running.wait, 20) == 0
+
+
+async def test_a_server_that_is_killed_does_not_have_the_work_done_twice(
+    own: Client, server: Server, tmp_path: Path, options: list[str], slow
+) -> None:
+    parameters, notes, go = slow
+    async with at_work(tmp_path, own.url, *options):
+        run = await own.runs.start(one_task("slow", parameters=parameters))
+        await seen(notes, "begun")
+        server.kill()
+        await server.start()
+        go.touch()
+        assert (await own.runs.wait(run.id, 60)).state["out"] == "slow but sure"
+    assert [line.split()[0] for line in notes.read_text().splitlines()] == ["begun", "done"]
+
+
+async def test_a_worker_that_is_killed_has_its_task_done_by_the_next(clew: Client, worker: Program, slow) -> None:
+    parameters, notes, go = slow
+    document = one_task("slow", parameters=parameters, retry={"max_attempts": 5}, timeout_ms=5000)
+    run = await clew.runs.start(document)
+    await seen(notes, "begun")
+    worker.kill()
+    go.touch()
+    await worker.start()
+    assert (await clew.runs.wait(run.id, 90)).state["out"] == "slow but sure"
