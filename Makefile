@@ -81,6 +81,7 @@ docs: dev ## write the pages of the reference that are made from the code
 	$(PY) -m api.describe > docs/reference/openapi.json
 	$(PY) -m api.cli._reference > docs/reference/cli.md
 	$(PY) -m tests.behaviour > docs/reference/behaviour.md
+	$(PY) -m tests.sdk.reference > docs/reference/sdk.md
 
 # uv writes its own lock file with the addresses of all downloads, so it does that in a folder of its own.
 # The exported files hold versions and hashes only.

@@ -58,11 +58,12 @@ class Http:
         wait_s: float = 0.0,
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
+        again: bool = False,
     ) -> httpx.Response:
         """The answer to a request. Raises Problem for a refusal, Unreachable where there is no answer.
 
-        What has not reached the server, what only reads, and what carries a `key` is tried again when the connection
-        is lost; a 503 always is, since it says that nothing was done.
+        What has not reached the server, what only reads, what carries a `key`, and what may be done `again` is tried
+        again when the connection is lost; a 503 always is, since it says that nothing was done.
         """
         request = self._client.build_request(
             method,
@@ -72,7 +73,9 @@ class Http:
             headers={**_headers(body, key), **(headers or {})},
             timeout=httpx.Timeout(ANSWER_S, read=ANSWER_S + wait_s),
         )
-        repeatable = key is not None or method == "GET"
+        return await self._answer(request, repeatable=again or key is not None or method == "GET")
+
+    async def _answer(self, request: httpx.Request, *, repeatable: bool) -> httpx.Response:
         backoff = Backoff(self.patience_s)
         while True:
             try:

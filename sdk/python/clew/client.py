@@ -14,6 +14,7 @@ from clew._http import Http
 from clew.fields import Mode, RunFilters
 from clew.models import Event, Info, NodeType
 from clew.resources._runs import filters_of
+from clew.resources.artifacts import Artifacts
 from clew.resources.dead_letters import DeadLetters
 from clew.resources.interrupts import Interrupts
 from clew.resources.jobs import Jobs
@@ -38,6 +39,7 @@ class Server(Resource[F]):
         self.sessions: Sessions[F] = Sessions(http, face)
         self.dead_letters: DeadLetters[F] = DeadLetters(http, face)
         self.jobs: Jobs[F] = Jobs(http, face)
+        self.artifacts: Artifacts[F] = Artifacts(http, face)
 
     @property
     def url(self) -> str:

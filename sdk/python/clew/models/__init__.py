@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clew.models._base import Json, Model
+from clew.models.artifacts import Artifact, Reference
 from clew.models.common import ErrorObject, Fault, PageOf, Usage
 from clew.models.events import (
     CustomEvent,
@@ -27,6 +28,7 @@ from clew.models.workflows import Report, VersionDiff, Workflow
 
 __all__ = [
     "TERMINAL",
+    "Artifact",
     "BegunRun",
     "Blame",
     "Blamed",
@@ -55,6 +57,7 @@ __all__ = [
     "Operation",
     "PageOf",
     "RateLimit",
+    "Reference",
     "RegisteredAs",
     "Report",
     "Run",

@@ -10,12 +10,11 @@ from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from clew.client import LOCAL
 from clew.errors import ClewError
-from clew.worker.transports import NAMES, Transport
-from clew.worker.transports._options import Options, Unusable
+from clew.worker.transports import NAMES, Transport, open_transport
+from clew.worker.transports._options import Unusable
 from clew.worker.worker import Worker
 
 FAILED, MISUSED = 1, 2
@@ -110,8 +109,9 @@ def _change(worker: Worker, asked: argparse.Namespace) -> None:
 
 
 def _transport(asked: argparse.Namespace) -> Transport:
-    """The transport that was asked for; only its module, and what that needs, is imported. Raises Unusable."""
-    options = Options(
+    """The transport that was asked for. Raises Unusable."""
+    return open_transport(
+        asked.transport,
         url=asked.url,
         token=asked.token,
         listen=asked.listen,
@@ -121,9 +121,6 @@ def _transport(asked: argparse.Namespace) -> Transport:
         broker=asked.broker,
         channel=asked.channel,
     )
-    module: Any = import_module(f"clew.worker.transports.{asked.transport}")
-    found: Transport = module.open_transport(options)
-    return found
 
 
 def _stop(code: int, message: str) -> int:

@@ -13,7 +13,7 @@ from clew.worker._attempt import Function
 from clew.worker.answer import TaskError
 from clew.worker.shift import Shift
 from clew.worker.task import Task
-from clew.worker.transports import Transport
+from clew.worker.transports import Transport, open_transport
 
 Fn = TypeVar("Fn", bound=Callable[[Task], Any])
 
@@ -90,11 +90,16 @@ class Worker:
             raise TaskError("worker.no_function", message, retryable=False)
         return found
 
-    async def serve(self, transport: Transport) -> None:
-        """Work until SIGTERM or Ctrl-C, then finish what there is."""
-        async with Shift(self) as shift:
-            await transport.serve(shift)
+    async def serve(self, transport: str | Transport = "webhook", **options: Any) -> None:
+        """Work until SIGTERM or Ctrl-C, then finish what there is.
 
-    def run(self, transport: Transport) -> None:
+        `options` are those of `clew worker`: url, token, listen, address, secret, accept_after_s, broker, channel.
+        Raises Unusable where the transport cannot be used like this, ClewError where the server refuses the worker.
+        """
+        used = open_transport(transport, **options) if isinstance(transport, str) else transport
+        async with Shift(self) as shift:
+            await used.serve(shift)
+
+    def run(self, transport: str | Transport = "webhook", **options: Any) -> None:
         """The same, for a program without an event loop."""
-        asyncio.run(self.serve(transport))
+        asyncio.run(self.serve(transport, **options))

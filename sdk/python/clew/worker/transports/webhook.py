@@ -21,7 +21,7 @@ from clew.worker._reply import ReplyLine, new_http
 from clew.worker._signature import fault_of, new_secret
 from clew.worker.registration import enter, leave
 from clew.worker.shift import Shift
-from clew.worker.transports._options import Options, missing, say_ready
+from clew.worker.transports._options import Options, Unusable, missing, say_ready
 
 try:
     import uvicorn
@@ -174,8 +174,10 @@ def _error(code: str, message: str, *, retryable: bool = False) -> Json:
 
 
 def _listening(listen: str) -> socket.socket:
-    """A socket that listens at `host:port`."""
+    """A socket that listens at `host:port`. Raises Unusable for what is none, OSError where it cannot."""
     host, _, port = listen.rpartition(":")
+    if not port.isascii() or not port.isdigit():
+        raise Unusable(f"--listen: expected host:port, not '{listen}'")
     return socket.create_server((host.strip("[]") or "127.0.0.1", int(port)), family=_family(host))
 
 
