@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -49,3 +50,14 @@ async def own(server: Server) -> AsyncIterator[Client]:
     """A client of the server of this test."""
     async with Client(server.url) as client:
         yield client
+
+
+@pytest.fixture
+def options(transport: str, request: pytest.FixtureRequest) -> list[str]:
+    """How a worker is started over the transport. Each test has a stream or topic of its own, and an id."""
+    found = ["--transport", transport, "--id", f"kit-{uuid4().hex[:8]}"]
+    if transport == "redis_stream":
+        found += ["--broker", request.getfixturevalue("redis_server").url]
+    elif transport == "mqtt":
+        found += ["--broker", request.getfixturevalue("mosquitto").url]
+    return found

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from clew.worker.transports import NAMES
+from dispatch._registry import protocols
 from tests.e2e.processes import ROOT, Program, running
 
+TRANSPORTS = [name for name in NAMES if name in protocols()]
 APP = "tests/sdk/app.py:worker"
 SDK = {"PYTHONPATH": str(ROOT / "sdk" / "python")}
 

@@ -13,24 +13,11 @@ import pytest
 
 from clew import Client
 from clew.models import CustomEvent
-from clew.worker.transports import NAMES
-from dispatch._registry import protocols
 from tests.e2e.processes import Program, Server
-from tests.sdk.serving import at_work, one_task, seen
+from tests.sdk.serving import TRANSPORTS, at_work, one_task, seen
+from tests.servers import own_mosquitto, own_redis
 
-TRANSPORTS = [name for name in NAMES if name in protocols()]
 pytestmark = pytest.mark.parametrize("transport", TRANSPORTS, scope="session")
-
-
-@pytest.fixture
-def options(transport: str, request: pytest.FixtureRequest) -> list[str]:
-    """How a worker is started over the transport. Each test has a stream or topic of its own, and an id."""
-    found = ["--transport", transport, "--id", f"kit-{uuid4().hex[:8]}"]
-    if transport == "redis_stream":
-        found += ["--broker", request.getfixturevalue("redis_server").url]
-    elif transport == "mqtt":
-        found += ["--broker", request.getfixturevalue("mosquitto").url]
-    return found
 
 
 @pytest.fixture
@@ -136,3 +123,21 @@ async def test_a_worker_that_is_killed_has_its_task_done_by_the_next(clew: Clien
     go.touch()
     await worker.start()
     assert (await clew.runs.wait(run.id, 90)).state["out"] == "slow but sure"
+
+
+async def test_a_broker_that_is_restarted_loses_nothing(clew: Client, transport: str, tmp_path: Path, slow) -> None:
+    brokers = {"redis_stream": own_redis, "mqtt": own_mosquitto}
+    if transport not in brokers:
+        pytest.skip(f"{transport} needs no broker")
+    parameters, notes, go = slow
+    with brokers[transport]() as broker:
+        options = ["--transport", transport, "--id", f"kit-{uuid4().hex[:8]}", "--broker", broker.url]
+        async with at_work(tmp_path, clew.url, *options):
+            run = await clew.runs.start(one_task("slow", parameters=parameters))
+            await seen(notes, "begun")
+            await asyncio.to_thread(broker.restart)
+            go.touch()
+            assert (await clew.runs.wait(run.id, 60)).state["out"] == "slow but sure"
+            after = await clew.runs.start(one_task("shout"), wait=30)
+            assert after.state["out"] == "GO ON"
+    assert [line.split()[0] for line in notes.read_text().splitlines()] == ["begun", "done"]
