@@ -20,15 +20,17 @@ class Workers(Resource[F]):
         self, worker_id: str, *, protocol: str, key: str | None = None, **fields: Unpack[WorkerFields]
     ) -> NewlyRegistered:
         """Register a worker. Raises Conflict when the id is taken, Invalid for what it could not be reached by."""
-        body = {"id": worker_id, "protocol": protocol, **given(**fields)}
+        body = {"id": worker_id, "protocol": protocol, **fields}
         return await self._http.create(NewlyRegistered, "/workers", body, key=key)
 
     @call
     async def change(
         self, worker_id: str, *, protocol: str | None = None, **fields: Unpack[WorkerFields]
     ) -> RegisteredAs:
-        """Change the fields that are given, and no others. Raises NotFound or Invalid."""
-        changed = await self._http.call("PATCH", path_of("workers", worker_id), body=given(protocol=protocol, **fields))
+        """Change the fields that are given, and no others; None takes a value away. Raises NotFound or Invalid."""
+        changed = await self._http.call(
+            "PATCH", path_of("workers", worker_id), body={**given(protocol=protocol), **fields}
+        )
         return RegisteredAs.model_validate_json(changed.content)
 
     @call

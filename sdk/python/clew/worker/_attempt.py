@@ -12,7 +12,7 @@ from typing import Any
 from clew.models import Json
 from clew.worker._reports import Line, Reports
 from clew.worker._threads import in_thread
-from clew.worker.answer import Asked, Cancelled, answer_of, failure_of
+from clew.worker.answer import Asked, Cancelled, TaskError, answer_of, failure_of
 from clew.worker.task import Task
 
 Function = Callable[[Task], Any]
@@ -72,6 +72,9 @@ class Attempt:
             return {"interrupt": asked.question}
         except Cancelled as error:
             return self._gone(error)
+        except TaskError as error:
+            log.info("task %s of run %s has failed: %s", task.task_id, task.run_id, error)
+            return failure_of(error)
         except Exception as error:
             log.exception("task %s of run %s has failed", task.task_id, task.run_id)
             return failure_of(error)

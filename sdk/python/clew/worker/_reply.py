@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 
@@ -35,7 +36,12 @@ class ReplyLine:
     def __init__(self, http: httpx.AsyncClient, reply_to: str, beat_s: float = BEAT_S) -> None:
         self.beat_s = beat_s
         self._http = http
-        self._url = httpx.URL(reply_to)
+        # The token goes as a header: addresses are logged by many.
+        parts = urlsplit(reply_to)
+        query = dict(parse_qsl(parts.query))
+        token = query.pop("token", None)
+        self._headers = HEADERS if token is None else {**HEADERS, "X-Clew-Token": token}
+        self._url = parts._replace(path=parts.path.removesuffix("/result"), query=urlencode(query))
 
     async def report(self, reports: Sequence[Json]) -> bool:
         return await self._tell("progress", {"events": list(reports)})
@@ -68,11 +74,11 @@ class ReplyLine:
 
     async def _post(self, what: str, body: Json) -> httpx.Response:
         """Raises LineDown where the server gives no answer, or none that stands."""
-        url = self._url.copy_with(path=self._url.path.removesuffix("/result") + f"/{what}")
+        url = self._url._replace(path=f"{self._url.path}/{what}")
         try:
-            response = await self._http.post(url, content=encode(body), headers=HEADERS)
+            response = await self._http.post(url.geturl(), content=encode(body), headers=self._headers)
         except httpx.TransportError as error:
-            raise LineDown(f"{url.host} does not answer: {str(error) or type(error).__name__}") from error
+            raise LineDown(f"{url.netloc} does not answer: {str(error) or type(error).__name__}") from error
         if response.status_code >= 500 or response.status_code == 429:
             raise LineDown(_why(response))
         return response

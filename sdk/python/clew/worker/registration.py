@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, Unpack
 
 from clew._backoff import Backoff
+from clew._json import given
 from clew.client import Client
 from clew.errors import ClewError, Conflict, NotFound, NotNow, Unreachable
 from clew.fields import WorkerFields
@@ -25,11 +26,10 @@ async def enter(shift: Shift, client: Client, protocol: str, **fields: Unpack[Wo
     said: Any = {
         "tags": worker.tags,
         "max_concurrent": worker.max_concurrent,
-        "model": worker.model,
+        **given(model=worker.model),
         **fields,
         "metadata": {**worker.metadata, **fields.get("metadata", {})},
     }
-    said = {name: value for name, value in said.items() if value is not None}
     while not shift.closing.is_set():
         try:
             await _put(client, worker.id, protocol, said)

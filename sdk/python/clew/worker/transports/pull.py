@@ -33,7 +33,7 @@ class Pull:
     async def serve(self, shift: Shift) -> None:
         """Register, ask, answer. The registration stays: the next process with this id goes on under it."""
         async with self.options.client() as client, new_http() as http:
-            if await enter(shift, client, "pull"):
+            if await enter(shift, client, "pull", url=None):
                 say_ready(client.url)
                 await self._ask(shift, client, http)
             await shift.drained()
@@ -45,7 +45,7 @@ class Pull:
             try:
                 items = await self._leased(shift, client)
             except NotFound:  # somebody has removed it
-                await enter(shift, client, "pull")
+                await enter(shift, client, "pull", url=None)
             except (Unreachable, NotNow) as error:
                 log.warning("no tasks can be asked for: %s", error)
                 await first_of(shift.closing.wait(), backoff.wait())

@@ -59,7 +59,7 @@ class Webhook:
         async with new_http() as http, self.options.client() as client:
             app = App(shift, self.secret, http, self.options.accept_after_s)
             config = uvicorn.Config(
-                app, lifespan="off", ws="none", log_config=None, access_log=False,
+                app, lifespan="off", ws="none", log_config=None, log_level="warning", access_log=False,
                 timeout_graceful_shutdown=round(shift.worker.grace_s),
             )  # fmt: skip
             server = Server(config)
