@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from engine.artifacts import Artifacts
 from engine.brief import Brief
 from engine.cache import Cache, Kept
 from engine.catalogue import Catalogue
@@ -247,7 +248,7 @@ class Page(Generic[T]):
     next_cursor: str | None
 
 
-class Store(Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Places, Sessions, Protocol):
+class Store(Artifacts, Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Places, Sessions, Protocol):
     """Where everything durable lives. Writes are all or nothing; a read never sees part of a batch."""
 
     async def open(self) -> None:

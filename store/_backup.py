@@ -9,7 +9,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import Conflict, StoreUnavailable
+from store import _artifact_rows as artifacts
 from store import _schema
+from store._artifact_files import ArtifactFiles, folder_of
 from store._lock import FileLock
 from store._sqlite import connect_writer, told
 
@@ -70,6 +72,7 @@ def _copy(source: Path, target: Path) -> None:
         try:
             with closing(open_to_read(source)) as connection:
                 connection.execute("VACUUM INTO ?", (str(part),))
+            _copy_artifacts(part, source, target)
             _sync(part)
             for ending in _BESIDE:  # they belong to the database that is replaced
                 target.with_name(target.name + ending).unlink(missing_ok=True)
@@ -77,6 +80,14 @@ def _copy(source: Path, target: Path) -> None:
             _sync(target.parent)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _copy_artifacts(part: Path, source: Path, target: Path) -> None:
+    """Copy the files of the large artifacts that a copy knows, where they are not there yet."""
+    with closing(open_to_read(part)) as connection:
+        if connection.execute(artifacts.IS_THERE).fetchone() is not None:
+            names = [name for (name,) in connection.execute(artifacts.FILED)]
+            ArtifactFiles(folder_of(target)).copy_from(ArtifactFiles(folder_of(source)), names)
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:

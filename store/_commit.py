@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from engine.errors import StaleCommit
 from engine.model import RunHead
 from engine.ports import Batch
+from store import _artifact_rows as artifacts
 from store import _claims as claims
 from store import _dead_letters as dead_letters
 from store import _jobs as jobs
@@ -49,6 +50,7 @@ def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int])
         kept.write(connection, batch.kept, max((row.at for row in batch.commits), default=0))
         notices.write(connection, batch)
         jobs.write(connection, batch)
+        artifacts.write(connection, batch)
         if batch.holds:
             porting.hold(connection, batch.holds)
         if batch.seats or batch.sessions:

@@ -69,3 +69,14 @@ def free_to_assign(row: InterruptRow | None, interrupt_id: str, assignee: str) -
     if row.assignee not in (None, assignee):
         raise Conflict(f"'{row.assignee}' looks after this interrupt", "interrupt.claimed")
     return row.assignee is None
+
+
+def no_artifact(sha256: str) -> NotFound:
+    """A name that is none of an artifact here."""
+    return NotFound(f"there is no artifact '{sha256[:80]}'; it may have expired")
+
+
+def artifact_in_use(sha256: str) -> Conflict:
+    """An artifact cannot go while a run refers to it, or is about to."""
+    message = f"a run refers to artifact '{sha256}'; it goes by itself when no run does any more"
+    return Conflict(message, "artifact.in_use")

@@ -32,6 +32,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from engine.holds import Hold
 from engine.model import SEQ_BITS
 from store import _rows as rows
+from store._artifact_tables import artifact_refs
 from store._tables import (
     IS_TURN,
     assignments,
@@ -160,6 +161,7 @@ ACTIVE_RUNS = named(
 )
 _OF_RUNS = (
     commits, events, timers, assignments, interrupts, dead_letters, notices, hooks, holds, places, seats, run_inputs,
+    artifact_refs,
 )  # fmt: skip
 OWNED = {table.name: named(delete(table).where(table.c.run_key == bindparam("run_key"))) for table in _OF_RUNS}
 """What deletes the rows that a run owns, by table."""

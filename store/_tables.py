@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0013"
+REVISION = "0014"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()

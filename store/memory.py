@@ -33,6 +33,7 @@ from engine.ports import (
 from store import _cursor as cursors
 from store._errors import free_to_assign, has_forks
 from store._fresh import joined, moved, touched, versions_after
+from store._memory_artifacts import MemoryArtifacts
 from store._memory_catalogue import MemoryCatalogue, page_of
 from store._memory_jobs import MemoryJobs
 from store._memory_log import MemoryLog
@@ -56,7 +57,7 @@ class _Run:
     timers: dict[TaskId, dict[str, TimerRow]] = field(default_factory=dict)
 
 
-class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices, MemorySessions):
+class MemoryStore(MemoryArtifacts, MemoryCatalogue, MemoryJobs, MemoryNotices, MemorySessions):
     """Implements `engine.ports.Store`. A batch is written before the first await; closing keeps everything, for who
     opens the same object again."""
 
@@ -64,6 +65,7 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices, MemorySessions):
     keeps: ClassVar[bool] = False
 
     def __init__(self, address: str = "memory://") -> None:
+        MemoryArtifacts.__init__(self)
         MemoryCatalogue.__init__(self)
         MemoryJobs.__init__(self)
         MemoryNotices.__init__(self)
@@ -120,6 +122,7 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices, MemorySessions):
             was = self._runs[key].head
             self._runs[key].head = replace(was, seat=head.seat, parent=head.parent, parent_id=head.parent_id)
         self._touch_sessions(batch)
+        self._refer(batch)
 
     async def commit_all(self, batches: Iterable[Batch]) -> None:
         await self.commit(joined(batches))
@@ -221,6 +224,7 @@ class MemoryStore(MemoryCatalogue, MemoryJobs, MemoryNotices, MemorySessions):
             del self._keys[run.head.id]
             self._log.forget(run_key)
             self._forget_notices(run_key)
+            self._forget_refs(run_key)
             self._letters = {name: item for name, item in self._letters.items() if item[1].run_key != run_key}
             self._interrupts = {name: item for name, item in self._interrupts.items() if item[1].run_key != run_key}
             self._forget_session(run.head)
