@@ -40,13 +40,14 @@ class Answers:
     def __init__(self, engine: Engine, key: bytes) -> None:
         self.engine, self.key = engine, key
 
-    async def take(self, task_id: TaskId, token: str | None, body: Any) -> None:
-        """Apply a result; durable on return. Without a token it is for a task that is open now.
+    async def take(self, task_id: TaskId, token: str | None, body: Any, raw: bytes | None = None) -> None:
+        """Apply a result; durable on return. Without a token it is for a task that is open now. `raw` is its JSON text.
 
-        Raises NotFound, Refused, or Conflict (`task.late`) when it changes nothing; it is recorded then too.
+        Raises NotFound, Refused, Invalid (`artifact.missing`), or Conflict (`task.late`) when it changes nothing; it is
+        recorded then too.
         """
         run_id, requests = self._request(task_id, token)
-        if not await self.engine.result(run_id, task_id, body, requests):
+        if not await self.engine.result(run_id, task_id, body, requests, raw):
             raise Conflict("the result came too late; it was recorded and changes nothing", "task.late")
 
     async def report(self, task_id: TaskId, token: str | None, reports: Sequence[Report]) -> Progress:

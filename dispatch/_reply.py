@@ -59,7 +59,8 @@ def retry_after_ms(value: str | None, now: int) -> int | None:
 
 def _answered(response: Response) -> Answered | Refused:
     try:
-        return Answered(body=_body(response))
+        body = _body(response)
+        return Answered(body=body, raw=None if isinstance(body, str) else response.body)
     except (CodecError, UnicodeDecodeError, LookupError) as error:
         return refused("answer.invalid", f"the body cannot be read: {error}", retryable=True)
 

@@ -66,7 +66,8 @@ class Local(Transport):
             log.info("local.failed", worker_id=worker.id, exc_info=error)
             return _failure(error)
         try:
-            return Answered(body=loads(dumps(answer)))
+            text = dumps(answer)
+            return Answered(body=loads(text), raw=text)
         except CodecError as error:
             return refused("answer.invalid", f"the function returned what is no JSON: {error}", retryable=True)
 

@@ -52,7 +52,8 @@ class RateLimit:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One answer. `output` is MISSING where there was none, `goto` None unless nodes were named (an empty tuple leads
-    nowhere); the updates of a goto follow the others. Values are those of `raw`, the body as it came, not copies.
+    nowhere); the updates of a goto follow the others. Values are those of `raw`, the body as it came, not copies. Where
+    `output` is a reference to what is too large, `content` is the output itself.
     """
 
     raw: Any
@@ -64,6 +65,13 @@ class Answer:
     rate_limit: RateLimit | None = None
     events: tuple[Mapping[str, Any], ...] = ()
     error: WorkerError | None = None
+    content: Any = MISSING
+
+    @property
+    def said(self) -> Any:
+        """The output itself; None where there was none."""
+        found = self.output if self.content is MISSING else self.content
+        return None if found is MISSING else found
 
 
 def parse_answer(body: Any) -> Answer:

@@ -11,6 +11,7 @@ from engine.commits import Result, Step, finish
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail
 from engine.gotos import check_goto
+from engine.lodging import lodged, satisfies
 from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, RunStatus, Task, TaskId, TaskStatus, Usage
 from engine.questions import asks
@@ -44,9 +45,17 @@ class Late:
 
 
 def answered(
-    run: Run, task_id: TaskId, attempt: int | None, body: Any, worker: str | None, now: int, chance: float
+    run: Run,
+    task_id: TaskId,
+    attempt: int | None,
+    body: Any,
+    worker: str | None,
+    now: int,
+    chance: float,
+    output: Any = MISSING,
 ) -> Step | Retry | NextTurn | Late:
-    """Apply an answer to a task: the first valid one for its current attempt or an earlier one counts."""
+    """Apply an answer to a task: the first valid one for its current attempt or an earlier one counts. `output` is what
+    it has answered where `body` only refers to that."""
     task = run.open_task(task_id)
     if (late := _too_late(run, task, attempt)) is not None or task is None:
         return Late(task_id=task_id, why=late or "the task is over")
@@ -54,6 +63,8 @@ def answered(
     try:
         answer = parse_answer(body)
         usage = answer.usage
+        if output is not MISSING:
+            answer = lodged(answer, output, run.node_of(task).spec.output_schema)
         if answer.error is None:
             return _taken(run, task, answer, worker, now)
         failure = NodeFailure(
@@ -107,9 +118,11 @@ def _taken(run: Run, task: Task, answer: Answer, worker: str | None, now: int) -
     return _end_turns(run, task, answer, run.progress[task.id].turns, worker, now)
 
 
-def _end_turns(run: Run, task: Task, last: Answer, earlier: list[Any], worker: str | None, now: int) -> Step:
+def _end_turns(
+    run: Run, task: Task, last: Answer, earlier: list[Any], worker: str | None, now: int, known: bool = False
+) -> Step:
     """Apply the last answer of an agent, with those of its earlier turns."""
-    return _apply(run, task, replace(last, raw=recorded(last.raw, earlier)), worker, now)
+    return _apply(run, task, replace(last, raw=recorded(last.raw, earlier)), worker, now, known=known)
 
 
 def take_kept(run: Run, task: Task, input_hash: str | None, answer: Any, worker: str | None, now: int) -> Step | None:
@@ -125,14 +138,23 @@ def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: in
     the node wants another output by now. Raises NodeFailure where the state does not take it."""
     answer = replace(parse_answer(recorded.answer), usage=NO_USAGE)
     try:
-        _check_output(run, task, answer)
+        _check_output(run, task, answer, known=True)
     except NodeFailure:
         return None
-    return _apply(run, task, answer, recorded.worker, now, reused=input_hash)
+    return _apply(run, task, answer, recorded.worker, now, reused=input_hash, known=True)
 
 
-def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int, reused: str | None = None) -> Step:
-    _check_output(run, task, answer)
+def _apply(
+    run: Run,
+    task: Task,
+    answer: Answer,
+    worker: str | None,
+    now: int,
+    reused: str | None = None,
+    known: bool = False,
+) -> Step:
+    """Apply a good answer; one that is `known` was recorded before. Raises NodeFailure."""
+    _check_output(run, task, answer, known)
     spec = run.node_of(task).spec
     earlier = [] if spec.turns is None else earlier_in(answer.raw)
     updates = all_updates(earlier, answer)
@@ -145,13 +167,12 @@ def _apply(run: Run, task: Task, answer: Answer, worker: str | None, now: int, r
     return finish(run, task, result, now)
 
 
-def _check_output(run: Run, task: Task, answer: Answer) -> None:
+def _check_output(run: Run, task: Task, answer: Answer, known: bool) -> None:
     spec = run.node_of(task).spec
-    if spec.output_schema is not None:
-        output = None if answer.output is MISSING else answer.output
-        if problems := spec.output_schema.problems(output):
-            message = f"the output does not satisfy output_schema: {problems[0].path or '/'}: {problems[0].message}"
-            raise NodeFailure("output.invalid", message, retryable=True)
+    schema = spec.output_schema
+    if schema is not None and not (known and satisfies(answer, schema)) and (problems := schema.problems(answer.said)):
+        message = f"the output does not satisfy output_schema: {problems[0].path or '/'}: {problems[0].message}"
+        raise NodeFailure("output.invalid", message, retryable=True)
     if answer.goto is not None:
         check_goto(run.frames.of(task).graph, task, answer.goto)
 
@@ -190,6 +211,6 @@ def _timed_out(run: Run, task: Task, good: Any, now: int) -> Step:
     progress = run.progress[task.id]
     try:
         last = replace(parse_answer(good), usage=NO_USAGE)  # it was counted as a turn
-        return _end_turns(run, task, last, progress.turns[:-1], progress.worker, now)
+        return _end_turns(run, task, last, progress.turns[:-1], progress.worker, now, known=True)
     except NodeFailure as failure:
         return fail(run, task, error_of(failure, task, progress.attempt), now)

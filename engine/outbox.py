@@ -74,9 +74,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The worker answered: `body` is whatever JSON it sent, or text where it was none."""
+    """The worker answered: `body` is whatever JSON it sent, or text where it was none; `raw` is the JSON text that it
+    was read from, where there is one."""
 
     body: Any
+    raw: bytes | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,7 @@ def goes_on(run: Run, task: Task, answer: Answer) -> bool:
     turns = run.node_of(task).spec.turns
     if turns is None or answer.goto is not None:
         return False
-    output = None if answer.output is MISSING else answer.output
-    goes: bool = turns.goes_on(1 + len(run.progress[task.id].turns), output, view_of(run, task).names())
+    goes: bool = turns.goes_on(1 + len(run.progress[task.id].turns), answer.said, view_of(run, task).names())
     return goes
 
 

@@ -38,9 +38,11 @@ Token = Annotated[str | None, Depends(_token)]
 
 
 @router.post("/tasks/{task_id}/result", response_model=shapes.Accepted, responses=body_problems(403, 404, 409))
-async def post_result(server: Serving, task_id: str, token: Token, body: Annotated[Any, Body()]) -> Response:
+async def post_result(
+    server: Serving, request: Request, task_id: str, token: Token, body: Annotated[Any, Body()]
+) -> Response:
     """Answer a task. The token in `reply_to` allows it, or the server's own."""
-    await server.answers.take(TaskId(task_id), token, body)
+    await server.answers.take(TaskId(task_id), token, body, await request.body())
     return answer({"accepted": True})
 
 

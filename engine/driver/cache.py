@@ -9,7 +9,9 @@ from typing import Any
 import structlog
 
 from engine.answers import take_kept
+from engine.artifacts import HOLD_MS, references_in
 from engine.cache import Kept
+from engine.codec import write
 from engine.commits import Step
 from engine.driver.loop import Loop
 from engine.driver.turn import Live, Turn
@@ -46,7 +48,7 @@ class Lookup:
     async def _look(self, live: Live, work: Work, key: str, ask: Callable[[], None]) -> None:
         found = None
         try:
-            found = await self.loop.store.kept_answer(key, self.loop.clock())
+            found = await self._kept(key)
         except EngineError as error:  # the worker can be asked all the same
             log.warning("cache.unavailable", code=error.code, run_id=work.run_id, task_id=work.task_id)
         if live.dropped:
@@ -55,6 +57,14 @@ class Lookup:
             ask()
         else:
             self.loop.ask(live, lambda turn, run: self._apply(turn, run, work, found, ask))
+
+    async def _kept(self, key: str) -> Kept | None:
+        """An answer that is kept, and of which everything is still there that it refers to."""
+        found = await self.loop.store.kept_answer(key, self.loop.clock())
+        if found is not None and (named := references_in(write(found.answer))):
+            missing = await self.loop.store.hold_artifacts(named, self.loop.clock() + HOLD_MS)
+            return None if missing else found
+        return found
 
     def _apply(self, turn: Turn, live: Live, work: Work, kept: Kept, ask: Callable[[], None]) -> None:
         run, task = live.run, live.run.open_task(work.task_id)

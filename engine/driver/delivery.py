@@ -13,14 +13,17 @@ from engine.driver import unserved
 from engine.driver.announcer import Announcer
 from engine.driver.cache import Lookup
 from engine.driver.halting import halt_again
+from engine.driver.incoming import Incoming, remember_input
 from engine.driver.loop import Loop
 from engine.driver.reports import note
 from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
 from engine.driver.waits import Waits
 from engine.errors import Invalid, NodeFailure
+from engine.failure import error_of
 from engine.frame import names_of
 from engine.graph import BROKEN
+from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
 from engine.planner import Begun, Dispatch, Timed, ask_of, limits_of
@@ -44,6 +47,7 @@ class Delivery:
         self.timers = Timers(loop.clock, self._timer_due)
         self._holds: set[str] = set()
         self.waits = Waits(self)
+        self.incoming = Incoming(loop, self._apply)
         self.lookup = Lookup(loop, self.take)
         self.announcer = Announcer()
         loop.carrier = self
@@ -230,11 +234,14 @@ class Delivery:
 
     def replied(self, work: Work, worker_id: str, reply: Reply) -> None:
         """Something came back for an attempt."""
+        if not (isinstance(reply, Answered) and self.incoming.holds(work, worker_id, reply)):
+            self._apply(work, worker_id, reply, MISSING)
 
+    def _apply(self, work: Work, worker_id: str, reply: Reply, output: Any) -> None:
         def act(turn: Turn, live: Live) -> None:
             match reply:
                 case Answered(body=body):
-                    self.answer(turn, live, work.task_id, work.attempt, body, worker_id)
+                    self.answer(turn, live, work.task_id, work.attempt, body, worker_id, output)
                 case Accepted():
                     self._accepted(turn, live, work)
                 case Refused():
@@ -245,31 +252,27 @@ class Delivery:
         self._tell(work.run_id, act)
 
     def answer(
-        self, turn: Turn, live: Live, task_id: TaskId, attempt: int | None, body: Any, worker: str | None
+        self,
+        turn: Turn,
+        live: Live,
+        task_id: TaskId,
+        attempt: int | None,
+        body: Any,
+        worker: str | None,
+        output: Any = MISSING,
     ) -> bool:
-        """Apply an answer to a task; False when it changes nothing."""
+        """Apply an answer to a task, as `answers.answered`; False when it changes nothing."""
         progress = live.run.progress.get(task_id)
         worker = worker or (progress.worker if progress else None)
         if progress is not None and progress.input_hash is None:
-            self._remember_input(live, task_id)
+            remember_input(live, task_id)
         if worker is not None and (limit := rate_limit_of(body)) is not None:
             turn.effects.append(lambda: self.outbox.rated(worker, limit))
-        found = answers.answered(live.run, task_id, attempt, body, worker, turn.now, self.chance())
+        found = answers.answered(live.run, task_id, attempt, body, worker, turn.now, self.chance(), output)
         if isinstance(found, answers.Retry) or (isinstance(found, Step) and found.commit.answer is None):
             for report in reported(body):  # an answer that is not kept
                 note(turn, live, task_id, report)
         return self._follow(turn, live, found, body)
-
-    @staticmethod
-    def _remember_input(live: Live, task_id: TaskId) -> None:
-        """Work out what a task was asked whose answer comes, after a restart, before it is sent again."""
-        run, task = live.run, live.run.open_task(task_id)
-        try:
-            asked = ask_of(run, task) if task is not None else None
-        except NodeFailure:
-            return  # it was never asked; the answer meets the same failure
-        if asked is not None:
-            run.progress[task_id].input_hash = run.encoder.take(asked.request)[1]
 
     def _accepted(self, turn: Turn, live: Live, work: Work) -> None:
         progress, key = live.run.progress.get(work.task_id), live.run.key
@@ -374,15 +377,8 @@ class Delivery:
             run.set_status(task_id, TaskStatus.PENDING)
             run.ready.append(task_id)
         elif kind == "deadline" and progress.accepted and (progress.deadline or 0) <= turn.now:
-            error = ErrorInfo(
-                code="timeout",
-                message="the worker accepted the task and gave no answer in time",
-                node=run.tasks[task_id].node,
-                task_id=task_id,
-                attempt=progress.attempt,
-                retryable=True,
-            )
-            self._failed(turn, live, task_id, error)
+            failure = NodeFailure("timeout", "the worker accepted the task and gave no answer in time", retryable=True)
+            self._failed(turn, live, task_id, error_of(failure, run.tasks[task_id], progress.attempt))
         elif (gave_up := unserved.gave_up(run, task_id, kind, turn.now)) is not None:
             self._failed(turn, live, task_id, gave_up)
 

@@ -307,14 +307,18 @@ class Engine:
                 return
             parent = above.parent
 
-    async def result(self, run_id: RunId, task_id: TaskId, body: Any, requests: int | None = None) -> bool:
+    async def result(
+        self, run_id: RunId, task_id: TaskId, body: Any, requests: int | None = None, raw: bytes | None = None
+    ) -> bool:
         """Apply an answer that a worker posted, to the request that came after so many others (None: to the one that
-        is open); False when it came too late. Durable on return. Raises NotFound."""
+        is open); False when it came too late. `raw` is its JSON text. Durable on return. Raises NotFound, or Invalid
+        `artifact.missing`."""
+        body, output = await self.delivery.incoming.ready(run_id, task_id, body, raw)
 
         def act(turn: Turn, live: Live) -> bool:
             progress = live.run.progress.get(task_id)
             earlier = progress is not None and requests is not None and requests < progress.requests
-            return self.delivery.answer(turn, live, task_id, 0 if earlier else None, body, None)
+            return self.delivery.answer(turn, live, task_id, 0 if earlier else None, body, None, output)
 
         return await self.loop.on_run(run_id, act)
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from engine.artifacts import HOLD_MS, references_in
 from engine.claims import Claim
 from engine.codec import write
 from engine.driver.exporting import Export
+from engine.driver.incoming import artifacts_missing
 from engine.driver.spool import BatchSpool, Spool
 from engine.errors import Conflict
 from engine.holds import Hold
@@ -57,6 +59,8 @@ class Import:
         self.store, self.take_key, self.clock = store, take_key, clock
         self.reading = Reading(graph_of, max_depth)
         self.batch, self.rows, self.weight = Batch(), 0, 0
+        self.named: set[str] = set()
+        """The artifacts that the file refers to."""
         self.there: There | None = None
         self.head: RunHead | None = None
         """The run whose commits are being read, as it will stand in the store."""
@@ -66,6 +70,7 @@ class Import:
         Invalid, Conflict, StaleCommit or StoreUnavailable, and then nothing was changed."""
         with BatchSpool() as batches:
             for count, text in enumerate(spool.lines(), 1):
+                self.named |= references_in(text)
                 item = self.reading.take(text)
                 if isinstance(item, Opened) and await self._is_here(item):
                     await self._require_same(item.run_id, spool, export)
@@ -81,8 +86,14 @@ class Import:
             if claim is not None:
                 self.batch.claims.append(claim.on(self.head.id, self.clock()))
             self._put_aside(batches)
+            await self._require_artifacts()
             await self.store.commit_all(batches)
             return self.head.id, True
+
+    async def _require_artifacts(self) -> None:
+        """Have the artifacts stay that the file refers to. Raises Invalid where some are not here."""
+        if self.named and (missing := await self.store.hold_artifacts(self.named, self.clock() + HOLD_MS)):
+            raise artifacts_missing("the file", sorted(missing))
 
     async def _is_here(self, opened: Opened) -> bool:
         head = await self.store.run(opened.run_id)

@@ -11,7 +11,7 @@ class EngineOptions:
     while a call is being answered, `answer_ms` how long it goes on once it has done what somebody asked. `max_rows`
     bounds a transaction, `note_ms` is how long a note that nobody waits for may wait for company, `keep_idle` is how
     many idle runs stay in memory, `retry_store_ms` the pause after a failed commit. As long as `max_runs` runs are
-    running, no other one begins."""
+    running, no other one begins. An output of more than `max_inline_bytes` bytes becomes an artifact."""
 
     turn_ms: float = 5.0
     guest_ms: float = 2.0
@@ -21,3 +21,4 @@ class EngineOptions:
     keep_idle: int = 256
     retry_store_ms: int = 1000
     max_runs: int | None = None
+    max_inline_bytes: int = 256 * 1024

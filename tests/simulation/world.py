@@ -16,6 +16,7 @@ from engine.codec import read
 from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader, new_run
+from engine.driver.options import EngineOptions
 from engine.driver.travel import Travel
 from engine.driver.turn import Live, Turn
 from engine.gates import NO_STOPS, Stops
@@ -69,6 +70,7 @@ class World:
     store: RowStore = field(default_factory=RowStore)
     outbox: HeldOutbox = field(default_factory=HeldOutbox)
     timers: HeldTimers = field(default_factory=HeldTimers)
+    options: EngineOptions = field(default_factory=EngineOptions)
     now: int = START_OF_TIME
     fate: Fate = field(default_factory=Fate)
     lives: dict[int, Live] = field(default_factory=dict)
