@@ -13,6 +13,7 @@ from api.methods import Methods
 from api.origins import OwnPages
 from api.routes import (
     a2a,
+    artifacts,
     branches,
     checkpoints,
     dead_letters,
@@ -34,7 +35,7 @@ from api.wiring import Wired
 
 AREAS = (
     runs, branches, tasks, checkpoints, streams, interrupts, travel, sessions, porting, workflows, workers,
-    dead_letters, notices, jobs, operations,
+    dead_letters, notices, jobs, artifacts, operations,
 )  # fmt: skip
 """The first routes are found fastest: what is asked most often comes first."""
 

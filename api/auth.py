@@ -15,13 +15,15 @@ BASE = "/v1"
 AGENTS = "/a2a"
 OPEN = frozenset({f"{BASE}/health"})
 _TASK = re.compile(rf"{BASE}/tasks/[^/]+/(result|progress|heartbeat)")
+_ARTIFACT = re.compile(rf"POST {BASE}/artifacts(/[^/]+/touch)?|(GET|HEAD) {BASE}/artifacts/[^/]+")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="clew"'}
 
 
 class BearerAuth:
     """Middleware that asks for the token. Without one, everybody is let through.
 
-    The paths at which workers answer and report are let through too: their handlers also take the token of a task.
+    Where workers answer, report, and send and fetch artifacts, they are let through too: the handlers also take the
+    token of a task.
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
@@ -41,7 +43,9 @@ def _is_guarded(method: str, path: str) -> bool:
     """Whether a path wants the token. The cards of agents are for everybody, what is asked of them is not."""
     if path == AGENTS or path.startswith(f"{AGENTS}/"):
         return method == "POST"
-    return (path == BASE or path.startswith(f"{BASE}/")) and path not in OPEN and not _TASK.fullmatch(path)
+    if path in OPEN or _TASK.fullmatch(path) or _ARTIFACT.fullmatch(f"{method} {path}"):
+        return False
+    return path == BASE or path.startswith(f"{BASE}/")
 
 
 def _has_key(request: Request, token: str) -> bool:

@@ -17,7 +17,10 @@ from engine.plugins import node_types, reducer_names
 from engine.ports import WorkflowRow
 from engine.render import rfc3339
 
-LIMITS = ("max_body", "max_import", "max_depth", "max_nodes", "max_runs", "max_in_flight")
+LIMITS = (
+    "max_body", "max_import", "max_inline_bytes", "max_artifact_bytes", "max_depth", "max_nodes", "max_runs",
+    "max_in_flight",
+)  # fmt: skip
 
 
 def server_json(server: Wired) -> dict[str, Any]:

@@ -23,6 +23,7 @@ TAGS = [
     {"name": "sessions", "description": "Runs that go on from one another."},
     {"name": "interrupts", "description": "Questions that runs wait with."},
     {"name": "workers", "description": "Who does the work, and how it answers."},
+    {"name": "artifacts", "description": "Bytes that are too many to stand in a state."},
     {"name": "operations", "description": "The server itself."},
 ]
 _SAID = {
@@ -34,6 +35,7 @@ _SAID = {
     412: "If-Match names another version.",
     413: "The body is too large.",
     415: "The body is of a type that is not read.",
+    416: "The range begins behind the end.",
     422: "A value is not acceptable; `errors` says where.",
     503: "The store takes or gives nothing now.",
     507: "The disk is full.",

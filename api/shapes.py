@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.shapes_artifacts import RunArtifacts
 from engine.holds import Hold
 from engine.model import Kind, RunStatus, TaskStatus
 
@@ -279,6 +280,7 @@ class Run(RunSummary):
     tasks: list[Task]
     branches: list[dict[str, Any]]
     webhook: RunWebhook | None
+    artifacts: RunArtifacts
 
 
 class BegunRun(Run):

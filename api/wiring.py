@@ -13,6 +13,7 @@ from functools import partial
 from uuid_utils import uuid7
 
 from api.answers import Answers, task_token
+from api.artifacts import Artifacts
 from api.backups import Backups
 from api.closing import Closing
 from api.inbound import Inbound
@@ -50,6 +51,7 @@ from engine.retry import RetryPolicy
 from engine.validate import Limits
 from store import store_at
 from store.sql import SqliteStore
+from watcher.artifacts import collected
 from watcher.definitions import Definitions, followed
 from watcher.notices import Notifier, notified
 from watcher.retention import Retention, Rules, swept
@@ -82,6 +84,7 @@ class Wired:
     runs: Runs
     porting: Porting
     answers: Answers
+    artifacts: Artifacts
     keys: Keys
     backups: Backups
     notifier: Notifier
@@ -117,6 +120,7 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         await wired.jobs.bulk.open()
         ends.push_async_callback(wired.jobs.bulk.close)
         await ends.enter_async_context(notified(wired.notifier, settings.grace_s))
+        await ends.enter_async_context(collected(store, clock, settings.sweep_s))
         if settings.keep_last is not None or settings.max_age_s is not None:
             await ends.enter_async_context(swept(_retention(settings, wired.engine), settings.sweep_s))
         yield wired
@@ -173,6 +177,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         runs=Runs(engine, reader, workflows, closing),
         porting=Porting(engine.loop, engine.loader, partial(load, limits=limits), engine.take_key, engine.door.claim),
         answers=Answers(engine, key),
+        artifacts=Artifacts(store, key, clock, settings.artifact_ttl_s * 1000),
         keys=Keys(store, clock),
         backups=Backups(store, settings.backups, clock),
         notifier=notifier,
@@ -192,7 +197,7 @@ def _engine(settings: Settings, store: Store, outbox: Outbox, workflows: Workflo
         new_id=lambda: str(uuid7()),
         chance=random.random,
         secret_of=partial(task_token, key),
-        options=EngineOptions(max_runs=settings.max_runs),
+        options=EngineOptions(max_runs=settings.max_runs, max_inline_bytes=settings.max_inline_bytes),
     )
 
 

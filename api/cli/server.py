@@ -33,6 +33,10 @@ def serve(
         str | None, typer.Option(metavar="TOKEN", help="Bearer token that callers need; better: CLEW_TOKEN.")
     ] = None,
     public_url: Annotated[str | None, typer.Option(metavar="URL", help="Where workers reach this server.")] = None,
+    max_inline_bytes: Annotated[
+        int | None,
+        typer.Option(metavar="BYTES", help="A larger output of a task is kept as an artifact.", show_default="262144"),
+    ] = None,
     local_workers: Annotated[
         bool | None, typer.Option("--local-workers", help="Allow workers that are Python functions in this process.")
     ] = None,
@@ -43,14 +47,9 @@ def serve(
     """
     try:
         settings = settings_from(
-            host=host,
-            port=port,
-            db=db,
-            workflows=workflows,
-            token=token,
-            public_url=public_url,
-            local_workers=local_workers,
-        )
+            host=host, port=port, db=db, workflows=workflows, token=token, public_url=public_url,
+            max_inline_bytes=max_inline_bytes, local_workers=local_workers,
+        )  # fmt: skip
     except Unfit as error:
         stop(MISUSED, *error.faults)
     _serve(settings)

@@ -89,7 +89,14 @@ class Reader:
         turns = [turn for turn in await self.loader.turns(head.key) if turn.ref <= head.head]
         shape["branches"] = render.branches_json(head, turns)
         shape["webhook"] = webhook_json(head.hook, await self._last_notice(head))
+        shape["artifacts"] = await self._artifacts(head)
         return shape
+
+    async def _artifacts(self, head: RunHead) -> dict[str, Any]:
+        """What the commits of a run refer to, the newest first."""
+        totals = await self.store.artifact_totals(head.key)
+        items = (await self.store.artifacts(RECENT_TASKS, None, head.key))[0] if totals.count else ()
+        return {"count": totals.count, "size": totals.size, "items": [found.reference() for found in items]}
 
     async def _last_notice(self, head: RunHead) -> Notice | None:
         if head.hook is None:
