@@ -14,6 +14,8 @@ from dispatch._inbox import Receipt
 from engine.errors import Conflict, Invalid, NotFound, StoreUnavailable
 from engine.model import TaskId
 
+MISSING = "artifact.missing"
+
 
 class Inbound:
     """A `dispatch._inbox.Inbox` over the answers of a server, which is bound before anything comes in."""
@@ -26,7 +28,12 @@ class Inbound:
 
     async def result(self, correlation_id: str, body: Any) -> Receipt:
         task_id, token = _named(correlation_id)
-        return await _received(self._answers.take(task_id, token, body))
+        receipt = await _received(self._answers.take(task_id, token, body))
+        if receipt.code == MISSING:  # not every transport can tell the worker: the attempt has failed
+            failure = {"code": MISSING, "message": receipt.message, "retryable": True}
+            failed = await _received(self._answers.take(task_id, token, {"error": failure}))
+            return receipt if failed.taken else failed
+        return receipt
 
     async def report(self, correlation_id: str, reports: Sequence[Mapping[str, Any]]) -> Receipt:
         task_id, token = _named(correlation_id)
@@ -60,5 +67,5 @@ async def _received(taking: Awaitable[object]) -> Receipt:
     except Conflict as late:
         return Receipt(code=late.conflict, message=late.message, wanted=False)
     except Invalid as invalid:
-        return Receipt(code=invalid.code, message=invalid.message)
+        return Receipt(code=invalid.reason, message=invalid.message)
     return Receipt()

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from api.inbound import Inbound
 from api.wiring import clock
 from engine.artifacts import HOLD_MS
 from engine.model import RunId, TaskId
@@ -321,6 +322,24 @@ async def test_a_reference_to_nothing_is_refused(server: Server, worker: HttpWor
 async def test_an_answer_that_refers_to_nothing_fails_its_attempt(server: Server, worker: HttpWorker) -> None:
     await with_worker(server, worker, {"output": [REF]})
     assert (await run(server, "working", "failed"))["error"]["code"] == "artifact.missing"
+
+
+async def test_an_answer_over_a_broker_that_refers_to_nothing_fails_its_attempt(
+    server: Server, worker: HttpWorker
+) -> None:
+    worker.script = [answer({}, status=202)]
+    await server.post("/workers", {"id": "w1", "url": worker.url, "protocol": "webhook", "tags": ["w"]}, 201)
+    started = await server.post("/workflows/working/runs", {}, 201)
+    await worker.until(lambda: len(tasks_of(worker)) == 1)
+    task = tasks_of(worker)[0]
+    inbound = Inbound()
+    inbound.bind(server.wired.answers)
+    token = parse_qs(urlsplit(task["reply_to"]).query)["token"][0]
+
+    receipt = await inbound.result(f"{task['task_id']}.{token}", {"output": [REF]})
+    assert receipt.code == "artifact.missing"
+    found = await server.settled(started["id"])
+    assert (found["status"], found["error"]["code"]) == ("failed", "artifact.missing")
 
 
 async def test_artifacts_of_a_deleted_run_go_in_time(server: Server, worker: HttpWorker) -> None:
