@@ -31,6 +31,7 @@ NO_CODES = {
     "clew.nodes", "clew.reducers", "clew.importers", "engine.nodes", "engine.importers", "workflow.container",
     "uvicorn.error", "runs.key", "worker.http_", "error.message", "jobs.id", "goto.updates", "interrupt.message",
     "interrupt.expires_in_ms", "usage.input_tokens", "usage.output_tokens", "message.parts",
+    "clew.worker",
 }  # fmt: skip
 """Names of modules, columns and fields that look like codes."""
 

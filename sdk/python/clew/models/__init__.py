@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clew.models._base import Json, Model
-from clew.models.artifacts import Artifact, Reference
+from clew.models.artifacts import Artifact, Reference, RunArtifacts
 from clew.models.common import ErrorObject, Fault, PageOf, Usage
 from clew.models.events import (
     CustomEvent,
@@ -61,6 +61,7 @@ __all__ = [
     "RegisteredAs",
     "Report",
     "Run",
+    "RunArtifacts",
     "RunEvent",
     "RunSummary",
     "RunTask",

@@ -16,6 +16,14 @@ class Reference(Model):
     sha256: str
 
 
+class RunArtifacts(Model):
+    """What a run refers to: how many artifacts, of how many bytes, and the newest 100 of them."""
+
+    count: int = 0
+    size: int = 0
+    items: list[Reference] = []
+
+
 class Artifact(Reference):
     """An artifact, and when it came; it goes after `expires_at` unless a run refers to it."""
 

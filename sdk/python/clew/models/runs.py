@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from clew.models._base import Json, Model
+from clew.models.artifacts import RunArtifacts
 from clew.models.common import ErrorObject, Usage
 from clew.models.interrupts import Interrupt
 
@@ -127,6 +128,7 @@ class Run(RunSummary):
     tasks: list[Task] = []
     branches: list[Json] = []
     webhook: RunWebhook | None = None
+    artifacts: RunArtifacts = RunArtifacts()
 
 
 class BegunRun(Run):
