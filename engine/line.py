@@ -69,6 +69,10 @@ class Line(Generic[W]):
         heappop(self._heap)
         return found
 
+    def holds(self, waiting: W) -> bool:
+        """Whether somebody is in the line still."""
+        return waiting.order in self._in
+
     def discard(self, waiting: W) -> None:
         self._in.pop(waiting.order, None)
         if len(self._heap) > 2 * len(self._in) + 16:

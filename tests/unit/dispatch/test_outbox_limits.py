@@ -247,4 +247,4 @@ async def test_whatever_comes_back_limits_hold_and_everything_is_sent(seed: int)
         else:
             desk.box.release(name)
     assert sorted(desk.told.order) == sorted(limits)
-    assert (desk.box._gates._behind, desk.box.in_line, desk.box._in_flight) == ({}, 0, 0)
+    assert (desk.box._gates._behind, desk.box.in_line, desk.box._bounds.in_flight) == ({}, 0, 0)
