@@ -19,6 +19,7 @@ from api.routes import (
     dead_letters,
     interrupts,
     jobs,
+    leases,
     notices,
     operations,
     porting,
@@ -34,7 +35,7 @@ from api.visits import Visits
 from api.wiring import Wired
 
 AREAS = (
-    runs, branches, tasks, checkpoints, streams, interrupts, travel, sessions, porting, workflows, workers,
+    runs, branches, leases, tasks, checkpoints, streams, interrupts, travel, sessions, porting, workflows, workers,
     dead_letters, notices, jobs, artifacts, operations,
 )  # fmt: skip
 """The first routes are found fastest: what is asked most often comes first."""

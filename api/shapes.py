@@ -383,8 +383,9 @@ class RateLimit(Shape):
 class Heard(Shape):
     """The answer to a worker that reports."""
 
-    accepted: Literal[True]
-    attempt: int
+    accepted: bool
+    wanted: bool = Field(description="False when nobody waits for the answer any more.")
+    attempt: int | None
     deadline: datetime | None
 
 

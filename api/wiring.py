@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from uuid_utils import uuid7
@@ -19,11 +19,13 @@ from api.closing import Closing
 from api.inbound import Inbound
 from api.jobs import Jobs
 from api.keys import Keys
+from api.leases import PROTOCOL, Leases
 from api.notices import Notices
 from api.runs import Runs
 from api.settings import Settings
 from api.workers import Workers
 from api.workflows import Workflows
+from dispatch._asks import Asks
 from dispatch._http import Http
 from dispatch._notice import NoticePost
 from dispatch._outbox import WorkerOutbox
@@ -85,6 +87,7 @@ class Wired:
     porting: Porting
     answers: Answers
     artifacts: Artifacts
+    leases: Leases
     keys: Keys
     backups: Backups
     notifier: Notifier
@@ -92,6 +95,16 @@ class Wired:
     jobs: Jobs
     closing: Closing
     started_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ways:
+    """What the ways to workers and from them share."""
+
+    http: Http = field(default_factory=Http)
+    inbound: Inbound = field(default_factory=Inbound)
+    presence: Presence = field(default_factory=Presence)
+    asks: Asks = field(default_factory=Asks)
 
 
 @asynccontextmanager
@@ -104,12 +117,12 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         ends.push_async_callback(store.close)
         await store.open()
         key = await store.server_secret(secrets.token_bytes(KEY_BYTES))
-        http, inbound = Http(), Inbound()
-        ends.push_async_callback(http.close)
+        ways = _Ways()
+        ends.push_async_callback(ways.http.close)
         if outbox is None:
-            outbox = _outbox(settings, base_url, key, http, inbound)
-        wired = _wired(settings, base_url, store, outbox, key, http)
-        inbound.bind(wired.answers)
+            outbox = _outbox(settings, base_url, key, ways)
+        wired = _wired(settings, base_url, store, outbox, key, ways)
+        ways.inbound.bind(wired.answers)
         if wired.definitions is not None:
             await wired.definitions.sync()
             await ends.enter_async_context(followed(wired.definitions))
@@ -126,15 +139,19 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         yield wired
 
 
-def _outbox(settings: Settings, base_url: str, key: bytes, http: Http, inbound: Inbound) -> WorkerOutbox:
-    presence = Presence()
-    tools = Tools(http=http, clock=clock, inbox=inbound, presence=presence, server=server_name(key))
+def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> WorkerOutbox:
+    presence, asks = ways.presence, ways.asks
+    tools = Tools(
+        http=ways.http, clock=clock, inbox=ways.inbound, presence=presence, server=server_name(key), asks=asks
+    )
     return WorkerOutbox(
         open_transports(tools, in_process=settings.local_workers),
         clock=clock,
         reply_to=reply_addresses(base_url, key),
         max_in_flight=settings.max_in_flight,
         presence=presence,
+        asks=asks,
+        asking=(PROTOCOL,),
     )
 
 
@@ -145,17 +162,18 @@ async def looking(settings: Settings, outbox: Outbox) -> AsyncIterator[Wired]:
     store = store_to_read(settings.db)
     await store.open()
     try:
-        yield _wired(settings, "", store, outbox, b"", Http())
+        yield _wired(settings, "", store, outbox, b"", _Ways())
     finally:
         await store.close()
 
 
-def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key: bytes, http: Http) -> Wired:
+def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key: bytes, ways: _Ways) -> Wired:
     closing, limits = Closing(), Limits(max_nodes=settings.max_nodes)
     workflows = Workflows(store, limits, clock)
     engine = _engine(settings, store, outbox, workflows, key)
-    notifier = _notifier(settings, store, http)
+    notifier = _notifier(settings, store, ways.http)
     engine.announcer.deliver = notifier.take
+    workers = Workers(store, outbox, clock, in_process=settings.local_workers)
     reader, lines = Reader(store, engine.loader, engine.loop), Lines(store, engine.loader)
     return Wired(
         settings=settings,
@@ -173,11 +191,12 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         everything=Everything(reader),
         workflows=workflows,
         definitions=_definitions(settings, workflows),
-        workers=Workers(store, outbox, clock, in_process=settings.local_workers),
+        workers=workers,
         runs=Runs(engine, reader, workflows, closing),
         porting=Porting(engine.loop, engine.loader, partial(load, limits=limits), engine.take_key, engine.door.claim),
         answers=Answers(engine, key),
         artifacts=Artifacts(store, key, clock, settings.artifact_ttl_s * 1000),
+        leases=Leases(ways.asks, workers, engine, closing, clock),
         keys=Keys(store, clock),
         backups=Backups(store, settings.backups, clock),
         notifier=notifier,

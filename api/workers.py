@@ -9,7 +9,7 @@ from typing import Any
 from api.paging import page_of
 from api.schemas import ChangedWorker, NewWorker
 from dispatch._address import check_worker_headers
-from dispatch._registry import check_address, protocols, runs_code
+from dispatch._registry import check_address, has_address, protocols, runs_code
 from dispatch._secrets import new_secret
 from engine.claims import Claim
 from engine.errors import Invalid, NotFound
@@ -79,9 +79,9 @@ class Workers:
         if runs_code(row.protocol) and not self.in_process:
             why = f"{row.protocol} workers run code in the server's process: start it with --local-workers"
             raise _invalid("protocol", why)
-        if row.url is None:
+        if row.url is None and has_address(row.protocol):
             raise _invalid("url", f"a worker that is reached by {row.protocol} needs an address in `url`")
-        if why_not := check_address(row.protocol, row.url):
+        if row.url is not None and (why_not := check_address(row.protocol, row.url)):
             raise _invalid("url", why_not)
         if "rate_limit" in row.metadata and (why_not := rate_problem(row.metadata["rate_limit"])):
             raise _invalid("metadata/rate_limit", why_not)

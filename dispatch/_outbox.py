@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from itertools import count
 from operator import attrgetter
 
+from dispatch._asks import Asks
 from dispatch._bounds import MAX_DELIVERIES, Bounds
 from dispatch._choose import need_of
 from dispatch._deliveries import Deliveries
 from dispatch._entry import Entry
 from dispatch._gates import Gates, gates_of
+from dispatch._leases import Leases
 from dispatch._presence import Presence
 from dispatch._rate import Later, Rates, Timer
 from dispatch._ready import Ready
+from dispatch._sessions import Served
 from dispatch._slots import Slots
-from dispatch._transport import Transport
+from dispatch._transport import Transport, refused
+from dispatch._visitors import Visitors
 from dispatch._waiting import Waiting
 from engine.answer import RateLimit
 from engine.line import order_of
 from engine.model import TaskId
-from engine.outbox import Accepted, Listener, Rate, Reply, Unreachable, Work
+from engine.outbox import LOST, Accepted, Listener, Rate, Reply, Unreachable, Work
 from engine.ports import WorkerRow
 
 _by_id = attrgetter("id")
@@ -46,6 +50,8 @@ class WorkerOutbox:
         max_deliveries: int = MAX_DELIVERIES,
         max_in_flight: int | None = None,
         presence: Presence | None = None,
+        asks: Asks | None = None,
+        asking: Container[str] = (),
     ) -> None:
         self._transports = transports
         self._clock = clock
@@ -53,7 +59,13 @@ class WorkerOutbox:
         presence = presence or Presence()
         presence.listen(self._heard)
         self._bounds = Bounds(max_deliveries, max_in_flight)
-        self._slots = Slots(transports, later, self._serve_all, presence)
+        self._asks = asks or Asks()
+        self._asks.serve(self)
+        self._registered: Mapping[str, WorkerRow] = {}
+        self._visitors = Visitors(later, self._set_workers)
+        self._leases = Leases(clock, later, self.lost, lambda: self._bounds.held)
+        self._served = Served()
+        self._slots = Slots(transports, later, self._serve_all, presence, asks=self._asks, asking=asking)
         self._rates = Rates(later, self._serve_all)
         self._gates: Gates[Entry] = Gates(lambda entry, reason: self._listener.waiting(entry.work, reason.value))
         self._waiting = Waiting(self._slots, self._rates, self._bounds, clock, send=self._send, tell=self._tell)
@@ -72,7 +84,7 @@ class WorkerOutbox:
         waits = need in self._waiting or not self._gates.allow(gates_of(work))
         if self._bounds.closing or self._bounds.held or waits or not self._ready.is_worth_it(work):
             return
-        if (worker := self._slots.likely(need, work.served_by)) is not None:
+        if (worker := self._slots.likely(need, self._served.who(work, need))) is not None:
             self._ready.make(work, worker, self._transports[worker.protocol], self._clock())
 
     def submit(self, work: Work) -> None:
@@ -82,13 +94,16 @@ class WorkerOutbox:
         self._ready.forget(work.task_id, but=work)
         self._release(work.task_id)
         order = order_of(work.priority, work.since, next(self._numbers))
-        entry = Entry(work=work, need=need_of(work), order=order, gates=gates_of(work))
+        need = need_of(work)
+        entry = Entry(work=work, need=need, order=order, gates=gates_of(work), served_by=self._served.who(work, need))
         self._entries[work.task_id] = entry
         if work.accepted_by is not None:
             entry.worker_id = work.accepted_by
             self._bounds.in_flight += 1
             self._gates.force(entry)
             self._slots.take(work.accepted_by)
+            if work.lease_ms is not None:
+                self._leases.begin(work.task_id, work.lease_ms)
         elif self._gates.enter(entry):
             self._waiting.place(entry)
 
@@ -104,12 +119,18 @@ class WorkerOutbox:
             self._waiting.leave(entry)
             self._waiting.go_on(self._gates.leave(entry))
             return
+        self._let_go(entry, entry.worker_id)
+        self._waiting.go_on(self._gates.leave(entry), entry.worker_id)
+
+    def _let_go(self, entry: Entry, worker_id: str) -> None:
+        """A worker does not hold an attempt any more; a delivery that is under way is aborted."""
         if entry.delivery is not None:
             self._bounds.under_way -= 1
             entry.delivery.cancel()
+            self._asks.break_promise(worker_id)
+        self._leases.end(entry.work.task_id)
         self._bounds.in_flight -= 1
-        self._slots.free(entry.worker_id)
-        self._waiting.go_on(self._gates.leave(entry), entry.worker_id)
+        self._slots.free(worker_id)
 
     def cancel(self, task_id: TaskId) -> None:
         """Forget an attempt that nobody wants any more, and tell the worker that holds it. Idempotent."""
@@ -146,10 +167,36 @@ class WorkerOutbox:
 
     def workers_changed(self, workers: Mapping[str, WorkerRow]) -> None:
         """Replace the registered workers (id → row) and look again at everything that waits."""
-        self._slots.set_workers(workers)
+        self._registered = workers
+        self._set_workers()
         for protocol, transport in self._transports.items():
             transport.serve(sorted((row for row in workers.values() if row.protocol == protocol), key=_by_id))
         self._serve_all()
+
+    def _set_workers(self) -> None:
+        self._slots.set_workers({**self._registered, **self._visitors.rows})
+
+    def asked(self, worker: WorkerRow, *, visits: bool) -> None:
+        """A worker asks for tasks: those get it that have waited longest."""
+        if visits:
+            self._visitors.came(worker)
+        self._waiting.serve(worker.id)
+
+    def alive(self, task_id: TaskId) -> None:
+        """Extend the lease of a task that a worker is at."""
+        self._leases.extend(task_id)
+
+    def lost(self, task_id: TaskId, why: str = "nothing was heard of the worker as long as its lease allows") -> None:
+        """The worker that holds an attempt is gone: the attempt has failed. No effect where none holds it."""
+        entry = self._entries.get(task_id)
+        if entry is None or entry.worker_id is None or self._bounds.closing:
+            return
+        worker_id = entry.worker_id
+        del self._entries[task_id]
+        self._let_go(entry, worker_id)
+        self._waiting.go_on(self._gates.leave(entry), worker_id)
+        reply = refused(LOST, why, retryable=True, transport=True)
+        self._listener.replied(entry.work, worker_id, reply)
 
     def _heard(self, worker_id: str, here: bool) -> None:
         """A worker came, or is away: those in line are looked at again."""
@@ -173,6 +220,8 @@ class WorkerOutbox:
         self._bounds.closing = True
         self._slots.close()
         self._rates.close()
+        self._visitors.close()
+        self._leases.close()
         await self._deliveries.close(grace_s)
 
     def _serve_all(self) -> None:
@@ -188,6 +237,7 @@ class WorkerOutbox:
         made, deadline = self._ready.take(work, at)
         probe = self._slots.begin(worker_id, at)
         entry.worker_id = worker_id
+        self._served.note(work, entry.need, worker_id)
         self._bounds.under_way, self._bounds.in_flight = self._bounds.under_way + 1, self._bounds.in_flight + 1
         if entry.need.rate is not None:
             self._rates.note(*entry.need.rate, at)
@@ -199,17 +249,7 @@ class WorkerOutbox:
         """Free what the delivery held, give it to those in line, then tell the listener, who may submit more."""
         if self._entries.get(entry.work.task_id) is not entry:
             return
-        self._bounds.under_way -= 1
-        entry.delivery = None
-        through: Sequence[Entry] = ()
-        if not isinstance(reply, Accepted):
-            self._slots.free(worker_id)
-            self._bounds.in_flight -= 1
-        if isinstance(reply, Unreachable):
-            entry.worker_id = None
-        elif not isinstance(reply, Accepted):
-            del self._entries[entry.work.task_id]
-            through = self._gates.leave(entry)
+        through = self._take_up(entry, worker_id, reply)
         changed = self._slots.heard(worker_id, reply, probe=probe)
         self._waiting.go_on(through, worker_id)
         if changed:
@@ -218,6 +258,23 @@ class WorkerOutbox:
             self._listener.replied(entry.work, worker_id, reply)
         elif self._entries.get(entry.work.task_id) is entry and not self._bounds.closing:
             self._waiting.place(entry)
+
+    def _take_up(self, entry: Entry, worker_id: str, reply: Reply) -> Sequence[Entry]:
+        """A delivery is over: the worker holds the task, or the slot is free; those who may go on for that."""
+        self._bounds.under_way -= 1
+        entry.delivery = None
+        if isinstance(reply, Accepted):
+            if reply.lease_ms is not None:
+                self._leases.begin(entry.work.task_id, reply.lease_ms)
+            return ()
+        self._asks.break_promise(worker_id)
+        self._slots.free(worker_id)
+        self._bounds.in_flight -= 1
+        if isinstance(reply, Unreachable):
+            entry.worker_id = None
+            return ()
+        del self._entries[entry.work.task_id]
+        return self._gates.leave(entry)
 
 
 def _call_later(seconds: float, call: Callable[[], None]) -> Timer:

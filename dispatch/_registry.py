@@ -28,6 +28,11 @@ def runs_code(protocol: str) -> bool:
     return getattr(_module(protocol), "IN_PROCESS", False)
 
 
+def has_address(protocol: str) -> bool:
+    """Whether workers of a protocol have an address."""
+    return getattr(_module(protocol), "ADDRESSED", True)
+
+
 def check_address(protocol: str, address: str) -> str | None:
     """What is wrong with the address of a worker of this protocol, or None."""
     check: Callable[[str], str | None] = _module(protocol).check_address

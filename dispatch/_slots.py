@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Container, Mapping
 
-from dispatch._choose import Chosen, Load, Need, NoWorker, choose_among, fits, fitting, has_room
+from dispatch._asks import Asks
+from dispatch._choose import Chosen, Load, Need, NoWorker, choose_among, fits, fitting, has_room, unfit, why_not
 from dispatch._circuit import CLOSED, Circuit, Stage, failed, probing, rested
 from dispatch._rate import Later, RateLog, Timer
+from dispatch._resources import NO_OWNERS
 from engine.answer import RateLimit
 from engine.limits import RateRule, rate_problem, rate_rule
 from engine.outbox import Rate, Refused, Reply, Unreachable
@@ -35,14 +37,33 @@ class Either(Container[str]):
         return name in self._one or name in self._other
 
 
+class Silent(Container[str]):
+    """Workers that come for their tasks, and do not ask now."""
+
+    def __init__(self, asks: Asks) -> None:
+        self.asks = asks
+        self.all: frozenset[str] = frozenset()
+
+    def __contains__(self, worker_id: object) -> bool:
+        return worker_id in self.all and not self.asks.has_room(str(worker_id))
+
+
 class Slots:
     """Counts slots by worker id, so that work under way is counted whatever becomes of the worker's row.
 
-    `back` is called when a worker that was left alone may be asked again.
+    `back` is called when a worker that was left alone may be asked again. Workers of the protocols `asking` get tasks
+    only when they ask: nothing is said of them by what cannot be delivered.
     """
 
     def __init__(
-        self, protocols: Container[str], later: Later, back: Callable[[], None], away: Container[str] = ()
+        self,
+        protocols: Container[str],
+        later: Later,
+        back: Callable[[], None],
+        away: Container[str] = (),
+        *,
+        asks: Asks | None = None,
+        asking: Container[str] = (),
     ) -> None:
         self._protocols = protocols
         self._later = later
@@ -58,6 +79,9 @@ class Slots:
         self._limited: dict[str, Timer] = {}
         self._logs: dict[str, RateLog] = {}
         self._paused: dict[str, Timer] = {}
+        self._asks, self._asking = asks or Asks(), asking
+        self._silent = Silent(self._asks)
+        self._owners: Mapping[str, str] = NO_OWNERS
         self._turn = 0
         self._closed = False
 
@@ -66,11 +90,17 @@ class Slots:
         for worker_id in [known for known, row in self._rows.items() if workers.get(known) != row]:
             self._set(worker_id, CLOSED)
         self._rows = {row.id: row for row in workers.values() if row.protocol in self._protocols}
+        self._silent.all = frozenset(row.id for row in self._rows.values() if row.protocol in self._asking)
         self._set_rates()
         for gone in self._rates.keys() - self._rows.keys():
             del self._rates[gone]
             if (timer := self._limited.pop(gone, None)) is not None:
                 timer.cancel()
+        self._fitting.clear()
+
+    def set_owners(self, owners: Mapping[str, str]) -> None:
+        """Replace what is known of who has which resource."""
+        self._owners = owners
         self._fitting.clear()
 
     def row(self, worker_id: str) -> WorkerRow:
@@ -89,10 +119,10 @@ class Slots:
         if (fit := self._fitting.get(need)) is None:
             if len(self._fitting) >= MAX_KEPT_NEEDS:
                 self._fitting.clear()
-            fit = self._fitting[need] = fitting(self._rows.values(), need)
+            fit = self._fitting[need] = fitting(self._rows.values(), need, self._owners)
         if served_by is not None and self.has_room(served_by) and self.fits(served_by, need):
             return Chosen(worker_id=served_by)
-        return choose_among(fit, self._load(), need.prefers)
+        return choose_among(fit, self._load(), need)
 
     def likely(self, need: Need, served_by: str | None = None) -> WorkerRow | None:
         """The worker that would be chosen now; whose turn it is stays as it was."""
@@ -107,7 +137,17 @@ class Slots:
         return row is not None and has_room(row, self._load())
 
     def fits(self, worker_id: str, need: Need) -> bool:
-        return fits(self._rows[worker_id], need)
+        return fits(self._rows[worker_id], need, self._owners)
+
+    def why_not(self, need: Need) -> dict[str, str]:
+        """Why each worker cannot take a task with this need now, in words, by id; one that can is left out."""
+        load = self._load()
+        found = {row.id: unfit(row, need, self._owners) or why_not(row, load) for row in self._rows.values()}
+        return {name: str(why) for name, why in sorted(found.items()) if why is not None}
+
+    def stage(self, worker_id: str) -> Stage:
+        """What the circuit of a worker lets through."""
+        return self._circuits.get(worker_id, CLOSED).stage
 
     def take(self, worker_id: str) -> None:
         """Take a slot, for a task that the worker holds already: whatever its capacity, registered or not."""
@@ -116,6 +156,8 @@ class Slots:
     def begin(self, worker_id: str, now: int) -> bool:
         """Take a slot for a task that is sent now; True if it is the probe of a half-open circuit."""
         self.take(worker_id)
+        if worker_id in self._silent.all:
+            self._asks.promise(worker_id)
         if (log := self._logs.get(worker_id)) is not None:
             log.note(now)
             if (wait := log.wait_ms(now)) and not self._closed:
@@ -136,7 +178,7 @@ class Slots:
 
     def heard(self, worker_id: str, reply: Reply, *, probe: bool) -> bool:
         """Learn from what came back; True if the worker may now be asked, or must be left alone, unlike before."""
-        if worker_id not in self._rows:
+        if worker_id not in self._rows or worker_id in self._silent.all:
             return False
         circuit = self._circuits.get(worker_id, CLOSED)
         match reply:
@@ -195,7 +237,9 @@ class Slots:
 
     def _load(self) -> Load:
         limited = ChainMap(self._limited, self._paused) if self._paused else self._limited
-        return Load(taken=self._taken, unreachable=self._unreachable, limited=limited, turn=self._turn)
+        return Load(
+            taken=self._taken, unreachable=self._unreachable, limited=limited, silent=self._silent, turn=self._turn
+        )
 
     def _set(self, worker_id: str, circuit: Circuit) -> bool:
         before = self._circuits.pop(worker_id, CLOSED)

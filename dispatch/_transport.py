@@ -2,15 +2,16 @@
 
 A public module of this package is a protocol, by its name. It has `open_transport(tools: Tools) -> Transport` and
 `check_address(address: str) -> str | None`, which says what is wrong with the `url` of a worker. One whose workers are
-code that runs in this process sets `IN_PROCESS = True`.
+code that runs in this process sets `IN_PROCESS = True`, one whose workers have no `url` sets `ADDRESSED = False`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from dispatch._asks import Asks
 from dispatch._envelope import Envelope
 from dispatch._http import Http
 from dispatch._inbox import Inbox
@@ -23,13 +24,15 @@ from engine.ports import WorkerRow
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What transports share: the HTTP client, closed by whoever made it; the time in ms since the epoch; where what
-    comes later is taken; who is away; and a name of the server, the same after a restart, for what it alone reads."""
+    comes later is taken; who is away; a name of the server, the same after a restart, for what it alone reads; and who
+    asks for tasks."""
 
     http: Http
     clock: Callable[[], int]
     inbox: Inbox
     presence: Presence
     server: str
+    asks: Asks = field(default_factory=Asks)
 
 
 class Transport(Protocol):

@@ -48,7 +48,7 @@ class Waiting:
     def place(self, entry: Entry) -> None:
         """Send an entry now, or put it in line. Where somebody is in line already, nobody can take it."""
         if entry.need not in self._lines:
-            found = self._choose(entry.need, entry.work.served_by)
+            found = self._choose(entry.need, entry.served_by)
             if isinstance(found, Chosen):
                 self._send(entry, found.worker_id)
                 return
@@ -111,7 +111,7 @@ class Waiting:
     def _serve_line(self, need: Need) -> None:
         """Send those in a line as long as somebody can take them."""
         while not self._bounds.closing and need in self._lines:
-            found = self._choose(need, self._lines[need].first.work.served_by)
+            found = self._choose(need, self._lines[need].first.served_by)
             if isinstance(found, NoWorker):
                 self._tell(self._lines[need], found.reason)
                 return

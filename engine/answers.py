@@ -14,12 +14,16 @@ from engine.gotos import check_goto
 from engine.lodging import lodged, satisfies
 from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, RunStatus, Task, TaskId, TaskStatus, Usage
+from engine.outbox import LOST
 from engine.questions import asks
 from engine.recall import Recorded
 from engine.retry import next_delay_ms
 from engine.run import Run
 from engine.turns import NextTurn, all_updates, earlier_in, goes_on, last_good, recorded
 
+MAX_LOSSES = 3
+"""So many attempts of a request may be lost with their workers; from then on each counts, so that a task which ends
+its workers comes to an end too."""
 KEPT_BYTES = 2000
 """So much of an answer that does not fit is kept in the details of its failure."""
 
@@ -34,6 +38,16 @@ class Retry:
     error: ErrorInfo
     usage: Usage = NO_USAGE
     """What the attempt has used that failed."""
+    counts: bool = True
+    """Whether the attempt that failed is one of those that the node allows."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What the note about it says."""
+        error = {"error": self.error.as_json(), "node": self.error.node}
+        body = {"attempt": self.attempt, "due_at": self.due_at, **error}
+        if not self.counts:
+            body["counts"] = False
+        return body if self.usage is NO_USAGE else {**body, "usage": self.usage.as_json()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +207,9 @@ def attempt_failed(
     progress, node = run.progress[task_id], run.node_of(task)
     if (good := last_good(run, task, error.code)) is not MISSING:
         return _timed_out(run, task, good, now)
+    if error.code == LOST and progress.losses < MAX_LOSSES:
+        again = progress.attempt + 1
+        return Retry(task_id=task_id, attempt=again, due_at=now, error=error, usage=usage, counts=False)
     tries = progress.attempt - progress.first_attempt + 1
     delay = next_delay_ms(node.retry, tries, error.code, error.retryable, chance)
     if delay is None:

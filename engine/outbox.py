@@ -37,6 +37,8 @@ class Work:
     secret: str = ""
     accepted_by: str | None = None
     deadline: int | None = None
+    lease_ms: int | None = None
+    """For so long it holds it without a word, where it was leased; that begins anew after a restart."""
     priority: int = 0
     since: int = 0
     """From when on the attempt could be made, in milliseconds since the epoch."""
@@ -57,6 +59,8 @@ class Work:
     """The protocol of the workers that are asked first."""
     served_by: str | None = None
     """The worker that had the turns before."""
+    avoid: str | None = None
+    """The worker that the attempt was taken from."""
     encoded: Mapping[str, Pieces] = field(default_factory=dict)
     """The JSON of values of `request.state`, by key, where it is known already."""
 
@@ -83,7 +87,12 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The worker took the task and will answer at `reply_to`."""
+    """The worker took the task and will answer at `reply_to`.
+
+    Where it has it on a lease, it is lost once nothing was heard of it for `lease_ms`.
+    """
+
+    lease_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +115,9 @@ class Unreachable:
 
     message: str
 
+
+LOST = "worker.lost"
+"""The code of attempts whose worker was not heard of any more."""
 
 Reply = Answered | Accepted | Refused | Unreachable
 
@@ -170,6 +182,9 @@ class Outbox(Protocol):
 
     def workers_changed(self, workers: Mapping[str, Any]) -> None:
         """The registered workers (id → WorkerRow) have changed: what waits is looked at again."""
+
+    def alive(self, task_id: TaskId) -> None:
+        """The worker that holds an attempt is at it still; no effect where none is leased."""
 
     def rated(self, worker_id: str, limit: RateLimit) -> None:
         """A worker has said what its rate limit is; with nothing left it is left alone until that is reset."""

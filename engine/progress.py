@@ -35,6 +35,10 @@ class Progress:
     wait_until: int | None = None
     """When the attempt gives up waiting for a worker."""
     accepted: bool = False
+    lease_ms: int | None = None
+    """For so long its worker may be silent, where it has the attempt on a lease."""
+    losses: int = 0
+    """How many attempts of its request were lost with their workers, and did not count for that."""
     input_hash: str | None = None
     error: ErrorInfo | None = None
     failed_at: int | None = None
@@ -68,12 +72,18 @@ class Progress:
         """Begin another request: what is answered to an earlier one from now on is late."""
         self.attempt += 1
         self.first_attempt = self.asked_at = self.attempt
+        self.losses = 0
         self.accepted, self.deadline, self.reason, self.wait_until = False, None, None, None
 
     def wait_anew(self, at: int) -> None:
         """Forget what was found out about its attempt: it is made again from a time on."""
         self.accepted, self.deadline, self.reason, self.wait_until = False, None, None, None
         self.again_at = at
+
+    def note_loss(self, *, counts: bool) -> None:
+        """Note that an attempt failed: one that does not count is none of those that the node allows."""
+        if not counts:
+            self.losses, self.first_attempt = self.losses + 1, self.first_attempt + 1
 
     def begin_frame(self, attempt: int, seq: int, at: int) -> None:
         """Note that a subgraph runs its graph from a commit on: what came before plays no part any more."""

@@ -190,7 +190,7 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
             progress.reason = None
             run.set_status(task_id, TaskStatus.RUNNING)
         case "accepted":
-            progress.accepted = True
+            progress.accepted, progress.lease_ms = True, body.get("lease_ms")
         case "waiting":
             progress.reason, progress.wait_until = body["reason"], body.get("until")
             progress.due_at = body.get("due_at", progress.due_at)
@@ -199,6 +199,7 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
         case "retry":
             progress.attempt, progress.due_at, progress.wait_until = body["attempt"], body["due_at"], None
             progress.accepted = False
+            progress.note_loss(counts=body.get("counts", True))
             if "usage" in body:
                 progress.unpaid = progress.unpaid.plus(Usage(**body["usage"]))
             run.set_status(task_id, TaskStatus.RETRYING)

@@ -175,6 +175,8 @@ class HeldOutbox:
     def cancel(self, task_id: TaskId) -> None:
         self.release(task_id)
 
+    def alive(self, task_id: TaskId) -> None: ...
+
     def rated(self, worker_id: str, limit: RateLimit) -> None: ...
     def rates(self) -> Mapping[str, Rate]:
         return {}

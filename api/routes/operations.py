@@ -58,6 +58,8 @@ async def get_metrics(server: Serving) -> Response:
 async def drain_server(server: Serving, body: Drain | None = None) -> Response:
     """Begin no runs and send no tasks from now on, before the server is ended; or take work again."""
     server.engine.drain((body or Drain()).draining)
+    if server.engine.draining:
+        server.leases.end_waiting()
     return answer({"draining": server.engine.draining, "deliveries": server.outbox.under_way})
 
 

@@ -15,6 +15,7 @@ from api.render import answer
 from api.requests import StrictRoute
 from api.schemas import Empty
 from api.schemas_reports import Reported, ResultQuery
+from engine.errors import Conflict
 from engine.model import TaskId
 from engine.progress import Progress
 from engine.render import rfc3339
@@ -54,10 +55,13 @@ async def post_progress(server: Serving, task_id: str, token: Token, body: Repor
 
 @router.post("/tasks/{task_id}/heartbeat", response_model=shapes.Heard, responses=body_problems(403, 404, 409))
 async def post_heartbeat(server: Serving, task_id: str, token: Token, body: Empty | None = None) -> Response:
-    """Say that a task is still being worked at; 409 says that nobody wants it any more."""
-    return _heard(await server.answers.heartbeat(TaskId(task_id), token))
+    """Say that a task is still being worked at; `wanted: false` says that nobody wants it any more."""
+    try:
+        return _heard(await server.answers.heartbeat(TaskId(task_id), token))
+    except Conflict:
+        return answer({"accepted": False, "wanted": False, "attempt": None, "deadline": None})
 
 
 def _heard(progress: Progress) -> Response:
     deadline = rfc3339(progress.deadline)
-    return answer({"accepted": True, "attempt": progress.attempt, "deadline": deadline})
+    return answer({"accepted": True, "wanted": True, "attempt": progress.attempt, "deadline": deadline})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from engine import answers, injection
@@ -27,7 +28,7 @@ from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
 from engine.planner import Begun, Dispatch, Timed, ask_of, limits_of
-from engine.progress import Injection
+from engine.progress import Injection, Progress
 from engine.rebuild import RUN_NOTES
 from engine.telling import reported
 from engine.turns import NextTurn, next_turn
@@ -113,7 +114,7 @@ class Delivery:
             elif progress.accepted and progress.deadline is not None:
                 live.run.unready(task_id)
                 live.run.set_status(task_id, TaskStatus.RUNNING)
-                turn.effects.append(self._await_answer(live, task_id, progress.worker, progress.deadline))
+                turn.effects.append(self._await_answer(live, task_id, progress))
         self.waits.go_on(turn, live)
         self._fail_if_idle(turn, live)
 
@@ -149,12 +150,15 @@ class Delivery:
         self.release(own)
         self.cancel(tuple(task_id for task_id in over if task_id not in own))
 
-    def _await_answer(self, live: Live, task_id: TaskId, worker: str | None, deadline: int) -> Callable[[], None]:
+    def _await_answer(self, live: Live, task_id: TaskId, held: Progress) -> Callable[[], None]:
+        worker, deadline, lease_ms = held.worker, held.deadline or 0, held.lease_ms
+
         def again() -> None:
             task = live.run.open_task(task_id)
             asked = None if task is None or live.dropped else ask_of(live.run, task)
             if task is not None and asked is not None:
-                self.outbox.submit(self._work(live, Dispatch(task, asked), worker, deadline))
+                work = self._work(live, Dispatch(task, asked))
+                self.outbox.submit(replace(work, accepted_by=worker, deadline=deadline, lease_ms=lease_ms))
                 self.timers.set(deadline, live.run.key, task_id, "deadline")
 
         return again
@@ -164,7 +168,7 @@ class Delivery:
         if not live.dropped and progress is not None and progress.attempt == work.attempt and not live.run.failing:
             self.outbox.submit(work)
 
-    def _work(self, live: Live, found: Dispatch, accepted_by: str | None = None, deadline: int | None = None) -> Work:
+    def _work(self, live: Live, found: Dispatch) -> Work:
         run, task, ask = live.run, found.task, found.ask
         progress, request = run.progress[task.id], ask.request
         encoded, progress.input_hash = run.encoder.take(request)
@@ -188,8 +192,6 @@ class Delivery:
             since=0 if progress.was_sent else progress.ready_at,
             limits=limits_of(run, task, ask),
             secret=self.secret_of(run.id, task.id, progress.requests),
-            accepted_by=accepted_by,
-            deadline=deadline,
             resume=progress.resume,
             resumes=progress.resumes,
             input_hash=progress.input_hash,
@@ -243,7 +245,7 @@ class Delivery:
                 case Answered(body=body):
                     self.answer(turn, live, work.task_id, work.attempt, body, worker_id, output)
                 case Accepted():
-                    self._accepted(turn, live, work)
+                    self._accepted(turn, live, work, reply.lease_ms)
                 case Refused():
                     self._refused(turn, live, work, reply)
                 case Unreachable():
@@ -274,13 +276,14 @@ class Delivery:
                 note(turn, live, task_id, report)
         return self._follow(turn, live, found, body)
 
-    def _accepted(self, turn: Turn, live: Live, work: Work) -> None:
+    def _accepted(self, turn: Turn, live: Live, work: Work, lease_ms: int | None) -> None:
         progress, key = live.run.progress.get(work.task_id), live.run.key
         if progress is None or progress.attempt != work.attempt or progress.status is TaskStatus.INTERRUPTED:
             return
-        progress.accepted = True
+        progress.accepted, progress.lease_ms = True, lease_ms
         due = progress.deadline = progress.deadline or turn.now + work.timeout_ms
-        turn.note(live, "accepted", work.task_id, _place(work))
+        leased = {} if lease_ms is None else {"lease_ms": lease_ms}
+        turn.note(live, "accepted", work.task_id, {**_place(work), **leased})
         turn.effects.append(lambda: self.timers.set(due, key, work.task_id, "deadline"))
 
     def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
@@ -321,16 +324,10 @@ class Delivery:
         progress = run.set_status(retry.task_id, TaskStatus.RETRYING)
         progress.attempt, progress.due_at, progress.accepted = retry.attempt, retry.due_at, False
         progress.wait_until = None
-        body = {
-            "attempt": retry.attempt,
-            "due_at": retry.due_at,
-            "error": retry.error.as_json(),
-            "node": retry.error.node,
-        }
+        progress.note_loss(counts=retry.counts)
         if retry.usage is not NO_USAGE:
             progress.unpaid = progress.unpaid.plus(retry.usage)
-            body["usage"] = retry.usage.as_json()
-        turn.note(live, "retry", retry.task_id, body)
+        turn.note(live, "retry", retry.task_id, retry.as_json())
         turn.set_timer(live, retry.task_id, "retry", retry.due_at)
         self._fail_if_idle(turn, live)
         turn.effects.append(lambda: self._wait_for_retry(run.key, retry))

@@ -82,7 +82,7 @@ class Engine:
         self.loop = Loop(store, self.loader, clock, options or EngineOptions())
         self.delivery = Delivery(self.loop, outbox, secret_of, chance)
         self.announcer = self.delivery.announcer
-        self.reports = Reports(self.loop)
+        self.reports = Reports(self.loop, outbox)
         self.door = Door(self.loop, self.delivery, self.loop.options.max_runs)
         self.travel = Travel(self.loop, self.loader, self.delivery, new_id, self.door.reclaim)
         self.redrive = Redrive(self.loop, self.travel)

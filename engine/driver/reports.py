@@ -9,6 +9,7 @@ from engine.driver.loop import Loop
 from engine.driver.turn import Live, Turn
 from engine.errors import Conflict
 from engine.model import TERMINAL, RunId, TaskId
+from engine.outbox import Outbox
 from engine.progress import Progress
 from engine.telling import CUSTOM
 
@@ -22,14 +23,14 @@ class Reports:
     """Writes reports down. They are acknowledged once they are durable, and share their transactions: who reports
     waits a few milliseconds for company."""
 
-    def __init__(self, loop: Loop) -> None:
-        self.loop = loop
+    def __init__(self, loop: Loop, outbox: Outbox) -> None:
+        self.loop, self.outbox = loop, outbox
 
     async def progress(self, run_id: RunId, task_id: TaskId, reports: Sequence[Report]) -> Progress:
         """Note what a worker reports of a task. Raises NotFound, or Conflict when it is over."""
 
         def act(turn: Turn, live: Live) -> Progress:
-            progress = _open(live, task_id)
+            progress = self._heard(turn, live, task_id)
             for report in reports:
                 note(turn, live, task_id, report)
             return progress
@@ -40,13 +41,19 @@ class Reports:
         """Note that a worker is at a task. Raises NotFound, or Conflict when it is over."""
 
         def act(turn: Turn, live: Live) -> Progress:
-            progress = _open(live, task_id)
+            progress = self._heard(turn, live, task_id)
             if progress.heard_at is None or turn.now - progress.heard_at >= HEARTBEAT_MS:
                 progress.heard_at = turn.now
                 turn.note(live, "heartbeat", task_id, {"attempt": progress.attempt})
             return progress
 
         return await self.loop.on_run(run_id, act, patient=True)
+
+    def _heard(self, turn: Turn, live: Live, task_id: TaskId) -> Progress:
+        """A worker is at a task that is open, which extends its lease. Raises Conflict where it is over."""
+        progress = _open(live, task_id)
+        turn.patient.append(lambda: self.outbox.alive(task_id))
+        return progress
 
 
 def note(turn: Turn, live: Live, task_id: TaskId, report: Report) -> None:

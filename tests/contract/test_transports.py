@@ -22,6 +22,7 @@ from engine.model import TaskId
 from engine.outbox import Accepted, Answered, Refused, Unreachable
 from engine.ports import WorkerRow
 from tests.contract.chat_peers import chat_peer, model_peer, text_of
+from tests.contract.pull_peer import pull_peer
 from tests.unit.dispatch.builders import (
     PATIENCE_S,
     Caught,
@@ -161,14 +162,15 @@ PEERS: dict[str, Callable[[], AbstractAsyncContextManager[Peer]]] = {
     "local": local_peer,
     "api_chat": chat_peer,
     "openai_chat": model_peer,
+    "pull": pull_peer,
 }
 
 
 AT_ONCE = {"local", "openai_chat"}
 """Protocols without a way to answer later."""
-LATER: set[str] = set()
+LATER: set[str] = {"pull"}
 """Protocols over which all answers come later, into the inbox."""
-DIALS: set[str] = set()
+DIALS: set[str] = {"pull"}
 """Protocols whose workers come to the server: there is no address at which somebody may be missing."""
 MESSAGES = {"api_chat", "openai_chat"}
 """Protocols that say what is asked as a message, and not as the task."""
@@ -183,7 +185,7 @@ def test_every_protocol_takes_part():
 @pytest.fixture(params=sorted(PEERS))
 async def peer(request: pytest.FixtureRequest) -> AsyncIterator[Peer]:
     async with PEERS[request.param]() as found:
-        found.row, found.nobody = (a_worker(protocol=request.param, url=row.url) for row in (found.row, found.nobody))
+        found.row, found.nobody = (replace(row, protocol=request.param) for row in (found.row, found.nobody))
         yield found
 
 
@@ -195,7 +197,11 @@ async def inbox() -> Caught:
 @pytest.fixture
 async def transport(peer: Peer, inbox: Caught) -> AsyncIterator[Transport]:
     http = Http()
-    found = open_transports(some_tools(http, inbox))
+    tools = some_tools(http, inbox)
+    found = open_transports(tools)
+    if (meets := getattr(peer, "meets", None)) is not None:  # one that comes for its tasks
+        meets(tools)
+        await asyncio.sleep(0)
     found[peer.row.protocol].serve([peer.row])
     yield found[peer.row.protocol]
     for each in found.values():
@@ -259,7 +265,7 @@ async def test_what_is_asked_arrives_with_its_key(transport, peer, inbox):
 @pytest.mark.parametrize("peer", sorted(PEERS.keys() - AT_ONCE), indirect=True)
 async def test_a_task_may_be_accepted_to_be_answered_later(transport, peer):
     peer.accepts()
-    assert await sent(transport, peer.row) == Accepted()
+    assert isinstance(await sent(transport, peer.row), Accepted)
 
 
 async def test_an_error_that_the_worker_reports_is_not_one_of_transport(transport, peer, inbox):
@@ -309,7 +315,7 @@ async def test_telling_a_worker_that_a_task_is_cancelled_harms_nobody(transport,
 async def test_what_cannot_be_written_down_is_taken_later(transport, peer, inbox):
     inbox.down = True
     peer.answers({"output": 1})
-    assert await sent(transport, peer.row) == Accepted()
+    assert isinstance(await sent(transport, peer.row), Accepted)
     await inbox.until(lambda: inbox.asked > 0)
     inbox.down = False
     await inbox.until(lambda: bool(inbox.results))

@@ -60,18 +60,16 @@ async def test_a_heartbeat_is_heard_and_says_until_when_there_is_time(server: Se
     heard = await server.post(path.replace("/result", "/heartbeat"))
     shown = await server.get(f"/runs/{run_id}/tasks/{task_id}")
     assert shown["heard_at"] is not None
-    assert heard == {"accepted": True, "attempt": 1, "deadline": shown["ack_deadline"]}
+    assert heard == {"accepted": True, "wanted": True, "attempt": 1, "deadline": shown["ack_deadline"]}
     assert shown["log"] == []
 
 
-@pytest.mark.parametrize("verb", ["progress", "heartbeat"])
-async def test_nobody_hears_of_a_task_that_is_not_wanted_any_more(
-    server: Server, worker: HttpWorker, verb: str
-) -> None:
+async def test_nobody_hears_of_a_task_that_is_not_wanted_any_more(server: Server, worker: HttpWorker) -> None:
     run_id, _, path = await accepted(server, worker)
     await server.post(f"/runs/{run_id}/cancel")
-    problem = await server.refused("POST", path.replace("/result", f"/{verb}"), 409, json={})
+    problem = await server.refused("POST", path.replace("/result", "/progress"), 409, json={})
     assert problem["code"] == "task.over"
+    assert (await server.post(path.replace("/result", "/heartbeat"), {}))["wanted"] is False
 
 
 @pytest.mark.parametrize("verb", ["progress", "heartbeat"])

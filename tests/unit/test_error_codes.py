@@ -30,7 +30,7 @@ NEVER_TOLD = {"engine.error", "node.failed", "http.failed", "request.refused", "
 NO_CODES = {
     "clew.nodes", "clew.reducers", "clew.importers", "engine.nodes", "engine.importers", "workflow.container",
     "uvicorn.error", "runs.key", "worker.http_", "error.message", "jobs.id", "goto.updates", "interrupt.message",
-    "interrupt.expires_in_ms", "usage.input_tokens", "usage.output_tokens", "message.parts",
+    "interrupt.expires_in_ms", "usage.input_tokens", "usage.output_tokens", "message.parts", "http.disconnect",
     "clew.worker",
 }  # fmt: skip
 """Names of modules, columns and fields that look like codes."""

@@ -115,8 +115,17 @@ class Caught(Watched):
         self.reports: list[tuple[str, Any]] = []
         self.beats: list[str] = []
         self.receipt = Receipt()
-        self.down = False
+        self._down = False
         self.asked = 0
+
+    @property
+    def down(self) -> bool:
+        return self._down
+
+    @down.setter
+    def down(self, down: bool) -> None:
+        self._down = down
+        self.changed()
 
     async def result(self, correlation_id: str, body: Any) -> Receipt:
         return self._noted(self.results, (correlation_id, body))
