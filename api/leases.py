@@ -64,6 +64,7 @@ class Leases:
         if row.protocol != PROTOCOL:
             why = f"worker '{row.id}' is reached by {row.protocol}; only those of the protocol {PROTOCOL} ask for tasks"
             raise Invalid(why, "worker.protocol")
+        self.workers.beats.seen(row.id)
         return row, False
 
     async def _wait(self, ask: Ask, seconds: float, left: Callable[[], Coroutine[Any, Any, None]]) -> None:

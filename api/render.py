@@ -1,4 +1,4 @@
-"""Answers as bytes: JSON by our own codec, and the shapes of workflows and workers."""
+"""Answers as bytes: JSON by our own codec, and the shapes of workflows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.codec import write
 from engine.dead_letters import DeadLetter
 from engine.notices import Notice
 from engine.outbox import Rate
-from engine.ports import Page, WorkerRow, WorkflowRow
+from engine.ports import Page, WorkflowRow
 from engine.render import rfc3339
 
 JSON = "application/json"
@@ -95,23 +95,6 @@ def workflow_json(row: WorkflowRow) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
         "definition": row.document,
-    }
-
-
-def worker_json(row: WorkerRow) -> dict[str, Any]:
-    """A worker, without what is write-only."""
-    return {
-        "id": row.id,
-        "protocol": row.protocol,
-        "url": row.url,
-        "tags": list(row.tags),
-        "max_concurrent": row.max_concurrent,
-        "model": row.model,
-        "health": row.health,
-        "status": row.status,
-        "metadata": row.metadata,
-        "created_at": rfc3339(row.created_at),
-        "updated_at": rfc3339(row.updated_at),
     }
 
 

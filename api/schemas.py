@@ -222,33 +222,6 @@ class Retry(Asked):
     config: Object = Field(default_factory=dict, description="Raises max_steps, max_tasks, timeout_ms or max_cost.")
 
 
-class WorkerFields(Asked):
-    """What is known of a worker. `token`, `secret` and `headers` are never returned."""
-
-    url: str | None = Field(default=None, max_length=4000)
-    tags: list[Id] = Field(default_factory=list, max_length=1000)
-    max_concurrent: int = Field(default=1, ge=1, le=100_000)
-    token: str | None = Field(default=None, min_length=1, description="Sent as bearer token to the worker.")
-    secret: str | None = Field(default=None, min_length=1, description="Signs requests; made where it is not given.")
-    model: str | None = None
-    headers: dict[str, str] | None = Field(default=None, description="Sent along with every request.")
-    health: str | None = None
-    metadata: Object = Field(default_factory=dict)
-
-
-class NewWorker(WorkerFields):
-    """Registers a worker."""
-
-    id: WorkerId
-    protocol: str
-
-
-class ChangedWorker(WorkerFields):
-    """Changes the fields that are given, and no others."""
-
-    protocol: str = Field(default="", description="Stays as it is where absent.")
-
-
 # ---- query parameters
 
 

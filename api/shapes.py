@@ -339,28 +339,6 @@ class Checkpoint(Shape):
     state: dict[str, Any] | None = Field(default=None, description="In a list with state=true only.")
 
 
-class Worker(Shape):
-    """A registered worker."""
-
-    id: str
-    protocol: str
-    url: str | None
-    tags: list[str]
-    max_concurrent: int
-    model: str | None
-    health: str | None
-    status: str
-    metadata: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
-
-
-class RegisteredWorker(Worker):
-    """A worker just registered, with its signing secret: this is the only time that it is shown."""
-
-    secret: str
-
-
 class TaskRecord(Task):
     """A task with what its worker was asked, how its attempts went, and what was reported meanwhile."""
 

@@ -16,6 +16,7 @@ from api.answers import Answers, task_token
 from api.artifacts import Artifacts
 from api.backups import Backups
 from api.closing import Closing
+from api.draining import WorkerDrains
 from api.inbound import Inbound
 from api.jobs import Jobs
 from api.keys import Keys
@@ -26,6 +27,7 @@ from api.settings import Settings
 from api.workers import Workers
 from api.workflows import Workflows
 from dispatch._asks import Asks
+from dispatch._beats import Beats
 from dispatch._http import Http
 from dispatch._notice import NoticePost
 from dispatch._outbox import WorkerOutbox
@@ -88,6 +90,7 @@ class Wired:
     answers: Answers
     artifacts: Artifacts
     leases: Leases
+    worker_drains: WorkerDrains
     keys: Keys
     backups: Backups
     notifier: Notifier
@@ -105,6 +108,7 @@ class _Ways:
     inbound: Inbound = field(default_factory=Inbound)
     presence: Presence = field(default_factory=Presence)
     asks: Asks = field(default_factory=Asks)
+    beats: Beats = field(default_factory=Beats)
 
 
 @asynccontextmanager
@@ -142,7 +146,13 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
 def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> WorkerOutbox:
     presence, asks = ways.presence, ways.asks
     tools = Tools(
-        http=ways.http, clock=clock, inbox=ways.inbound, presence=presence, server=server_name(key), asks=asks
+        http=ways.http,
+        clock=clock,
+        inbox=ways.inbound,
+        presence=presence,
+        server=server_name(key),
+        asks=asks,
+        beats=ways.beats,
     )
     return WorkerOutbox(
         open_transports(tools, in_process=settings.local_workers),
@@ -151,6 +161,7 @@ def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> Worke
         max_in_flight=settings.max_in_flight,
         presence=presence,
         asks=asks,
+        beats=ways.beats,
         asking=(PROTOCOL,),
     )
 
@@ -171,9 +182,8 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
     closing, limits = Closing(), Limits(max_nodes=settings.max_nodes)
     workflows = Workflows(store, limits, clock)
     engine = _engine(settings, store, outbox, workflows, key)
-    notifier = _notifier(settings, store, ways.http)
-    engine.announcer.deliver = notifier.take
-    workers = Workers(store, outbox, clock, in_process=settings.local_workers)
+    notifier = _notifier(settings, store, ways.http, engine)
+    workers = Workers(store, outbox, ways.beats, clock, in_process=settings.local_workers)
     reader, lines = Reader(store, engine.loader, engine.loop), Lines(store, engine.loader)
     return Wired(
         settings=settings,
@@ -196,6 +206,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         porting=Porting(engine.loop, engine.loader, partial(load, limits=limits), engine.take_key, engine.door.claim),
         answers=Answers(engine, key),
         artifacts=Artifacts(store, key, clock, settings.artifact_ttl_s * 1000),
+        worker_drains=WorkerDrains(workers, engine),
         leases=Leases(ways.asks, workers, engine, closing, clock),
         keys=Keys(store, clock),
         backups=Backups(store, settings.backups, clock),
@@ -220,7 +231,7 @@ def _engine(settings: Settings, store: Store, outbox: Outbox, workflows: Workflo
     )
 
 
-def _notifier(settings: Settings, store: Store, http: Http) -> Notifier:
+def _notifier(settings: Settings, store: Store, http: Http, engine: Engine) -> Notifier:
     policy = RetryPolicy(
         max_attempts=MAX_ATTEMPTS,
         initial_interval_ms=round(settings.webhook_retry_s * 1000),
@@ -228,13 +239,15 @@ def _notifier(settings: Settings, store: Store, http: Http) -> Notifier:
         max_interval_ms=3_600_000,
         jitter=0.2,
     )
-    return Notifier(
+    notifier = Notifier(
         store,
         NoticePost(http, clock, settings.webhook_timeout_s),
         clock=clock,
         chance=random.random,
         patience=Patience(policy=policy, give_up_ms=round(settings.webhook_give_up_s * 1000)),
     )
+    engine.announcer.deliver = notifier.take
+    return notifier
 
 
 def _retention(settings: Settings, engine: Engine) -> Retention:

@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from api.paging import page_of
-from api.schemas import ChangedWorker, NewWorker
+from api.render_workers import worker_json
+from api.schemas_workers import Beat, ChangedWorker, NewWorker
 from dispatch._address import check_worker_headers
+from dispatch._beats import Beats
 from dispatch._registry import check_address, has_address, protocols, runs_code
 from dispatch._secrets import new_secret
 from engine.claims import Claim
+from engine.codec import write
 from engine.errors import Invalid, NotFound
 from engine.limits import rate_problem
 from engine.outbox import Outbox, Rate
@@ -22,8 +25,10 @@ class Workers:
     """The registry of workers. `clock` gives milliseconds since the epoch; `in_process` allows workers that are code
     which runs in this process."""
 
-    def __init__(self, store: Store, outbox: Outbox, clock: Callable[[], int], *, in_process: bool) -> None:
-        self.store, self.outbox, self.clock, self.in_process = store, outbox, clock, in_process
+    def __init__(
+        self, store: Store, outbox: Outbox, beats: Beats, clock: Callable[[], int], *, in_process: bool
+    ) -> None:
+        self.store, self.outbox, self.beats, self.clock, self.in_process = store, outbox, beats, clock, in_process
 
     async def tell(self) -> None:
         """Tell the outbox who is registered now."""
@@ -41,7 +46,36 @@ class Workers:
         await self.tell()
         return row
 
-    async def change(self, worker_id: str, asked: ChangedWorker) -> WorkerRow:
+    async def take_up(self, asked: NewWorker) -> tuple[WorkerRow, bool]:
+        """Register a worker, or change what it says of itself where its id is known; whether it is new. What is kept of
+        one that comes back is what it leaves out, its secret too. Raises Invalid."""
+        if await self.store.worker(asked.id) is None:
+            return await self.register(asked), True
+        return await self.change(asked.id, asked), False
+
+    async def set_status(self, worker_id: str, status: str) -> WorkerRow:
+        """Have a worker get tasks (`active`), or nothing more. Raises NotFound."""
+        row = await self.get(worker_id)
+        if row.status == status:
+            return row
+        row = replace(row, status=status, updated_at=self.clock())
+        await self.store.put_worker(row, create=False)
+        await self.tell()
+        return row
+
+    def beat(self, worker_id: str, said: Beat) -> WorkerRow:
+        """Note what a worker says of itself. Raises NotFound."""
+        row = self.beats.knows(worker_id)
+        if row is None:
+            raise NotFound(f"there is no worker '{worker_id[:80]}': it has to be registered first")
+        self.beats.beat(worker_id, said.model_dump(include=said.model_fields_set - {"worker_id"}))
+        return row
+
+    def shown(self, row: WorkerRow) -> dict[str, Any]:
+        """A worker as it stands."""
+        return worker_json(row, self.outbox.standing(row.id), self.beats.last(row.id))
+
+    async def change(self, worker_id: str, asked: ChangedWorker | NewWorker) -> WorkerRow:
         """Change the fields that were given. Raises NotFound or Invalid."""
         row = replace(await self.get(worker_id), updated_at=self.clock(), **_columns(asked))
         self._check(row)
@@ -94,6 +128,8 @@ def _columns(asked: NewWorker | ChangedWorker) -> dict[str, Any]:
     given = asked.model_dump(include=asked.model_fields_set - {"id"})
     if "tags" in given:
         given["tags"] = tuple(dict.fromkeys(given["tags"]))
+    if isinstance(given.get("health"), dict):
+        given["health"] = write(given["health"]).decode()
     if given.get("headers", ...) is None:
         given["headers"] = {}
     return given

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.answer import RateLimit
 from engine.model import TaskId
-from engine.outbox import Listener, Rate, Work
+from engine.outbox import Held, Listener, Rate, Standing, Work
 
 
 class Nobody:
@@ -34,6 +34,15 @@ class Nobody:
     def alive(self, task_id: TaskId) -> None: ...
 
     def rated(self, worker_id: str, limit: RateLimit) -> None: ...
+
+    def standing(self, worker_id: str) -> Standing:
+        return Standing()
+
+    def held_by(self, worker_id: str) -> Sequence[Held]:
+        return ()
+
+    def why_not(self, task_id: TaskId) -> Mapping[str, str]:
+        return {}
 
     def rates(self) -> Mapping[str, Rate]:
         return {}

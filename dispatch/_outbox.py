@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from itertools import count
 from operator import attrgetter
 
 from dispatch._asks import Asks
+from dispatch._beats import Beats, call_later
 from dispatch._bounds import MAX_DELIVERIES, Bounds
 from dispatch._choose import need_of
 from dispatch._deliveries import Deliveries
@@ -16,7 +16,7 @@ from dispatch._entry import Entry
 from dispatch._gates import Gates, gates_of
 from dispatch._leases import Leases
 from dispatch._presence import Presence
-from dispatch._rate import Later, Rates, Timer
+from dispatch._rate import Later, Rates
 from dispatch._ready import Ready
 from dispatch._sessions import Served
 from dispatch._slots import Slots
@@ -26,7 +26,7 @@ from dispatch._waiting import Waiting
 from engine.answer import RateLimit
 from engine.line import order_of
 from engine.model import TaskId
-from engine.outbox import LOST, Accepted, Listener, Rate, Reply, Unreachable, Work
+from engine.outbox import LOST, Accepted, Held, Listener, Rate, Reply, Standing, Unreachable, Work
 from engine.ports import WorkerRow
 
 _by_id = attrgetter("id")
@@ -51,20 +51,24 @@ class WorkerOutbox:
         max_in_flight: int | None = None,
         presence: Presence | None = None,
         asks: Asks | None = None,
+        beats: Beats | None = None,
         asking: Container[str] = (),
     ) -> None:
         self._transports = transports
         self._clock = clock
-        later = later or _call_later
-        presence = presence or Presence()
+        later = later or call_later
+        self._presence = presence = presence or Presence()
+        self._beats = beats or Beats(clock, later)
+        self._beats.listen(self._away, self._owned)
         presence.listen(self._heard)
         self._bounds = Bounds(max_deliveries, max_in_flight)
         self._asks = asks or Asks()
         self._asks.serve(self)
         self._registered: Mapping[str, WorkerRow] = {}
         self._visitors = Visitors(later, self._set_workers)
-        self._leases = Leases(clock, later, self.lost, lambda: self._bounds.held)
+        self._leases: Leases[TaskId] = Leases(clock, later, self.lost, lambda: self._bounds.held)
         self._served = Served()
+        self._left_alone: set[str] = set()
         self._slots = Slots(transports, later, self._serve_all, presence, asks=self._asks, asking=asking)
         self._rates = Rates(later, self._serve_all)
         self._gates: Gates[Entry] = Gates(lambda entry, reason: self._listener.waiting(entry.work, reason.value))
@@ -168,6 +172,7 @@ class WorkerOutbox:
     def workers_changed(self, workers: Mapping[str, WorkerRow]) -> None:
         """Replace the registered workers (id → row) and look again at everything that waits."""
         self._registered = workers
+        self._beats.set_workers(workers)
         self._set_workers()
         for protocol, transport in self._transports.items():
             transport.serve(sorted((row for row in workers.values() if row.protocol == protocol), key=_by_id))
@@ -198,6 +203,36 @@ class WorkerOutbox:
         reply = refused(LOST, why, retryable=True, transport=True)
         self._listener.replied(entry.work, worker_id, reply)
 
+    def _away(self, worker_id: str, why: str | None, lost: bool) -> None:
+        """A worker is left alone from now on, or is there; what it held is lost where it is silent."""
+        if why is not None:
+            self._left_alone.add(worker_id)
+            self._presence.set(worker_id, False)
+        elif worker_id in self._left_alone:
+            self._left_alone.discard(worker_id)
+            self._presence.set(worker_id, True)
+        if lost:
+            for held in self.held_by(worker_id):
+                self.lost(held.task_id, f"nothing was heard of the worker: {why}")
+
+    def _owned(self, owners: Mapping[str, str]) -> None:
+        self._slots.set_owners(owners)
+        self._serve_all()
+
+    def standing(self, worker_id: str) -> Standing:
+        away = self._beats.away(worker_id)
+        if away is None and worker_id in self._presence:
+            away = "it is not connected"
+        return Standing(in_flight=self._slots.taken(worker_id), circuit=self._slots.stage(worker_id).value, away=away)
+
+    def held_by(self, worker_id: str) -> Sequence[Held]:
+        held = (entry.work for entry in self._entries.values() if entry.worker_id == worker_id)
+        return [Held(run_id=work.run_id, task_id=work.task_id) for work in held]
+
+    def why_not(self, task_id: TaskId) -> Mapping[str, str]:
+        entry = self._entries.get(task_id)
+        return {} if entry is None or entry.worker_id is not None else self._slots.why_not(entry.need)
+
     def _heard(self, worker_id: str, here: bool) -> None:
         """A worker came, or is away: those in line are looked at again."""
         if here:
@@ -221,6 +256,7 @@ class WorkerOutbox:
         self._slots.close()
         self._rates.close()
         self._visitors.close()
+        self._beats.close()
         self._leases.close()
         await self._deliveries.close(grace_s)
 
@@ -275,7 +311,3 @@ class WorkerOutbox:
             return ()
         del self._entries[entry.work.task_id]
         return self._gates.leave(entry)
-
-
-def _call_later(seconds: float, call: Callable[[], None]) -> Timer:
-    return asyncio.get_running_loop().call_later(seconds, call)

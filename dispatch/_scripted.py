@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dispatch._script import Line, Script
 from engine.answer import RateLimit
 from engine.model import TaskId
-from engine.outbox import Listener, Rate, Work
+from engine.outbox import Held, Listener, Rate, Standing, Work
 
 WORKER = "script"
 
@@ -61,6 +61,15 @@ class Scripted:
     def alive(self, task_id: TaskId) -> None: ...
 
     def rated(self, worker_id: str, limit: RateLimit) -> None: ...
+
+    def standing(self, worker_id: str) -> Standing:
+        return Standing()
+
+    def held_by(self, worker_id: str) -> Sequence[Held]:
+        return ()
+
+    def why_not(self, task_id: TaskId) -> Mapping[str, str]:
+        return {}
 
     def rates(self) -> Mapping[str, Rate]:
         return {}

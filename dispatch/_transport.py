@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from dispatch._asks import Asks
+from dispatch._beats import Beats
 from dispatch._envelope import Envelope
 from dispatch._http import Http
 from dispatch._inbox import Inbox
@@ -24,8 +25,8 @@ from engine.ports import WorkerRow
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What transports share: the HTTP client, closed by whoever made it; the time in ms since the epoch; where what
-    comes later is taken; who is away; a name of the server, the same after a restart, for what it alone reads; and who
-    asks for tasks."""
+    comes later is taken; who is away; a name of the server, the same after a restart, for what it alone reads; who asks
+    for tasks; and what workers say of themselves."""
 
     http: Http
     clock: Callable[[], int]
@@ -33,6 +34,7 @@ class Tools:
     presence: Presence
     server: str
     asks: Asks = field(default_factory=Asks)
+    beats: Beats = field(default_factory=Beats)
 
 
 class Transport(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -130,6 +130,23 @@ class Rate:
     at: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a worker stands: tasks that it holds, what its circuit lets through, and why it is left alone, if it is."""
+
+    in_flight: int = 0
+    circuit: str = "closed"
+    away: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A task that a worker holds."""
+
+    run_id: RunId
+    task_id: TaskId
+
+
 class Listener(Protocol):
     """Who is told what becomes of submitted work: the driver. Calls come on the event loop and never block."""
 
@@ -188,6 +205,15 @@ class Outbox(Protocol):
 
     def rated(self, worker_id: str, limit: RateLimit) -> None:
         """A worker has said what its rate limit is; with nothing left it is left alone until that is reset."""
+
+    def standing(self, worker_id: str) -> Standing:
+        """How a worker stands."""
+
+    def held_by(self, worker_id: str) -> Sequence[Held]:
+        """What a worker holds."""
+
+    def why_not(self, task_id: TaskId) -> Mapping[str, str]:
+        """Why the workers cannot take a task that waits for one, in words, by id."""
 
     def rates(self) -> Mapping[str, Rate]:
         """What workers have said of their rate limits, by worker id."""

@@ -39,6 +39,10 @@ class Progress:
     """For so long its worker may be silent, where it has the attempt on a lease."""
     losses: int = 0
     """How many attempts of its request were lost with their workers, and did not count for that."""
+    bound_to: str | None = None
+    """The worker that its attempt was given to by hand."""
+    avoid: str | None = None
+    """The worker that its attempt was taken from by hand, where any other one may have it."""
     input_hash: str | None = None
     error: ErrorInfo | None = None
     failed_at: int | None = None
@@ -72,7 +76,7 @@ class Progress:
         """Begin another request: what is answered to an earlier one from now on is late."""
         self.attempt += 1
         self.first_attempt = self.asked_at = self.attempt
-        self.losses = 0
+        self.losses, self.bound_to, self.avoid = 0, None, None
         self.accepted, self.deadline, self.reason, self.wait_until = False, None, None, None
 
     def wait_anew(self, at: int) -> None:
@@ -80,8 +84,15 @@ class Progress:
         self.accepted, self.deadline, self.reason, self.wait_until = False, None, None, None
         self.again_at = at
 
-    def note_loss(self, *, counts: bool) -> None:
+    def rebind(self, held_by: str, to: str | None, at: int) -> None:
+        """Take its attempt from a worker, for the one that is named or for any other."""
+        self.wait_anew(at)
+        self.lease_ms, self.was_sent = None, False
+        self.bound_to, self.avoid = to, held_by if to is None else None
+
+    def note_failure(self, *, counts: bool) -> None:
         """Note that an attempt failed: one that does not count is none of those that the node allows."""
+        self.bound_to = self.avoid = None
         if not counts:
             self.losses, self.first_attempt = self.losses + 1, self.first_attempt + 1
 

@@ -191,6 +191,9 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
             run.set_status(task_id, TaskStatus.RUNNING)
         case "accepted":
             progress.accepted, progress.lease_ms = True, body.get("lease_ms")
+        case "rebound":
+            progress.rebind(body["worker"], body["to"], event.at)
+            run.set_status(task_id, TaskStatus.PENDING)
         case "waiting":
             progress.reason, progress.wait_until = body["reason"], body.get("until")
             progress.due_at = body.get("due_at", progress.due_at)
@@ -199,7 +202,7 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
         case "retry":
             progress.attempt, progress.due_at, progress.wait_until = body["attempt"], body["due_at"], None
             progress.accepted = False
-            progress.note_loss(counts=body.get("counts", True))
+            progress.note_failure(counts=body.get("counts", True))
             if "usage" in body:
                 progress.unpaid = progress.unpaid.plus(Usage(**body["usage"]))
             run.set_status(task_id, TaskStatus.RETRYING)

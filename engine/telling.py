@@ -42,8 +42,8 @@ TASK_EVENTS = {
     "waiting": ("NODE_WAITING", TaskStatus.WAITING),
     "retry": ("NODE_RETRYING", TaskStatus.RETRYING),
 }
-_DISPATCH = {"dispatch": "sent", "waiting": "waiting", "accepted": "accepted", "late": "late"}
-_BODY = ("worker", "reason", "deadline", "due_at", "error", "why")
+_DISPATCH = {"dispatch": "sent", "waiting": "waiting", "accepted": "accepted", "late": "late", "rebound": "rebound"}
+_BODY = ("worker", "reason", "deadline", "due_at", "error", "why", "to", "actor")
 _TIMES = frozenset({"deadline", "due_at", "until"})
 
 

@@ -198,7 +198,7 @@ def _by_source(causes: Iterable[Commit]) -> dict[str, list[Commit]]:
 
 # ---- what happened between commits
 
-_MOVES = frozenset({"dispatch", "waiting", "retry"})
+_MOVES = frozenset({"dispatch", "waiting", "retry", "rebound"})
 """The events after which a task does something else than before."""
 
 
@@ -221,6 +221,8 @@ def attempts_of(events: Sequence[EventRow], span: Span) -> list[dict[str, Any]]:
             found.append(_attempt(event))
         elif found and event.kind == "accepted":
             found[-1]["accepted_at"] = rfc3339(event.at)
+        elif found and event.kind == "rebound" and found[-1]["outcome"] is None:
+            found[-1].update(finished_at=rfc3339(event.at), outcome="rebound")
         elif found and event.kind == "retry":
             found[-1].update(finished_at=rfc3339(event.at), outcome="failed", error=event.body.get("error"))
     if found and found[-1]["outcome"] is None and span.finished_at is not None:

@@ -14,7 +14,7 @@ from engine.limits import LimitReason
 from engine.line import Order, order_of
 from engine.model import TURNS, Ref, RunHead, RunId, TaskId, run_key_of, seq_of
 from engine.notices import Notice
-from engine.outbox import Listener, Rate, Work
+from engine.outbox import Held, Listener, Rate, Standing, Work
 from engine.ports import Batch, CommitRow, EventRow, TimerRow
 
 T = TypeVar("T")
@@ -178,6 +178,15 @@ class HeldOutbox:
     def alive(self, task_id: TaskId) -> None: ...
 
     def rated(self, worker_id: str, limit: RateLimit) -> None: ...
+    def standing(self, worker_id: str) -> Standing:
+        return Standing()
+
+    def held_by(self, worker_id: str) -> Sequence[Held]:
+        return ()
+
+    def why_not(self, task_id: TaskId) -> Mapping[str, str]:
+        return {}
+
     def rates(self) -> Mapping[str, Rate]:
         return {}
 

@@ -16,6 +16,7 @@ from engine.driver.cache import Lookup
 from engine.driver.halting import halt_again
 from engine.driver.incoming import Incoming, remember_input
 from engine.driver.loop import Loop
+from engine.driver.places import place_json
 from engine.driver.reports import note
 from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
@@ -184,7 +185,8 @@ class Delivery:
             request=request,
             encoded=encoded,
             tags=ask.tags,
-            worker=ask.worker,
+            worker=progress.bound_to or ask.worker,
+            avoid=progress.avoid,
             protocol=ask.protocol,
             prefers=ask.prefers,
             timeout_ms=ask.timeout_ms or run.node_of(task).timeout_ms,
@@ -214,7 +216,7 @@ class Delivery:
             progress.worker, progress.deadline, progress.reason = worker_id, deadline, None
             progress.was_sent = False
             progress.started_at = progress.started_at or at
-            body = {**_place(work), "worker": worker_id, "deadline": deadline}
+            body = {**place_json(work), "worker": worker_id, "deadline": deadline}
             turn.note(live, "dispatch", work.task_id, body)
 
         self._tell(work.run_id, act)
@@ -229,7 +231,7 @@ class Delivery:
             live.run.set_status(work.task_id, TaskStatus.WAITING)
             progress.reason = reason
             until = unserved.wait(turn, live.run, work.task_id, self.timers)
-            turn.note(live, "waiting", work.task_id, {**_place(work), "reason": reason, **until})
+            turn.note(live, "waiting", work.task_id, {**place_json(work), "reason": reason, **until})
             halt_again(turn, live, self.take)
 
         self._tell(work.run_id, act)
@@ -283,7 +285,7 @@ class Delivery:
         progress.accepted, progress.lease_ms = True, lease_ms
         due = progress.deadline = progress.deadline or turn.now + work.timeout_ms
         leased = {} if lease_ms is None else {"lease_ms": lease_ms}
-        turn.note(live, "accepted", work.task_id, {**_place(work), **leased})
+        turn.note(live, "accepted", work.task_id, {**place_json(work), **leased})
         turn.effects.append(lambda: self.timers.set(due, key, work.task_id, "deadline"))
 
     def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
@@ -324,7 +326,7 @@ class Delivery:
         progress = run.set_status(retry.task_id, TaskStatus.RETRYING)
         progress.attempt, progress.due_at, progress.accepted = retry.attempt, retry.due_at, False
         progress.wait_until = None
-        progress.note_loss(counts=retry.counts)
+        progress.note_failure(counts=retry.counts)
         if retry.usage is not NO_USAGE:
             progress.unpaid = progress.unpaid.plus(retry.usage)
         turn.note(live, "retry", retry.task_id, retry.as_json())
@@ -382,10 +384,3 @@ class Delivery:
     def _tell(self, run_id: RunId, act: Callable[[Turn, Live], None]) -> None:
         if (live := self.loop.live(run_id)) is not None:
             self.loop.ask(live, act)
-
-
-def _place(work: Work) -> dict[str, Any]:
-    """What every note about an attempt says."""
-    index = work.request.index
-    around = {"ns": work.ns} if work.ns else {}
-    return {"attempt": work.attempt, "node": work.node, **around, **({} if index is None else {"index": index})}

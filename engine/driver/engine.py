@@ -18,6 +18,7 @@ from engine.driver.door import Door
 from engine.driver.loading import Loader, new_run
 from engine.driver.loop import Loop
 from engine.driver.options import EngineOptions
+from engine.driver.rebind import Rebind
 from engine.driver.redrive import Redrive
 from engine.driver.reports import Reports
 from engine.driver.sessions import Sessions
@@ -86,6 +87,7 @@ class Engine:
         self.door = Door(self.loop, self.delivery, self.loop.options.max_runs)
         self.travel = Travel(self.loop, self.loader, self.delivery, new_id, self.door.reclaim)
         self.redrive = Redrive(self.loop, self.travel)
+        self.rebinding = Rebind(self.loop, self.delivery)
         self.draining = False
         self.sessions = Sessions(self.loop, self.loader, self.delivery, self.door, lambda: self.draining)
         self._next_key = 1

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from api.schemas import ChangedWorker, Fork, Paged, Resume, RunsQuery, StartAnyRun, StartQuery, StartRun, StreamQuery
+from api.schemas import Fork, Paged, Resume, RunsQuery, StartAnyRun, StartQuery, StartRun, StreamQuery
+from api.schemas_workers import ChangedWorker
 
 
 def faults(model: Any, **given: Any) -> list[str]:
