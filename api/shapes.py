@@ -345,6 +345,7 @@ class TaskRecord(Task):
     input: Any
     attempts: list[dict[str, Any]]
     log: list[dict[str, Any]] = Field(description="The last 1000 lines, oldest first.")
+    workers: dict[str, str] = Field(description="Of a task that waits: why each worker cannot take it, by their ids.")
 
 
 class RateLimit(Shape):

@@ -117,6 +117,19 @@ def why_not(worker: WorkerRow, load: Load) -> Reason | None:
     return Reason.NOT_ASKED if worker.id in load.silent else None
 
 
+def in_words(reason: Reason | None) -> str | None:
+    """Why a worker that has all that a task needs cannot take it now."""
+    return None if reason is None else _SAID[reason]
+
+
+_SAID = {
+    Reason.CAPACITY: "all of its slots are taken",
+    Reason.NOT_ASKED: "it asks for its tasks, and does not now",
+    Reason.RATE_LIMIT: "it has no calls left for now",
+    Reason.UNREACHABLE: "it cannot be reached",
+}
+
+
 def has_room(worker: WorkerRow, load: Load) -> bool:
     """Whether a worker can take one more task now."""
     return why_not(worker, load) is None

@@ -231,7 +231,9 @@ class WorkerOutbox:
 
     def why_not(self, task_id: TaskId) -> Mapping[str, str]:
         entry = self._entries.get(task_id)
-        return {} if entry is None or entry.worker_id is not None else self._slots.why_not(entry.need)
+        if entry is None or entry.worker_id is not None:
+            return {}
+        return {name: self._beats.away(name) or why for name, why in self._slots.why_not(entry.need).items()}
 
     def _heard(self, worker_id: str, here: bool) -> None:
         """A worker came, or is away: those in line are looked at again."""

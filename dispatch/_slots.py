@@ -6,7 +6,19 @@ from collections import ChainMap
 from collections.abc import Callable, Container, Mapping
 
 from dispatch._asks import Asks
-from dispatch._choose import Chosen, Load, Need, NoWorker, choose_among, fits, fitting, has_room, unfit, why_not
+from dispatch._choose import (
+    Chosen,
+    Load,
+    Need,
+    NoWorker,
+    choose_among,
+    fits,
+    fitting,
+    has_room,
+    in_words,
+    unfit,
+    why_not,
+)
 from dispatch._circuit import CLOSED, Circuit, Stage, failed, probing, rested
 from dispatch._rate import Later, RateLog, Timer
 from dispatch._resources import NO_OWNERS
@@ -142,8 +154,8 @@ class Slots:
     def why_not(self, need: Need) -> dict[str, str]:
         """Why each worker cannot take a task with this need now, in words, by id; one that can is left out."""
         load = self._load()
-        found = {row.id: unfit(row, need, self._owners) or why_not(row, load) for row in self._rows.values()}
-        return {name: str(why) for name, why in sorted(found.items()) if why is not None}
+        found = {row.id: unfit(row, need, self._owners) or in_words(why_not(row, load)) for row in self._rows.values()}
+        return {name: why for name, why in sorted(found.items()) if why is not None}
 
     def stage(self, worker_id: str) -> Stage:
         """What the circuit of a worker lets through."""

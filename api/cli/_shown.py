@@ -205,6 +205,7 @@ def task_record_lines(found: Shape) -> list[str]:
         + (f": {error_text(found['error'])}" if found["error"] else reason_text(found)),
         f"attempt   {found['attempt']}" + (f" at {found['worker_id']}" if found["worker_id"] else ""),
         *([f"waits     {why}"] if (why := why_waits(found)) is not None else []),
+        *(f"  {worker}: {why}" for worker, why in found["workers"].items()),
         *([f"ended     {found['finished_at']}"] if found["finished_at"] else []),
         *(["asked"] if asked else ["asked     nobody"]),
         *(f"  {key} = {short(value)}" for key, value in asked.items()),

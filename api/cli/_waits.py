@@ -19,6 +19,8 @@ WHY = {
     "capacity": "every worker that {has} is busy",
     "unreachable": "no worker that {has} can be reached",
     "rate_limit": "no worker that {has} has calls left",
+    "not_asked": "no worker that {has} asks for tasks now",
+    "resource": "the worker that has its resource cannot take it",
 }
 
 

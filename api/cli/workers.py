@@ -1,4 +1,4 @@
-"""Commands about workers: `clew workers list|show|add|set|remove`."""
+"""Commands about workers: `clew workers list|show|add|set|drain|remove`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from api.cli._shown import short
 workers = typer.Typer(help="Look at workers, register and change them.", no_args_is_help=True)
 app.add_typer(workers, name="workers", rich_help_panel=SERVING)
 
+SAID = ("inventory", "resources", "metrics")
+"""What a worker says of itself."""
 WorkerArg = Annotated[str, typer.Argument(metavar="WORKER", help="Id of a worker.", show_default=False)]
 
 
@@ -25,7 +27,7 @@ WorkerArg = Annotated[str, typer.Argument(metavar="WORKER", help="Id of a worker
 class Fields:
     """Options that describe a worker."""
 
-    protocol: Annotated[str | None, typer.Option(metavar="NAME", help="webhook or local.")] = None
+    protocol: Annotated[str | None, typer.Option(metavar="NAME", help="webhook, pull or local.")] = None
     tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag. Repeatable.")] = None
     max_concurrent: Annotated[int | None, typer.Option(min=1, metavar="N", help="Tasks at one time.")] = None
     model: Annotated[str | None, typer.Option(metavar="NAME", help="The model that it runs.")] = None
@@ -75,7 +77,10 @@ def show(worker: WorkerArg, *, where: Where) -> None:
 @grouped
 def add(
     worker: WorkerArg,
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Its URL, or module:function.", show_default=False)],
+    address: Annotated[
+        str | None,
+        typer.Argument(metavar="ADDRESS", help="Its URL, or module:function; none for pull.", show_default=False),
+    ] = None,
     *,
     fields: Fields,
     where: Where,
@@ -105,6 +110,26 @@ def change(
 
 @workers.command()
 @grouped
+def drain(
+    worker: WorkerArg,
+    hand_back: Annotated[
+        bool, typer.Option("--hand-back", help="What it holds is taken back, and goes to others.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Have it get tasks again.")] = False,
+    *,
+    where: Where,
+) -> None:
+    """Have a worker get nothing more; what it holds goes on."""
+    if hand_back and undo:
+        stop(MISUSED, "--hand-back takes from a worker that is drained: leave --undo out")
+    body = {"draining": not undo, "mode": "hand_back" if hand_back else "finish"}
+    found = where.reached(lambda reach: reach.post(path_to("workers", worker, "drain"), body), writes=True)
+    taken = [f"taken     {task['node']} of run {task['run_id']}" for task in found["handed_back"]]
+    show_lines(found, (worker_line(found), f"holds     {held_text(found)}", *taken), where)
+
+
+@workers.command()
+@grouped
 def remove(worker: WorkerArg, *, where: Where) -> None:
     """Remove a worker; tasks that it holds may still be answered."""
     where.reached(lambda reach: reach.delete(path_to("workers", worker)), writes=True)
@@ -114,7 +139,8 @@ def remove(worker: WorkerArg, *, where: Where) -> None:
 def worker_line(found: Any) -> str:
     """A worker in a list."""
     tags = ", ".join(found["tags"])
-    return f"{found['id']}  {found['status']:<8}  {found['protocol']:<7}  [{tags}]  {found['url'] or ''}".rstrip()
+    how = "away" if found["away"] else found["status"]
+    return f"{found['id']}  {how:<8}  {found['protocol']:<7}  [{tags}]  {found['url'] or ''}".rstrip()
 
 
 def worker_lines(found: Any) -> Iterator[str]:
@@ -124,8 +150,24 @@ def worker_lines(found: Any) -> Iterator[str]:
     yield f"address   {found['url'] or 'none'}, {found['protocol']}"
     yield f"tags      {', '.join(found['tags']) or 'none'}"
     yield f"at once   {found['max_concurrent']}"
-    for name in ("model", "health"):
-        if found[name]:
-            yield f"{name:<8}  {found[name]}"
-    if found["metadata"]:
-        yield f"metadata  {short(found['metadata'])}"
+    yield f"holds     {held_text(found)}"
+    told = {
+        "circuit": found["circuit"] if found["circuit"] != "closed" else None,
+        "away": found["reason"],
+        "model": found["model"],
+        "health": health_text(found["health"]),
+        "seen": found["last_seen"],
+        **{name: short(found[name]) for name in SAID if found[name] is not None},
+        "metadata": short(found["metadata"]) if found["metadata"] else None,
+    }
+    yield from (f"{name:<9} {text}" for name, text in told.items() if text)
+
+
+def held_text(found: Any) -> str:
+    """How many tasks a worker holds."""
+    return f"{found['in_flight']} of {found['max_concurrent']}"
+
+
+def health_text(health: Any) -> str | None:
+    """Where its health is asked, or what it promises."""
+    return f"a heartbeat every {health['heartbeat_ms']} ms" if isinstance(health, dict) else health

@@ -18,7 +18,7 @@ from api.requests import StrictRoute
 from api.schemas import Empty, Fork, Paged, Resume, RunFilters, RunsQuery, StartAnyRun, StartQuery, StartRun
 from api.sse import stream
 from api.wiring import Wired
-from engine.model import RunId
+from engine.model import RunId, TaskId, TaskStatus
 from engine.ports import RunFilter
 
 router = APIRouter(tags=["runs"], route_class=StrictRoute)
@@ -96,8 +96,10 @@ async def list_tasks(server: Serving, run_id: str, query: Annotated[Paged, Query
 
 @router.get("/runs/{run_id}/tasks/{task_id}", response_model=shapes.TaskRecord, responses=problems(404))
 async def get_task(server: Serving, run_id: str, task_id: str) -> Response:
-    """Get a task with input, output, attempts and log lines."""
-    return answer(await server.reader.task(run_id, task_id))
+    """Get a task with input, output, attempts and log lines; where it waits, why the workers cannot take it."""
+    found = await server.reader.task(run_id, task_id)
+    waits = found["status"] == TaskStatus.WAITING
+    return answer({**found, "workers": server.outbox.why_not(TaskId(task_id)) if waits else {}})
 
 
 @router.post("/runs/{run_id}/resume", response_model=shapes.Run, responses=body_problems(404, 409))

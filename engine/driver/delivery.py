@@ -34,8 +34,6 @@ from engine.rebuild import RUN_NOTES
 from engine.telling import reported
 from engine.turns import NextTurn, next_turn
 
-_SET_ASIDE = frozenset({TaskStatus.RETRYING, TaskStatus.INTERRUPTED})
-"""Statuses of tasks whose attempt has come to something already."""
 Found = Step | answers.Retry | NextTurn | answers.Late
 
 
@@ -280,7 +278,7 @@ class Delivery:
 
     def _accepted(self, turn: Turn, live: Live, work: Work, lease_ms: int | None) -> None:
         progress, key = live.run.progress.get(work.task_id), live.run.key
-        if progress is None or progress.attempt != work.attempt or progress.status is TaskStatus.INTERRUPTED:
+        if not _is_held(progress, work) or progress is None:
             return
         progress.accepted, progress.lease_ms = True, lease_ms
         due = progress.deadline = progress.deadline or turn.now + work.timeout_ms
@@ -290,7 +288,7 @@ class Delivery:
 
     def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
         progress = live.run.progress.get(work.task_id)
-        if progress is None or progress.attempt != work.attempt or progress.status in _SET_ASIDE:
+        if not _is_held(progress, work):
             return
         error = ErrorInfo(
             code=reply.error.code,
@@ -384,3 +382,8 @@ class Delivery:
     def _tell(self, run_id: RunId, act: Callable[[Turn, Live], None]) -> None:
         if (live := self.loop.live(run_id)) is not None:
             self.loop.ask(live, act)
+
+
+def _is_held(progress: Progress | None, work: Work) -> bool:
+    """Whether a worker holds this attempt still: it has come to nothing yet, and was not taken away."""
+    return progress is not None and progress.attempt == work.attempt and progress.status is TaskStatus.RUNNING

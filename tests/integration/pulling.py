@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from dispatch._outbox import WorkerOutbox
-from engine.model import TaskId
+from engine.model import RunId, TaskId, TaskStatus
 from engine.ports import WorkerRow
+from engine.progress import Progress
 from tests.unit.api.serving import Server, working
 from tests.unit.dispatch.builders import Watched
 
 P = {"id": "p1", "protocol": "pull", "tags": ["w"]}
-PATIENCE_MS = 10_000
+PATIENCE_MS, PATIENCE_S = 10_000, 10.0
 
 
 class Asked(Watched):
@@ -71,3 +73,27 @@ def retrying(workflow_id: str = "retrying", **policy: Any) -> dict[str, Any]:
     document = working(workflow_id)
     document["nodes"]["job"]["retry"] = {"max_attempts": 1, "initial_interval_ms": 1, **policy}
     return document
+
+
+def held(progress: Progress) -> bool:
+    """Whether a worker has accepted a task."""
+    return progress.status is TaskStatus.RUNNING and progress.accepted
+
+
+def waits(progress: Progress) -> bool:
+    """Whether a task waits for a worker."""
+    return progress.status is TaskStatus.WAITING
+
+
+async def until(server: Server, run_id: str, holds: Callable[[Progress], bool]) -> Any:
+    """The task of a run, once something holds of it, durably."""
+    loop = server.wired.engine.loop
+    key = loop.keys[RunId(run_id)]
+
+    def there() -> bool:
+        live = loop.lives.get(key)
+        return live is not None and not live.undurable and any(map(holds, live.run.progress.values()))
+
+    await loop.changed(key, there, PATIENCE_S)
+    assert there()
+    return (await server.get(f"/runs/{run_id}"))["tasks"][0]

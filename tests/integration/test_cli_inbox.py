@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.command_line import clew, said, served, told
+from tests.integration.pulling import begun, held, leased, until
 from tests.unit.api.serving import a_server, asking, straight, working
 from tests.unit.dispatch.builders import answer, free_port, http_worker
 
@@ -51,6 +52,33 @@ def test_workers_are_registered_changed_and_removed(runs: dict[str, Any], db: tu
     assert clew("workers", "set", "w2", *db).exit_code == 2
     assert said("workers", "remove", "w2", *db) == "removed w2\n"
     assert clew("workers", "show", "w2", *db).exit_code == 1
+
+
+def test_a_worker_is_drained_and_gets_tasks_again(runs: dict[str, Any], db: tuple[str, str]) -> None:
+    lines = said("workers", "drain", "w1", *db).splitlines()
+    assert (lines[0].split()[:3], lines[1:]) == (["w1", "draining", "webhook"], ["holds     0 of 1"])
+    assert "status    draining\n" in said("workers", "show", "w1", *db)
+    assert told("workers", "drain", "w1", "--undo", *db)["status"] == "active"
+    assert clew("workers", "drain", "w1", "--undo", "--hand-back", *db).exit_code == 2
+
+
+def test_a_pull_worker_is_registered_without_an_address(runs: dict[str, Any], db: tuple[str, str]) -> None:
+    assert told("workers", "add", "p1", "--protocol", "pull", *db)["url"] is None
+    assert "address   none, pull\n" in said("workers", "show", "p1", *db)
+
+
+def test_tasks_are_taken_from_the_workers_that_hold_them(tmp_path: Path) -> None:
+    async def play() -> str:
+        async with a_server(tmp_path) as server:
+            await server.post("/workflows", working(), 201)
+            run_id = await begun(server)
+            await leased(server)
+            await until(server, run_id, held)
+            return run_id
+
+    run_id, db = asyncio.run(play()), ("--db", f"sqlite:///{tmp_path}/clew.db")
+    assert said("runs", "rebind", run_id, "--node", "job", *db) == "job: taken from pull [w]\n"
+    assert said("runs", "rebind", run_id, "--from", "w1", *db) == "no worker holds such a task\n"
 
 
 def test_dead_letters_are_listed_shown_and_driven_again(runs: dict[str, Any], db: tuple[str, str]) -> None:

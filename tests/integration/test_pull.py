@@ -8,31 +8,12 @@ from typing import Any
 
 import pytest
 
-from engine.model import RunId
-from tests.integration.pulling import Asked, P, answered, beats, begun, leased, path_of
+from tests.integration.pulling import Asked, P, answered, beats, begun, held, leased, path_of, until, waits
 from tests.unit.api.serving import Server, a_server, working
 
 DOCUMENTS = (working(),)
 SHORT_MS = 150
 """A lease that lapses soon."""
-
-
-async def task_of(server: Server, run_id: str) -> Any:
-    return (await server.get(f"/runs/{run_id}"))["tasks"][0]
-
-
-async def until(server: Server, run_id: str, status: str, **fields: Any) -> Any:
-    """The task of a run, once it has this status and these fields."""
-
-    def there() -> bool:
-        return False
-
-    async with asyncio.timeout(10):
-        while True:
-            task = await task_of(server, run_id)
-            if task["status"] == status and all(task[name] == value for name, value in fields.items()):
-                return task
-            await server.wired.engine.loop.changed(server.wired.engine.loop.keys[RunId(run_id)], there, 0.02)
 
 
 async def test_a_task_is_leased_and_answered(server: Server) -> None:
@@ -42,8 +23,8 @@ async def test_a_task_is_leased_and_answered(server: Server) -> None:
     assert item["message_id"] == item["task"]["task_id"]
     assert item["reply_to"] == item["task"]["reply_to"]
     assert item["lease"]["heartbeat_ms"] == 10_000
-    held = await until(server, run_id, "running", pending_ack=False)
-    assert held["worker_id"] == "pull [w]"
+    task = await until(server, run_id, held)
+    assert task["worker_id"] == "pull [w]"
     await answered(server, item, {"output": 7})
     assert (await server.settled(run_id))["state"]["out"] == 7
 
@@ -89,7 +70,7 @@ async def test_a_registered_worker_has_no_more_than_it_says(server: Server) -> N
 async def test_what_only_a_pull_worker_can_take_waits_visibly(server: Server) -> None:
     await server.post("/workers", P, 201)
     run_id = await begun(server)
-    assert (await until(server, run_id, "waiting"))["reason"] == "not_asked"
+    assert (await until(server, run_id, waits))["reason"] == "not_asked"
 
 
 async def test_a_pull_worker_needs_no_address_and_may_have_none(server: Server) -> None:
@@ -203,9 +184,9 @@ async def test_leases_outlast_a_restart(tmp_path: Path) -> None:
         await server.post("/workflows", working(), 201)
         run_id = await begun(server)
         (item,) = await leased(server)
-        before = await until(server, run_id, "running", pending_ack=False)
+        before = await until(server, run_id, held)
     async with a_server(tmp_path) as server:
-        after = await until(server, run_id, "running", pending_ack=False)
+        after = await until(server, run_id, held)
         assert after["ack_deadline"] == before["ack_deadline"]
         assert await server.post("/tasks/lease", {"tags": ["w"]}) == {"items": []}
         assert (await beats(server, item))["wanted"] is True
@@ -218,7 +199,7 @@ async def test_a_lease_lapses_after_a_restart_too(tmp_path: Path) -> None:
         await server.post("/workflows", working(), 201)
         run_id = await begun(server)
         await leased(server, lease_ms=500)
-        await until(server, run_id, "running", pending_ack=False)
+        await until(server, run_id, held)
     async with a_server(tmp_path) as server:
         (item,) = await leased(server)
         assert item["task"]["attempt"] == 2
