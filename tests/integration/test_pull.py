@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
+from api.schemas_workers import AskedLease
 from tests.integration.pulling import Asked, P, answered, beats, begun, held, leased, path_of, until, waits
 from tests.unit.api.serving import Server, a_server, working
 
@@ -35,6 +37,22 @@ async def test_who_waits_gets_a_task_when_there_is_one(server: Server) -> None:
     await asked.until(lambda: asked.count == 1)
     run_id = await begun(server)
     assert [item["task"]["run_id"] for item in await waiting] == [run_id]
+
+
+async def test_who_hangs_up_while_it_waits_gets_nothing(server: Server) -> None:
+    asked, gone = Asked(server), asyncio.Event()
+
+    async def left() -> None:
+        await gone.wait()
+
+    waiting = asyncio.ensure_future(server.wired.leases.lease(AskedLease(tags=["w"], wait_ms=10_000), left))
+    await asked.until(lambda: asked.count == 1)
+    gone.set()
+    with pytest.raises(ClientDisconnect):
+        await waiting
+    await begun(server)
+    (item,) = await leased(server)
+    assert item["task"]["attempt"] == 1
 
 
 async def test_where_there_is_nothing_to_do_nothing_comes(server: Server) -> None:
