@@ -182,6 +182,9 @@ def bodies(ids: Ids, number: int) -> Mapping[str, Any]:
         "PUT /v1/workflows/{workflow_id}": {**document, "id": ids.twice},
         "POST /v1/workflows/{workflow_id}/duplicate": {"id": f"copy-{number}"},
         "POST /v1/workers": {"id": f"new-{number}", "protocol": "webhook", "url": "http://127.0.0.1:9/"},
+        "POST /v1/workers/register": {"id": f"taken-up-{number}", "protocol": "pull"},
+        "POST /v1/workers/heartbeat": {"worker_id": "counter"},
+        "POST /v1/workers/{worker_id}/drain": {"draining": False},
         "PATCH /v1/workers/{worker_id}": {"tags": ["count"]},
     }
 
