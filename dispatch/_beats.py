@@ -65,6 +65,7 @@ class Beats:
             self._due.end(gone)
             self._silent.discard(gone)
             self._beats.pop(gone, None)
+            self._on_away(gone, None, False)
         for row in workers.values():
             promise, known = promise_of(row), self._rows.get(row.id)
             if promise is None:

@@ -223,3 +223,16 @@ async def test_a_lease_lapses_after_a_restart_too(tmp_path: Path) -> None:
         assert item["task"]["attempt"] == 2
         await answered(server, item, {"output": 1})
         assert (await server.settled(run_id))["status"] == "completed"
+
+
+async def test_what_was_lost_before_a_restart_is_counted_after_it(tmp_path: Path) -> None:
+    async with a_server(tmp_path) as server:
+        await server.post("/workflows", working(), 201)
+        run_id = await begun(server)
+        before = [(await leased(server, lease_ms=SHORT_MS))[0]["task"]["attempt"] for _ in range(3)]
+        await until(server, run_id, held)
+    async with a_server(tmp_path) as server:
+        after = (await leased(server, lease_ms=SHORT_MS))[0]["task"]["attempt"]
+        run = await server.settled(run_id)
+        assert (before, after) == ([1, 2, 3], 4)
+        assert (run["status"], run["error"]["code"], run["error"]["attempt"]) == ("failed", "worker.lost", 4)

@@ -69,7 +69,16 @@ def test_who_is_removed_is_not_missed(clock):
     clock.beats.set_workers(by_id(PROMISED))
     clock.beats.set_workers({})
     clock.passes(3000)
-    assert clock.heard == []
+    assert not any(lost for _, _, lost in clock.heard)
+
+
+def test_who_is_removed_while_away_is_there_when_it_is_registered_again(clock):
+    clock.beats.set_workers(by_id(PROMISED))
+    clock.passes(3000)
+    clock.beats.set_workers({})
+    assert clock.heard[-1] == ("w1", None, False)
+    clock.beats.set_workers(by_id(a_worker()))
+    assert clock.beats.away("w1") is None
 
 
 def test_what_workers_have_is_known_by_its_id(clock):
