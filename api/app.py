@@ -25,6 +25,7 @@ from api.routes import (
     porting,
     runs,
     sessions,
+    sockets,
     streams,
     tasks,
     travel,
@@ -79,5 +80,6 @@ def describe_app() -> FastAPI:
     app.include_router(porting.spooled, prefix=BASE)
     app.include_router(operations.root)
     app.include_router(a2a.router)
+    app.include_router(sockets.router, prefix=BASE)
     describe.install(app)
     return app

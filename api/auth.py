@@ -6,7 +6,7 @@ import hmac
 import re
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import Refused, of_engine
@@ -20,7 +20,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="clew"'}
 
 
 class BearerAuth:
-    """Middleware that asks for the token. Without one, everybody is let through.
+    """Middleware that asks for the token, also of those that want a socket. Without one, everybody is let through.
 
     Where workers answer, report, and send and fetch artifacts, they are let through too: the handlers also take the
     token of a task.
@@ -31,12 +31,18 @@ class BearerAuth:
         self.token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.token is not None and scope["type"] == "http" and _is_guarded(scope["method"], scope["path"]):
-            request = Request(scope)
-            if not (bears(request.headers, self.token) or _has_key(request, self.token)):
-                await of_engine(refused(request.headers))(scope, receive, send)
-                return
+        if self.token is not None and _wants_token(scope) and not _has_it(HTTPConnection(scope), self.token):
+            await of_engine(refused(Headers(scope=scope)))(scope, receive, send)
+            return
         await self.app(scope, receive, send)
+
+
+def _wants_token(scope: Scope) -> bool:
+    return scope["type"] == "websocket" or (scope["type"] == "http" and _is_guarded(scope["method"], scope["path"]))
+
+
+def _has_it(asking: HTTPConnection, token: str) -> bool:
+    return bears(asking.headers, token) or _has_key(asking, token)
 
 
 def _is_guarded(method: str, path: str) -> bool:
@@ -48,7 +54,7 @@ def _is_guarded(method: str, path: str) -> bool:
     return path == BASE or path.startswith(f"{BASE}/")
 
 
-def _has_key(request: Request, token: str) -> bool:
+def _has_key(request: HTTPConnection, token: str) -> bool:
     """Whether a request to an agent carries the token as an API key, which is what its card offers beside the other."""
     given = request.headers.get("x-api-key", "")
     return request.url.path.startswith(AGENTS) and hmac.compare_digest(given.encode(errors="replace"), token.encode())

@@ -1,4 +1,5 @@
-"""Web pages of other origins: a browser sends what they post without asking, so the server looks who wrote the page."""
+"""Web pages of other origins: a browser sends what they post, and opens their sockets, without asking, so the server
+looks who wrote the page."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import Refused, of_engine
@@ -15,7 +15,8 @@ REFUSAL = "web pages of this origin may not post here; the server names those th
 
 
 class OwnPages:
-    """Middleware that refuses what a page of another origin posts, unless it is one of `allowed`.
+    """Middleware that refuses what a page of another origin posts, and sockets that it opens, unless it is one of
+    `allowed`.
 
     Browsers say whose page asks; programs say nothing and are let through. For other methods a browser asks first.
     `own` is the address that the server is reached at, which may be that of a proxy.
@@ -26,7 +27,8 @@ class OwnPages:
         self.allowed = frozenset((*allowed, "{0.scheme}://{0.netloc}".format(urlsplit(own))))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and not self._may_post(Request(scope).headers):
+        asks = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] == "POST")
+        if asks and not self._may_post(Headers(scope=scope)):
             await of_engine(Refused(403, "origin.refused", REFUSAL))(scope, receive, send)
         else:
             await self.app(scope, receive, send)

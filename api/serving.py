@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.app import create_app
 from api.errors import problem
 from api.settings import Settings
+from api.sockets import Socket
 from api.wiring import Wired, running
 from engine.errors import EngineError
 from store._address import made_by
@@ -90,7 +91,11 @@ async def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             create_app(wired),
             http=Protocol,
-            ws="none",
+            ws=Socket,
+            ws_max_size=settings.max_body,
+            ws_ping_interval=settings.ping_s,
+            ws_ping_timeout=settings.ping_s,
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from uuid_utils import uuid7
@@ -35,6 +35,7 @@ from dispatch._presence import Presence
 from dispatch._registry import open_transports
 from dispatch._secrets import reply_addresses, server_name
 from dispatch._transport import Tools
+from dispatch.websocket import Websocket
 from engine.driver import Engine, EngineOptions
 from engine.driver.blame import Blame
 from engine.driver.bulk import Bulk
@@ -73,6 +74,7 @@ class Wired:
     base_url: str
     store: Store
     outbox: Outbox
+    sockets: Websocket | None
     engine: Engine
     reader: Reader
     sessions: SessionReader
@@ -121,11 +123,11 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         ends.push_async_callback(store.close)
         await store.open()
         key = await store.server_secret(secrets.token_bytes(KEY_BYTES))
-        ways = _Ways()
+        ways, sockets = _Ways(), None
         ends.push_async_callback(ways.http.close)
         if outbox is None:
-            outbox = _outbox(settings, base_url, key, ways)
-        wired = _wired(settings, base_url, store, outbox, key, ways)
+            outbox, sockets = _outbox(settings, base_url, key, ways)
+        wired = replace(_wired(settings, base_url, store, outbox, key, ways), sockets=sockets)
         ways.inbound.bind(wired.answers)
         if wired.definitions is not None:
             await wired.definitions.sync()
@@ -143,7 +145,8 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         yield wired
 
 
-def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> WorkerOutbox:
+def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> tuple[WorkerOutbox, Websocket | None]:
+    """The outbox, and the transport whose workers dial in."""
     presence, asks = ways.presence, ways.asks
     tools = Tools(
         http=ways.http,
@@ -154,8 +157,9 @@ def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> Worke
         asks=asks,
         beats=ways.beats,
     )
-    return WorkerOutbox(
-        open_transports(tools, in_process=settings.local_workers),
+    transports = open_transports(tools, in_process=settings.local_workers)
+    outbox = WorkerOutbox(
+        transports,
         clock=clock,
         reply_to=reply_addresses(base_url, key),
         max_in_flight=settings.max_in_flight,
@@ -164,6 +168,7 @@ def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> Worke
         beats=ways.beats,
         asking=(PROTOCOL,),
     )
+    return outbox, next((found for found in transports.values() if isinstance(found, Websocket)), None)
 
 
 @asynccontextmanager
@@ -190,6 +195,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         base_url=base_url,
         store=store,
         outbox=outbox,
+        sockets=None,
         engine=engine,
         reader=reader,
         sessions=SessionReader(reader),

@@ -41,9 +41,7 @@ class Workers:
         now = self.clock()
         given = _columns(asked) | {"secret": asked.secret or new_secret()}
         row = WorkerRow(id=asked.id, created_at=now, updated_at=now, **given)
-        self._check(row)
-        await self.store.put_worker(row, create=True, claim=claim)
-        await self.tell()
+        await self.put(row, create=True, claim=claim)
         return row
 
     async def take_up(self, asked: NewWorker) -> tuple[WorkerRow, bool]:
@@ -78,10 +76,14 @@ class Workers:
     async def change(self, worker_id: str, asked: ChangedWorker | NewWorker) -> WorkerRow:
         """Change the fields that were given. Raises NotFound or Invalid."""
         row = replace(await self.get(worker_id), updated_at=self.clock(), **_columns(asked))
-        self._check(row)
-        await self.store.put_worker(row, create=False)
-        await self.tell()
+        await self.put(row, create=False)
         return row
+
+    async def put(self, row: WorkerRow, *, create: bool, claim: Claim | None = None) -> None:
+        """Write a worker down, and tell the outbox. Raises Invalid, and Conflict when it is new and the id is taken."""
+        self._check(row)
+        await self.store.put_worker(row, create=create, claim=claim)
+        await self.tell()
 
     async def get(self, worker_id: str) -> WorkerRow:
         """One worker. Raises NotFound."""
@@ -113,14 +115,20 @@ class Workers:
         if runs_code(row.protocol) and not self.in_process:
             why = f"{row.protocol} workers run code in the server's process: start it with --local-workers"
             raise _invalid("protocol", why)
-        if row.url is None and has_address(row.protocol):
-            raise _invalid("url", f"a worker that is reached by {row.protocol} needs an address in `url`")
-        if row.url is not None and (why_not := check_address(row.protocol, row.url)):
+        if why_not := _address_problem(row):
             raise _invalid("url", why_not)
         if "rate_limit" in row.metadata and (why_not := rate_problem(row.metadata["rate_limit"])):
             raise _invalid("metadata/rate_limit", why_not)
         if why_not := check_worker_headers(_with_token(row)):
             raise _invalid("headers", why_not)
+
+
+def _address_problem(row: WorkerRow) -> str | None:
+    if row.url is not None:
+        return check_address(row.protocol, row.url)
+    return (
+        f"a worker that is reached by {row.protocol} needs an address in `url`" if has_address(row.protocol) else None
+    )
 
 
 def _columns(asked: NewWorker | ChangedWorker) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class WorkerOutbox:
         self._beats = beats or Beats(clock, later)
         self._beats.listen(self._away, self._owned)
         presence.listen(self._heard)
+        presence.holdings = self
         self._bounds = Bounds(max_deliveries, max_in_flight)
         self._asks = asks or Asks()
         self._asks.serve(self)
@@ -240,6 +241,20 @@ class WorkerOutbox:
         if here:
             self._slots.came(worker_id)
         self._serve_all()
+
+    def held(self, worker_id: str) -> Sequence[TaskId]:
+        """The tasks that a worker has taken and not answered."""
+        entries = self._entries.items()
+        return [task_id for task_id, entry in entries if entry.worker_id == worker_id and entry.delivery is None]
+
+    def lose(self, worker_id: str, task_id: TaskId, why: str) -> None:
+        """A worker has lost a task that it had taken: the attempt has failed. Idempotent."""
+        entry = self._entries.get(task_id)
+        if entry is None or entry.worker_id != worker_id or entry.delivery is not None or self._bounds.closing:
+            return
+        self._release(task_id)
+        reply = refused("worker.lost", why, retryable=True, transport=True)
+        self._listener.replied(entry.work, worker_id, reply)
 
     def rated(self, worker_id: str, limit: RateLimit) -> None:
         """Learn what a worker says of its rate limit."""

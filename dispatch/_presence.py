@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from engine.model import TaskId
 
 Heard = Callable[[str, bool], None]
 
 
+class Holdings(Protocol):
+    """What workers have taken and not answered."""
+
+    def held(self, worker_id: str) -> Collection[TaskId]:
+        """The tasks that a worker has taken."""
+
+    def lose(self, worker_id: str, task_id: TaskId, why: str) -> None:
+        """A worker has lost a task that it had taken: the attempt has failed (`worker.lost`). Idempotent."""
+
+
+class Nothing(Holdings):
+    """Nobody holds anything."""
+
+    def held(self, worker_id: str) -> Collection[TaskId]:
+        return ()
+
+    def lose(self, worker_id: str, task_id: TaskId, why: str) -> None:
+        return None
+
+
 class Presence:
-    """Told by transports who is there; tells the outbox, which leaves those alone that are away."""
+    """Told by transports who is there; tells the outbox, which leaves those alone that are away. `holdings` knows what
+    they hold."""
 
     def __init__(self) -> None:
         self._away: set[str] = set()
         self._heard: list[Heard] = []
+        self.holdings: Holdings = Nothing()
 
     def listen(self, heard: Heard) -> None:
         """Have `heard(worker_id, here)` called, on the event loop, whenever a worker comes or goes."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from engine.outbox import Accepted, Answered, Refused, Unreachable
 from engine.ports import WorkerRow
 from tests.contract.chat_peers import chat_peer, model_peer, text_of
 from tests.contract.pull_peer import pull_peer
+from tests.contract.socket_peer import websocket_peer
 from tests.unit.dispatch.builders import (
     PATIENCE_S,
     Caught,
@@ -54,6 +55,9 @@ class Peer(Protocol):
 
     def reports(self, body: Any) -> None:
         """Have the peer report before it answers; only for those of `LATER`."""
+
+    async def dial(self, transport: Transport, ends: AsyncExitStack) -> None:
+        """Come to the transport, and go with the stack; only for those of `DIALS`."""
 
     async def until_asked(self) -> None: ...
     async def until_left(self) -> None:
@@ -163,14 +167,15 @@ PEERS: dict[str, Callable[[], AbstractAsyncContextManager[Peer]]] = {
     "api_chat": chat_peer,
     "openai_chat": model_peer,
     "pull": pull_peer,
+    "websocket": websocket_peer,
 }
 
 
 AT_ONCE = {"local", "openai_chat"}
 """Protocols without a way to answer later."""
-LATER: set[str] = {"pull"}
+LATER = {"pull", "websocket"}
 """Protocols over which all answers come later, into the inbox."""
-DIALS: set[str] = {"pull"}
+DIALS = {"pull", "websocket"}
 """Protocols whose workers come to the server: there is no address at which somebody may be missing."""
 MESSAGES = {"api_chat", "openai_chat"}
 """Protocols that say what is asked as a message, and not as the task."""
@@ -203,7 +208,10 @@ async def transport(peer: Peer, inbox: Caught) -> AsyncIterator[Transport]:
         meets(tools)
         await asyncio.sleep(0)
     found[peer.row.protocol].serve([peer.row])
-    yield found[peer.row.protocol]
+    async with AsyncExitStack() as ends:
+        if (dial := getattr(peer, "dial", None)) is not None:
+            await dial(found[peer.row.protocol], ends)
+        yield found[peer.row.protocol]
     for each in found.values():
         await each.close()
         await each.close()
