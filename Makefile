@@ -79,6 +79,7 @@ prove: dev ## the simulation, every operation, then kill -9 on real processes (S
 
 docs: dev ## write the pages of the reference that are made from the code
 	$(PY) -m api.describe > docs/reference/openapi.json
+	$(PY) -m dispatch._ws_frames > docs/reference/ws-frames.json
 	$(PY) -m api.cli._reference > docs/reference/cli.md
 	$(PY) -m tests.behaviour > docs/reference/behaviour.md
 	$(PY) -m tests.sdk.reference > docs/reference/sdk.md

@@ -24,7 +24,7 @@ async def talk_to_worker(socket: WebSocket) -> None:
     elif server.sockets is None:
         refusal = Refused(503, "server.no_workers", NOBODY)
     elif server.closing.is_set():
-        refusal = Refused(503, "server.draining", "the server ends; dial again in a moment")
+        refusal = Refused(503, "server.closing", "the server ends; dial again in a moment")
     if refusal is not None:
         return await of_engine(refusal)(socket.scope, socket.receive, socket.send)
     assert server.sockets is not None

@@ -32,8 +32,11 @@ NO_CODES = {
     "uvicorn.error", "runs.key", "worker.http_", "error.message", "jobs.id", "goto.updates", "interrupt.message",
     "interrupt.expires_in_ms", "usage.input_tokens", "usage.output_tokens", "message.parts", "http.disconnect",
     "clew.worker",
+    "clew.abort", "cmd.dispatch",
+    "task.dispatch", "task.result", "task.feedback", "command.error", "websocket.accept", "websocket.receive",
+    "websocket.send", "websocket.close",
 }  # fmt: skip
-"""Names of modules, columns and fields that look like codes."""
+"""Names of modules, columns, fields, frames and messages that look like codes."""
 
 
 def tables(page: Path) -> Iterator[dict[str, list[str]]]:

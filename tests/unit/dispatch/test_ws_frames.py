@@ -1,0 +1,103 @@
+"""The frames of a worker's socket: what is understood, what is refused, and the schema that is kept of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import orjson
+import pytest
+
+from dispatch._envelope import envelope
+from dispatch._inbox import Receipt
+from dispatch._ws_frames import (
+    ENDS,
+    FrameInvalid,
+    Result,
+    acknowledged,
+    cancelled,
+    described,
+    dispatched,
+    fault,
+    read_frame,
+    registered,
+)
+from tests.unit.dispatch.builders import NOW, a_work, an_envelope
+
+KEPT = Path(__file__).parents[3] / "docs/reference/ws-frames.json"
+CORR = "t1.s"
+
+
+def test_the_kept_schema_is_that_of_the_code() -> None:
+    assert orjson.loads(KEPT.read_bytes()) == described(), (
+        "write it anew: python -m dispatch._ws_frames > docs/reference/ws-frames.json"
+    )
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "result", "id": "1", "corr": CORR, "body": {"output": 1}},
+        {"type": "task.result", "id": "1", "corr": CORR, "body": {"output": 1}, "later": "unknown"},
+    ],
+)
+def test_a_result_is_read_under_all_of_its_names(frame: Any) -> None:
+    assert read_frame(frame) == Result(id="1", corr=CORR, body={"output": 1})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"error": {"code": "E.X", "message": "no"}}, {"code": "E.X", "message": "no"}],
+)
+def test_an_error_of_a_command_is_a_result(said: Any) -> None:
+    frame = read_frame({"type": "command.error", "id": "1", "corr": CORR, **said})
+    assert frame == Result(id="1", corr=CORR, body={"error": {"code": "E.X", "message": "no"}})
+
+
+@pytest.mark.parametrize(
+    ("frame", "why"),
+    [
+        ([], "a frame is a JSON object with a `type`"),
+        ({"type": 1}, "a frame has a `type`, which is a text"),
+        ({"type": "hello"}, "'hello' is no type of a frame; known: register, heartbeat, ack, feedback, result, drain"),
+        ({"type": "result", "id": "1", "body": 1}, "result: corr: Field required"),
+        ({"type": "result", "id": "1", "corr": CORR}, "result: body: Field required"),
+        ({"type": "register", "id": "a b"}, "register: id: String should match pattern"),
+        ({"type": "register", "id": "a", "max_concurrent": 0}, "register: max_concurrent: Input should be greater"),
+        ({"type": "register", "id": "a", "holding": [{"task_id": "t"}]}, "register: holding.0.corr: Field required"),
+    ],
+)
+def test_what_is_no_frame_is_refused_with_the_reason(frame: Any, why: str) -> None:
+    with pytest.raises(FrameInvalid) as refused:
+        read_frame(frame)
+    assert str(refused.value).startswith(why)
+
+
+def test_a_refusal_repeats_no_values() -> None:
+    with pytest.raises(FrameInvalid) as refused:
+        read_frame({"type": "result", "id": {"secret": "s3cret"}, "corr": "s3cret", "body": 1})
+    assert "s3cret" not in str(refused.value)
+
+
+def test_what_the_server_writes_fits_the_schema() -> None:
+    schema = {**described(), "$ref": "#/$defs/FromServer"}
+    task = envelope(a_work(secret="s"), NOW, "http://clew.test/", correlates=True)
+    for text in (
+        registered("w1", 10_000, ["t1"]),
+        dispatched(task, "t1.1", 5000, "cmd.dispatch"),
+        acknowledged("r1", Receipt()),
+        acknowledged("r1", Receipt(code="task.late", message="too late")),
+        cancelled("t1"),
+        fault("frame.invalid", "no"),
+        ENDS,
+    ):
+        jsonschema_rs.validate(schema, orjson.loads(text))
+
+
+def test_a_dispatch_asks_for_an_acknowledgement_and_carries_the_task_as_it_was_written() -> None:
+    text = dispatched(an_envelope((b'{"a": ', b'"\xc3\xbc"}')), "t1.1", 5000, "dispatch")
+    assert text.endswith(',"task":{"a": "ü"}}')
+    frame = orjson.loads(text)
+    assert (frame["id"], frame["corr"], frame["message_id"], frame["ack_ms"]) == ("t1.1", CORR, "t1", 5000)
+    assert frame["ack"] == {"request": True}
