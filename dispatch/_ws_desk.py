@@ -42,12 +42,13 @@ for the same worker, it was removed from the registry."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """How long things take, in milliseconds: between heartbeats, until a dispatch is acknowledged, until it has to have
-    registered, until what it holds is given back because it is away, and until what it did not list when it came back
-    is (an answer to that may be under way)."""
+    """How long things take, in milliseconds: between heartbeats, until a dispatch is acknowledged, until a frame has to
+    have been read, until the worker has to have registered, until what it holds is given back because it is away, and
+    until what it did not list when it came back is (an answer to that may be under way)."""
 
     heartbeat: int = 10_000
     ack: int = 10_000
+    send: int = 20_000
     register: int = 10_000
     away: int = 60_000
     unlisted: int = 1_000

@@ -9,8 +9,6 @@ from typing import Protocol
 
 from dispatch._ws_desk import SILENT
 
-SEND_S = 20.0
-"""A worker that has not read a frame after so long is dropped."""
 FULL = 1024 * 1024
 """With so many characters in line a dispatch waits before it gets in line itself."""
 MAX_FRAMES = 100_000
@@ -38,12 +36,13 @@ class Channel(Protocol):
 
 
 class Line:
-    """Frames on their way to a worker. `written(dispatch_id)` is told when a frame that brings a task has gone out."""
+    """Frames on their way to a worker, which has `send_s` seconds to read each. `written(dispatch_id)` is told when a
+    frame that brings a task has gone out."""
 
     written: Callable[[str], None] = staticmethod(lambda dispatch_id: None)
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, send_s: float) -> None:
+        self._channel, self._send_s = channel, send_s
         self._frames: deque[tuple[str, str | None]] = deque()
         self._size = 0
         self._some, self._room = asyncio.Event(), asyncio.Event()
@@ -93,7 +92,7 @@ class Line:
             self.close(1011, "the connection is over")
 
     async def _send(self, text: str, dispatch_id: str | None) -> None:
-        async with asyncio.timeout(SEND_S):
+        async with asyncio.timeout(self._send_s):
             await self._channel.send(text)
         self._size -= len(text)
         if self._size < FULL:

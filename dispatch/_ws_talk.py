@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from dispatch._ws_desk import LEFT, REFUSED
+from dispatch._ws_desk import LEFT, REFUSED, Times
 from dispatch._ws_frames import (
     ENDS,
     Acknowledge,
@@ -66,12 +66,12 @@ class Desks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What holds for all connections: the registry, when the server is to end, how deep the JSON of a frame's answer
-    may be, and how long a worker may take to register (ms)."""
+    """What holds for all connections: the registry, when the server is to end, how long a worker may take, and how deep
+    the JSON of an answer may be."""
 
     registry: Registry
     ending: asyncio.Event
-    register_ms: int
+    times: Times
     max_depth: int = MAX_DEPTH
 
 
@@ -85,7 +85,7 @@ class Unwelcome(Exception):
 
 async def talk(channel: Channel, desks: Desks, terms: Terms) -> None:
     """Serve a connection until it is over, or the server is to end."""
-    line = Line(channel)
+    line = Line(channel, terms.times.send / 1000)
     sending = asyncio.ensure_future(line.run())
     ended = asyncio.ensure_future(terms.ending.wait())
     reading = asyncio.ensure_future(_reading(channel, line, desks, terms))
@@ -124,10 +124,10 @@ async def _reading(channel: Channel, line: Line, desks: Desks, terms: Terms) -> 
 async def _registered(channel: Channel, terms: Terms) -> Register | None:
     """The first frame, once the worker is registered; None where nothing came. Raises Unwelcome."""
     try:
-        async with asyncio.timeout(terms.register_ms / 1000):
+        async with asyncio.timeout(terms.times.register / 1000):
             text = await channel.receive()
     except TimeoutError:
-        raise Unwelcome(LEFT, "frame.missing", f"no `register` came within {terms.register_ms} ms") from None
+        raise Unwelcome(LEFT, "frame.missing", f"no `register` came within {terms.times.register} ms") from None
     if text is None:
         return None
     try:

@@ -116,7 +116,7 @@ class Websocket(Transport):
         self, channel: Channel, registry: Registry, ending: asyncio.Event, max_depth: int = MAX_DEPTH
     ) -> None:
         """Serve a connection until it is over, or the server is to end."""
-        terms = Terms(registry=registry, ending=ending, register_ms=self._times.register, max_depth=max_depth)
+        terms = Terms(registry=registry, ending=ending, times=self._times, max_depth=max_depth)
         await talk(channel, self, terms)
 
     async def unwanted(self, holding: Sequence[Held]) -> list[str]:
