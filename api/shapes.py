@@ -207,7 +207,9 @@ class Task(Shape):
     usage: Usage | None
     dispatch_id: str | None = Field(description="Of the attempt that is under way.")
     pending_ack: bool = Field(description="Whether the worker has neither accepted nor answered yet.")
-    ack_deadline: datetime | None
+    ack_deadline: datetime | None = Field(
+        description="By when that attempt has to be accepted, and once it was, by when it has to be answered."
+    )
     next_attempt_at: datetime | None
     progress: dict[str, Any] | None = Field(
         description="What the worker of an open task reported last; of a send or a subgraph, how much of it is done."

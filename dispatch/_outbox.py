@@ -295,8 +295,10 @@ class WorkerOutbox:
         if entry.need.rate is not None:
             self._rates.note(*entry.need.rate, at)
         settle = partial(self._settle, entry, worker_id, probe)
-        entry.delivery = self._deliveries.begin(work, self._slots.row(worker_id), deadline, made, settle)
-        self._listener.dispatched(work, worker_id, at, deadline)
+        row = self._slots.row(worker_id)
+        entry.delivery = self._deliveries.begin(work, row, deadline, made, settle)
+        ack_ms = self._transports[row.protocol].ack_ms
+        self._listener.dispatched(work, worker_id, at, deadline, None if ack_ms is None else min(at + ack_ms, deadline))
 
     def _settle(self, entry: Entry, worker_id: str, probe: bool, reply: Reply) -> None:
         """Free what the delivery held, give it to those in line, then tell the listener, who may submit more."""

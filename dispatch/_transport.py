@@ -43,6 +43,9 @@ class Transport(Protocol):
     correlates: ClassVar[bool] = False
     """Whether tasks carry a `correlation_id`, since answers come by another way than an address."""
 
+    ack_ms: int | None = None
+    """Within so many milliseconds a delivery is accepted, or has failed; None where it has all the time of its task."""
+
     async def deliver(self, worker: WorkerRow, task: Envelope, timeout_s: float) -> Reply:
         """Bring a task to the worker and wait for what it says at once: Accepted where it answers later.
 

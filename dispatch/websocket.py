@@ -11,7 +11,7 @@ import structlog
 from dispatch._envelope import Envelope
 from dispatch._inbox import Receipt
 from dispatch._transport import Tools, Transport, refused
-from dispatch._ws_desk import REMOVED, REPLACED, Action, Away, Close, Desk, Lost, Send, Settle, Take, Times
+from dispatch._ws_desk import MAX_SENDS, REMOVED, REPLACED, Action, Away, Close, Desk, Lost, Send, Settle, Take, Times
 from dispatch._ws_frames import Acknowledge, Feedback, Heartbeat, Held, Leave, Register, Result
 from dispatch._ws_line import Channel, Line
 from dispatch._ws_taking import Taking
@@ -59,6 +59,7 @@ class Websocket(Transport):
     def __init__(self, tools: Tools, times: Times | None = None) -> None:
         self._presence, self._inbox = tools.presence, tools.inbox
         self._times = times or Times()
+        self.ack_ms = MAX_SENDS * self._times.ack
         self._taking = Taking(tools.inbox)
         self._seats: dict[str, Seat] = {}
         self._lines: dict[Line, Seat] = {}

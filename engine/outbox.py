@@ -150,8 +150,9 @@ class Held:
 class Listener(Protocol):
     """Who is told what becomes of submitted work: the driver. Calls come on the event loop and never block."""
 
-    def dispatched(self, work: Work, worker_id: str, at: int, deadline: int) -> None:
-        """The attempt is being sent to this worker now; its deadline is `deadline`."""
+    def dispatched(self, work: Work, worker_id: str, at: int, deadline: int, ack_by: int | None = None) -> None:
+        """The attempt is being sent to this worker now; its deadline is `deadline`, and where it has to be accepted
+        before, `ack_by`."""
 
     def waiting(self, work: Work, reason: str) -> None:
         """No worker can take the task (`no_worker`: none carries the tags, `capacity`, `unreachable`, `rate_limit`), or

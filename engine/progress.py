@@ -26,6 +26,9 @@ class Progress:
     worker: str | None = None
     started_at: int | None = None
     deadline: int | None = None
+    ack_by: int | None = None
+    """When the attempt has failed unless it was accepted or answered, where that is before its deadline. It is not
+    kept: what was not accepted is sent again after a restart."""
     due_at: int | None = None
     was_sent: bool = False
     """Whether a worker may have its attempt, which is sent again: others that wait for a turn come after it."""

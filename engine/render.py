@@ -32,7 +32,7 @@ from engine.model import (
     seq_of,
 )
 from engine.ports import InterruptRow
-from engine.progress import Injection
+from engine.progress import Injection, Progress
 from engine.run import Run
 from engine.wants import wants_json
 
@@ -170,7 +170,7 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
         "reused": False,
         "dispatch_id": f"{task.id}.{progress.attempt}" if held else None,
         "pending_ack": held and not progress.accepted,
-        "ack_deadline": rfc3339(progress.deadline) if held else None,
+        "ack_deadline": rfc3339(_ack_deadline(progress)) if held else None,
         "next_attempt_at": rfc3339(progress.due_at) if status in TIMED else None,
         "progress": headway(run, task) or progress_json(progress.report),
         "heard_at": rfc3339(progress.heard_at),
@@ -178,6 +178,11 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
         "started_at": rfc3339(progress.started_at),
         "finished_at": rfc3339(progress.failed_at),
     }
+
+
+def _ack_deadline(progress: Progress) -> int | None:
+    """Until when a task may be accepted; of one that was, until when it may be answered."""
+    return progress.deadline if progress.accepted or progress.ack_by is None else progress.ack_by
 
 
 def done_tasks_json(commit: Commit) -> list[dict[str, Any]]:

@@ -203,7 +203,7 @@ class Delivery:
 
     # ---- what the outbox tells
 
-    def dispatched(self, work: Work, worker_id: str, at: int, deadline: int) -> None:
+    def dispatched(self, work: Work, worker_id: str, at: int, deadline: int, ack_by: int | None = None) -> None:
         """An attempt is on its way."""
 
         def act(turn: Turn, live: Live) -> None:
@@ -212,6 +212,7 @@ class Delivery:
                 return
             live.run.set_status(work.task_id, TaskStatus.RUNNING)
             progress.worker, progress.deadline, progress.reason = worker_id, deadline, None
+            progress.ack_by = ack_by
             progress.was_sent = False
             progress.started_at = progress.started_at or at
             body = {**place_json(work), "worker": worker_id, "deadline": deadline}

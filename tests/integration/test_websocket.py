@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,10 @@ async def test_a_dispatch_is_shown_until_it_is_acknowledged(place: Place) -> Non
         frame = await worker.hear("dispatch")
         asked = await place.task_when(run_id, lambda task: task["dispatch_id"] is not None)
         assert (asked["dispatch_id"], asked["pending_ack"]) == (frame["id"], True)
+        assert seconds(asked["started_at"], asked["ack_deadline"]) == 3 * frame["ack_ms"] / 1000
         await worker.say("ack", corr=frame["id"])
-        await place.task_when(run_id, lambda task: not task["pending_ack"])
+        taken = await place.task_when(run_id, lambda task: not task["pending_ack"])
+        assert taken["ack_deadline"] == frame["task"]["deadline"]
 
 
 async def test_a_second_answer_changes_nothing_and_is_acknowledged(place: Place) -> None:
@@ -164,6 +167,10 @@ async def test_a_worker_that_drains_gets_no_more_and_may_answer(place: Place) ->
         assert await place.ended(run_id) == ("completed", {"out": 1})
         later = await place.start()
         await place.task_when(later, lambda task: task["reason"] == "unreachable")
+
+
+def seconds(begin: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
 
 
 # ---- breaks

@@ -157,7 +157,7 @@ class Told(Watched):
         self.on_reply: Callable[[Work, Reply], None] = lambda work, reply: None
         self.on_dispatch: Callable[[Work], None] = lambda work: None
 
-    def dispatched(self, work: Work, worker_id: str, at: int, deadline: int) -> None:
+    def dispatched(self, work: Work, worker_id: str, at: int, deadline: int, ack_by: int | None = None) -> None:
         self.dispatches.append((work.task_id, worker_id))
         self.deadlines[work.task_id] = (at, deadline)
         self.on_dispatch(work)
