@@ -99,7 +99,7 @@ class Dialler:
     @asynccontextmanager
     async def at(cls, url: str, worker_id: str = "w1", **fields: Any) -> AsyncIterator[Self]:
         """A worker that has registered, until the block is left."""
-        async with connect(url, compression=None, max_queue=None) as socket:
+        async with connect(url, compression=None, max_queue=None, close_timeout=0.5) as socket:
             worker = cls(socket)
             await worker.register(worker_id, **fields)
             yield worker

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -22,6 +23,7 @@ from dispatch._ws_desk import Times
 from dispatch.websocket import Websocket
 from engine.outbox import Accepted, Refused
 from tests.integration.test_api_server import serving
+from tests.proxy import proxy_to
 from tests.sockets import PATH, PATIENCE_S, Dialler, socket_server
 from tests.unit.api.serving import working
 from tests.unit.dispatch.builders import (
@@ -43,8 +45,9 @@ MUCH = "x" * 4_000_000
 class Box:
     """An outbox over sockets whose times a test chooses."""
 
-    def __init__(self, url: str, outbox: WorkerOutbox, told: Told) -> None:
-        self.url, self.outbox, self.told = url, outbox, told
+    def __init__(self, url: str, outbox: WorkerOutbox, told: Told, presence: Presence) -> None:
+        self.url, self.outbox, self.told, self.presence = url, outbox, told, presence
+        presence.listen(lambda worker_id, here: told.changed())
 
 
 @asynccontextmanager
@@ -59,7 +62,7 @@ async def a_box(**times: int) -> AsyncIterator[Box]:
     outbox.workers_changed(by_id(*rows))
     try:
         async with socket_server(transport) as url:
-            yield Box(url, outbox, told)
+            yield Box(url, outbox, told, presence)
     finally:
         await outbox.close(0)
         await http.close()
@@ -134,6 +137,17 @@ async def test_a_worker_that_never_registers_is_sent_off() -> None:
     async with a_box(register=50) as box, connect(box.url) as stranger:
         assert (await Dialler(stranger).hear("error"))["code"] == "frame.missing"
         assert (await Dialler(stranger).closed())[0] == 4400
+
+
+async def test_a_connection_that_hangs_half_open_is_given_up_and_its_task_sent_over_the_next_one() -> None:
+    async with a_box(heartbeat=50, ack=1000) as box:
+        async with proxy_to(urlsplit(box.url).port or 0) as proxy, Dialler.at(f"ws://127.0.0.1:{proxy.port}/"):
+            proxy.half_open()
+            box.outbox.submit(a_work())
+            await box.told.until(lambda: "w1" in box.presence)
+        async with Dialler.at(box.url) as worker:
+            assert (await worker.take())["task"]["task_id"] == "t1"
+            assert isinstance(await box.told.reply("t1"), Accepted)
 
 
 # ---- the server
