@@ -14,6 +14,7 @@ from typing import Any
 from bench.documents import KILOBYTE, asking
 from bench.report import Figure, Section
 from bench.rest import AT_ONCE, LIMITS, Place, Variants, Work
+from bench.sockets import asked
 from tests.e2e.processes import Client, client_of, serving, working
 
 LENGTH = 20
@@ -24,9 +25,10 @@ AS_JSON = {"openai": {"stream": False, "response_format": {"type": "json_object"
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """A worker that is there: what it registers with, and what sends it one request and has its answer, without us."""
+    """A worker that is there: what it registers with (None: it has registered itself), and what sends it one request
+    and has its answer, without us."""
 
-    row: Mapping[str, Any]
+    row: Mapping[str, Any] | None
     ask: Callable[[], Awaitable[object]]
 
 
@@ -54,10 +56,18 @@ async def _over_http(path: str, folder: Path, client: Client, **row: Any) -> Asy
         yield Worker(row={**given, "url": given["url"].removesuffix("/chat/completions")}, ask=ask)
 
 
+@asynccontextmanager
+async def _over_a_socket(folder: Path, client: Client) -> AsyncIterator[Worker]:
+    """A worker that dials in."""
+    async with asked(folder, client.url, BODY) as asking:
+        yield Worker(row=None, ask=asking.ask)
+
+
 WAYS: Mapping[str, Way] = {
     "webhook": Way(open=partial(_over_http, "/answer")),
     "api_chat": Way(open=partial(_over_http, "/answer")),
     "openai_chat": Way(open=partial(_over_http, "/v1/chat/completions", model="none"), parameters=AS_JSON),
+    "websocket": Way(open=_over_a_socket, least=2500),
 }
 
 
@@ -79,8 +89,9 @@ async def transports(quick: bool) -> list[Section]:
 
 async def _prepared(client: Client, protocol: str, way: Way, worker: Worker) -> None:
     """Have a worker registered, and its workflow saved."""
-    row = {"id": protocol, "protocol": protocol, "tags": ["bench"], "max_concurrent": 64, **worker.row}
-    await client.ask("POST", "/workers", row)
+    if worker.row is not None:
+        row = {"id": protocol, "protocol": protocol, "tags": ["bench"], "max_concurrent": 64, **worker.row}
+        await client.ask("POST", "/workers", row)
     await client.save(asking(LENGTH, protocol=protocol, parameters=dict(way.parameters)))
 
 

@@ -79,11 +79,11 @@ class Line:
             while self._frames or self.farewell is None:
                 if self.stuck:
                     return
-                if not self._frames:
+                if self._frames:
+                    await self._send_all()
+                else:
                     self._some.clear()
                     await self._some.wait()
-                    continue
-                await self._send(*self._frames.popleft())
         except Gone:
             return
         except TimeoutError:
@@ -91,9 +91,20 @@ class Line:
         finally:
             self.close(1011, "the connection is over")
 
+    async def _send_all(self) -> None:
+        """Send what is in line. The time for a frame begins anew from time to time: a timer for each would cost more
+        than to send it."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        async with asyncio.timeout(self._send_s) as limit:
+            while self._frames and not self.stuck:
+                await self._send(*self._frames.popleft())
+                if (now := clock()) > begun + self._send_s / 10:
+                    begun = now
+                    limit.reschedule(now + self._send_s)
+
     async def _send(self, text: str, dispatch_id: str | None) -> None:
-        async with asyncio.timeout(self._send_s):
-            await self._channel.send(text)
+        await self._channel.send(text)
         self._size -= len(text)
         if self._size < FULL:
             self._room.set()
