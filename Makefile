@@ -60,6 +60,7 @@ demo: setup ## a tour of what Clew does (DOCS=folder: your own documents)
 	@$(PY) -m examples.demo $(ARGS)
 
 test: dev ## all tests
+	@$(PY) -m tests.fetch_servers
 	$(PY) -m pytest -n auto --maxprocesses=4 --dist loadgroup $(ARGS)
 
 check: dev ## style, types, floors and the unit tests

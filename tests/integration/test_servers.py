@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests import servers
+from tests import fetch_servers, servers
 from tests.proxy import Proxy, proxy_to
 from tests.servers import Mosquitto, RedisServer, own_mosquitto, own_redis
 from tests.unit.dispatch.builders import PATIENCE_S
@@ -152,3 +152,30 @@ async def test_what_is_delayed_comes_later(proxy, ends):
     begun = asyncio.get_running_loop().time()
     assert await said(*ends, b"slow\n") == b"SLOW\n"
     assert asyncio.get_running_loop().time() - begun >= 0.04
+
+
+# ---- fetching what is missing
+
+
+def test_nothing_is_fetched_where_all_is_there(monkeypatch, capsys, redis_server, mosquitto):
+    monkeypatch.setattr(fetch_servers, "call", None)
+    assert fetch_servers.main() == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_without_apt_it_is_said_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr(fetch_servers, "PACKAGES", {"no-such-server": "such-a-package"})
+    monkeypatch.setenv("PATH", "")
+    assert fetch_servers.main() == 0
+    assert "such-a-package missing, and there is no apt here" in capsys.readouterr().err
+
+
+def test_what_cannot_be_fetched_is_said_and_stops_nothing(monkeypatch, capsys, tmp_path):
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\necho 'E: no network' >&2\nexit 100\n")
+    apt.chmod(0o755)
+    monkeypatch.setattr(fetch_servers, "PACKAGES", {"no-such-server": "such-a-package"})
+    monkeypatch.setattr(fetch_servers, "CACHE", tmp_path / "cache")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert fetch_servers.main() == 0
+    assert "such-a-package could not be fetched: E: no network" in capsys.readouterr().err
