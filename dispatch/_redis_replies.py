@@ -72,7 +72,7 @@ class Replies:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(work, name="redis replies") for work in (self._follow(), self._acknowledge())]
 
-    async def close(self) -> None:
+    async def close(self, within_s: float = CLOSE_S) -> None:
         """Read no more; what was read is given to the inbox and acknowledged, unless that takes long. Idempotent."""
         follow, acknowledge = self._tasks or (None, None)
         self._tasks = []
@@ -81,7 +81,7 @@ class Replies:
         await _ended(follow)
         await self._reading.close()
         with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S if self._here else 0.0):
+            async with asyncio.timeout(within_s if self._here else 0.0):
                 await self._intake.idle()
                 while self._unacknowledged:
                     self._none.clear()
