@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from dispatch._inbox import Receipt
 from dispatch._redis_intake import MAX_BODY
@@ -18,8 +21,9 @@ from engine.outbox import Accepted, Refused, Unreachable
 from tests.redis_parts import BODY, inbox, proxy, redis, row, say, sent, stream_of, transport, until_empty
 from tests.redis_worker import GROUP
 from tests.servers import own_redis
-from tests.unit.dispatch.builders import Caught, a_worker, some_tools
+from tests.unit.dispatch.builders import PATIENCE_S, Caught, a_worker, free_port, some_tools
 
+ROOT = Path(__file__).resolve().parents[2]
 __all__ = ["inbox", "proxy", "redis", "row", "transport"]
 
 
@@ -107,6 +111,38 @@ async def test_a_wrong_password_is_not_repeated(redis):
         await transport.close()
     assert isinstance(reply, Unreachable)
     assert "falsch" not in reply.message
+
+
+async def test_a_task_that_may_be_there_is_not_given_up_while_redis_is_away(redis, transport, row, proxy, redis_server):
+    await sent(transport, row, "t0")
+    proxy.cut_at_reply, proxy.target = True, free_port()
+    sending = asyncio.ensure_future(sent(transport, row))
+    async with asyncio.timeout(PATIENCE_S):
+        while proxy.connections < 4:  # noqa: ASYNC110 - it was tried again and again, and nobody was there
+            await asyncio.sleep(0)
+    proxy.target = redis_server.port
+    assert await sending == Accepted()
+
+
+async def test_no_more_is_needed_than_the_rights_that_are_named(redis_server, redis, inbox):
+    page = (ROOT / "docs/how-to/reach-workers-over-redis.md").read_text("utf-8")
+    [named] = re.findall(r"needs ((?:`X\w+`(?:, | and )?)+)", page)
+    stream, user = token_hex(4), token_hex(4)
+    keys = ["resetkeys", f"~{stream}", f"~{stream}:cancel", "~clew:*:replies"]
+    rights = [f"+{command.lower()}" for command in re.findall(r"X\w+", named)]
+    await redis.execute_command("ACL", "SETUSER", user, "on", ">pw", *keys, "-@all", *rights)
+    metadata = {"max_len": 1}
+    row = a_worker(url=f"{redis_server.url}/{stream}", token=f"{user}:pw", metadata=metadata)
+    transport = RedisStream(some_tools(inbox=inbox, server=token_hex(4)))
+    with capture_logs() as logs:
+        transport.serve([row])
+        assert [await sent(transport, row, f"t{number}") for number in range(3)] == [Accepted()] * 3
+        await transport.cancel(row, TaskId("t1"), "t1")
+        await say(redis, transport, corr="t1.s", body="1")
+        await inbox.until(lambda: bool(inbox.results))
+        await until_empty(redis, transport.reply_to(row, "", ""))
+        await transport.close()
+    assert logs == []
 
 
 # ---- answers
