@@ -117,7 +117,7 @@ class Wire:
         wait_s = self._reply_s + sum(asked.wait_s + asked.size / BYTES_PER_S for asked in batch)
         try:
             async with asyncio.timeout(wait_s):
-                packed = connection.pack_commands(command for asked in batch for command in asked.commands)
+                packed = [part for asked in batch for command in asked.commands for part in _packed(command)]
                 await connection.send_packed_command(packed, check_health=False)
                 for asked in batch:
                     replies = [await _reply(connection) for _ in asked.commands]
@@ -178,6 +178,14 @@ def _connection(place: Place) -> Connection:
         socket_connect_timeout=CONNECT_S,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def _packed(command: Command) -> Iterator[bytes]:
+    """A command as it is sent: an array of strings. The library writes it in three times the time."""
+    yield b"*%d\r\n" % len(command)
+    for part in command:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        yield b"$%d\r\n%b\r\n" % (len(data), data)
 
 
 async def _is_stale(connection: Connection) -> bool:

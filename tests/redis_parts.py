@@ -23,9 +23,13 @@ from tests.unit.dispatch.builders import PATIENCE_S, Caught, a_worker, an_envelo
 BODY = b'{"task_id":"t1"}'
 
 
+def place_at(port: int, **fields: object) -> Place:
+    return Place(**{"host": "127.0.0.1", "port": port, "db": 0, "tls": False, **fields})  # type: ignore[arg-type]
+
+
 @pytest.fixture
 async def wire(redis_server: RedisServer) -> AsyncIterator[Wire]:
-    found = Wire(Place(host="127.0.0.1", port=redis_server.port, db=0, tls=False))
+    found = Wire(place_at(redis_server.port))
     yield found
     await found.close()
 

@@ -33,14 +33,15 @@ class RedisWorker(Watched):
         self.consumer = token_hex(4)
         self.said: Any = {"output": "done"}
         self.told: list[Any] = []
-        self.holding = False
+        self.holding = self.ended = False
         self.seen: list[dict[bytes, bytes]] = []
         self.ids: list[bytes] = []
 
     async def work(self) -> None:
-        """Read and answer until cancelled. The group is there with the first task, or before."""
+        """Read and answer until cancelled, and `ended`: the client may let a cancellation go by unseen. The group is
+        there with the first task, or before."""
         await self._make_group()
-        while True:
+        while not self.ended:
             streams = {self.stream: ">"}
             reply = await self.redis.xreadgroup(self.group, self.consumer, streams, count=64, block=1000)
             for _, entries in reply or ():
@@ -84,6 +85,7 @@ async def redis_working(server: RedisServer, stream: str, **options: Any) -> Asy
         try:
             yield worker
         finally:
+            worker.ended = True
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
 

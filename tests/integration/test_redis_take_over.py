@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from secrets import token_hex
 
-from dispatch._redis_address import Place
 from dispatch._redis_replies import Replies, reply_stream
 from dispatch._redis_wire import Wire
 from dispatch.redis_stream import RedisStream
-from tests.redis_parts import inbox, proxy, redis, row, say, transport, until_empty, wire
+from tests.redis_parts import inbox, place_at, proxy, redis, row, say, transport, until_empty, wire
 from tests.servers import RedisServer
 from tests.unit.dispatch.builders import Caught, some_tools
 
@@ -16,8 +15,7 @@ __all__ = ["inbox", "proxy", "redis", "row", "transport", "wire"]
 
 
 def replies_at(server: RedisServer, name: str, inbox: Caught, wire: Wire, take_over_ms: int = 1) -> Replies:
-    place = Place(host="127.0.0.1", port=server.port, db=0, tls=False)
-    return Replies(place, name, inbox, wire, lambda here: None, take_over_ms=take_over_ms)
+    return Replies(place_at(server.port), name, inbox, wire, lambda here: None, take_over_ms=take_over_ms)
 
 
 async def test_another_engine_takes_over_what_one_has_left(redis, redis_server, wire, inbox):

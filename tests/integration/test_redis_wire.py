@@ -8,15 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.exceptions import ResponseError
 
-from dispatch._redis_address import Place
 from dispatch._redis_wire import Cut, NotConnected, Wire
 from tests.proxy import Proxy, proxy_to
+from tests.redis_parts import place_at
 from tests.servers import RedisServer, own_redis
 from tests.unit.dispatch.builders import PATIENCE_S, free_port
-
-
-def place_at(port: int, **fields: object) -> Place:
-    return Place(**{"host": "127.0.0.1", "port": port, "db": 0, "tls": False, **fields})  # type: ignore[arg-type]
 
 
 @pytest.fixture
