@@ -25,6 +25,7 @@ from tests.contract.chat_peers import chat_peer, model_peer, text_of
 from tests.contract.pull_peer import pull_peer
 from tests.contract.socket_peer import websocket_peer
 from tests.redis_worker import redis_peer
+from tests.contract.mqtt_peer import mqtt_peer
 from tests.unit.dispatch.builders import (
     PATIENCE_S,
     Caught,
@@ -170,12 +171,13 @@ PEERS: dict[str, Callable[[], AbstractAsyncContextManager[Peer]]] = {
     "pull": pull_peer,
     "websocket": websocket_peer,
     "redis_stream": redis_peer,
+    "mqtt": mqtt_peer,
 }
 
 
 AT_ONCE = {"local", "openai_chat"}
 """Protocols without a way to answer later."""
-LATER = {"pull", "redis_stream", "websocket"}
+LATER = {"mqtt", "pull", "redis_stream", "websocket"}
 """Protocols over which all answers come later, into the inbox."""
 DIALS = {"pull", "websocket"}
 """Protocols whose workers come to the server: there is no address at which somebody may be missing."""

@@ -1,0 +1,308 @@
+"""One connection to an MQTT broker: what is published over it, and what comes, acknowledged when the receiver says so.
+
+This is the one place that knows of aiomqtt and of the paho client inside it. aiomqtt connects, subscribes, and joins
+paho to the event loop. It acknowledges a message as soon as it has been read, and keeps to itself what the broker
+replies to a publication; so its paho client is told to leave acknowledgements to us, and calls us back directly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import aiomqtt
+import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from dispatch._mqtt_address import Broker
+
+CONNECT_S = 5.0
+"""For how long a connection, and then each step on it that the broker has to confirm, may take."""
+KEEPALIVE_S = 10
+"""After so many silent seconds the broker is asked whether it is there; after as many more it is taken for gone."""
+STALL_S = 10.0
+"""A broker that leaves a publication unacknowledged for so long is taken for gone."""
+LOOK_EVERY_S = 1.0
+SESSION_S = 7 * 24 * 3600
+"""For so long a broker keeps what comes while we are away; 3.1.1 leaves that to the broker."""
+AT_ONCE = 512
+"""Messages under way at a time, each way, where the broker does not want fewer."""
+AT_ONCE_3 = 20
+"""The same for publications over 3.1.1, in which a broker cannot say what it takes."""
+
+_V5 = "5"
+_WAITING_PACKETS = 10_000
+
+# What paho logs names topics, and the topic of an answer authorises it. What matters is in our own log.
+_silent = logging.getLogger(f"{__name__}.silent")
+_silent.disabled = True
+
+
+class Lost(Exception):
+    """The connection ended before the broker had acknowledged; `sent` tells whether it may have the message."""
+
+    def __init__(self, *, sent: bool) -> None:
+        super().__init__("the connection to the broker was lost")
+        self.sent = sent
+
+
+class TooLong(Exception):
+    """The broker does not take messages of this size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message that came. `lasting`: the broker gives it again over the next connection until it is acknowledged."""
+
+    topic: str
+    payload: bytes
+    lasting: bool
+    wire: Wire
+    number: int
+
+    @property
+    def given_again(self) -> bool:
+        """Whether it is no use to keep it, since the broker does."""
+        return self.lasting and self.wire.over
+
+    def acknowledge(self) -> None:
+        """Tell the broker that it need not keep it any more; over a connection that is gone, nothing happens."""
+        if self.lasting:
+            self.wire.acknowledge(self.number)
+
+
+@dataclass(slots=True)
+class _Sent:
+    done: asyncio.Future[int]
+    at: float
+
+
+class Wire:
+    """A connection that is opened once, and is used until it ends. All calls are made on the event loop.
+
+    `come` gets what comes; it must not block, and must see to it that each letter is acknowledged.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        password: str | None,
+        name: str,
+        come: Callable[[Letter], None],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._broker, self._come = broker, come
+        self._loop = asyncio.get_running_loop()
+        self._client = _client(broker, password, f"clew-{name}", tls)
+        self._paho = self._client._client  # see above: nothing else of aiomqtt's own is touched
+        self._sent: dict[int, _Sent] = {}
+        self._held: dict[int, bool] = {}
+        self._window = asyncio.Semaphore(AT_ONCE_3)
+        self._longest: int | None = None
+        self._entered = False
+        self.over = False
+        self.resumed = False
+        """Whether the broker knew the session still."""
+
+    # ---- from the beginning to the end
+
+    async def open(self, subscription: str) -> None:
+        """Connect and subscribe. Raises aiomqtt.MqttError, or ValueError for a host that cannot be one.
+
+        paho connects in a thread, which nobody can stop; a call that is cancelled waits for its end, which is near.
+        """
+        self._listen()
+        entering = asyncio.ensure_future(self._client.__aenter__())
+        try:
+            await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            await asyncio.wait([entering])
+            self._entered = not entering.cancelled() and entering.exception() is None
+            raise
+        self._entered = True
+        self._paho.on_socket_register_write = self._want_write
+        await self._subscribe(subscription)
+
+    async def _subscribe(self, subscription: str) -> None:
+        only_new = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        options = {"options": only_new} if self._broker.version == _V5 else {"qos": 1}
+        for code in await self._client.subscribe(subscription, **options):
+            if (code.value if isinstance(code, ReasonCode) else code) >= 0x80:
+                raise aiomqtt.MqttError(f"the broker refused a subscription to {subscription}: {code}")
+
+    async def ended(self) -> str:
+        """Wait for the end of the connection; what has ended it."""
+        messages = self._client.messages  # none comes this way: it is the end that is waited for
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await anext(messages)
+            except TimeoutError:
+                if self._stalls():
+                    return f"the broker acknowledged nothing for {STALL_S:.0f} s"
+            except aiomqtt.MqttError as error:
+                return str(error.__cause__ or error)
+
+    async def close(self) -> None:
+        """Take leave of the broker if it listens still, and release everything; idempotent."""
+        if self._entered and not self.over and self._paho.is_connected():
+            with suppress(aiomqtt.MqttError):
+                await self._client.__aexit__(None, None, None)
+        self.drop()
+        if self._entered:
+            self._entered = False
+            with suppress(aiomqtt.MqttError, TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):  # what has ended it is taken note of by somebody
+                    await anext(self._client.messages)
+
+    def drop(self) -> None:
+        """End the connection now: whoever waits for an acknowledgement learns that it is lost. Idempotent."""
+        self.over = True
+        if isinstance(connection := self._paho.socket(), socket.socket):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            for _ in range(_WAITING_PACKETS):  # paho reads what was there already, then the end, and cleans up
+                if self._paho.socket() is None:
+                    break
+                self._paho.loop_read()
+        for sent in tuple(self._sent.values()):
+            self._window.release()
+            if not sent.done.done():
+                sent.done.set_exception(Lost(sent=True))
+        self._sent.clear()
+        self._held.clear()
+
+    def _stalls(self) -> bool:
+        """Whether the broker owes an acknowledgement for too long."""
+        oldest = next(iter(self._sent.values()), None)
+        return oldest is not None and self._loop.time() - oldest.at > STALL_S
+
+    # ---- out
+
+    async def publish(self, topic: str, payload: bytes, properties: Properties | None) -> int:
+        """Publish with QoS 1 and wait for the broker; the reason code, 0 where all is well.
+
+        Raises Lost, or TooLong. Whoever is cancelled meanwhile leaves nothing behind that another would wait for.
+        """
+        if self._longest is not None and len(payload) + len(topic) + 1_024 > self._longest:
+            raise TooLong(f"the broker takes at most {self._longest} bytes, and the task has {len(payload)}")
+        await self._window.acquire()
+        if self.over:
+            self._window.release()  # wakes the next, who finds the same
+            raise Lost(sent=False)
+        sent = self._paho.publish(topic, payload, 1, False, properties)
+        if sent.rc != paho.MQTT_ERR_SUCCESS:
+            self._window.release()
+            raise Lost(sent=False)
+        done: asyncio.Future[int] = self._loop.create_future()
+        self._sent[sent.mid] = _Sent(done, self._loop.time())
+        return await done
+
+    def acknowledge(self, number: int) -> None:
+        """Acknowledge what came under this number, once all that came before is: MQTT demands that order."""
+        if number not in self._held:
+            return
+        self._held[number] = True
+        while self._held:
+            first, settled = next(iter(self._held.items()))
+            if not settled:
+                return
+            del self._held[first]
+            self._paho.ack(first, 1)
+
+    def _want_write(self, client: paho.Client, _: Any, connection: Any) -> None:
+        """Have the loop tell when the socket takes more. aiomqtt would do so a turn of the loop later, when the socket
+        may be closed already and its number be that of another."""
+
+        def write() -> None:
+            client.loop_write()
+
+        self._loop.add_writer(connection.fileno(), write)
+
+    # ---- what paho tells
+
+    def _listen(self) -> None:
+        client = self._paho
+        client.manual_ack_set(True)
+        client.connect_timeout = CONNECT_S
+        client.on_message = self._came
+        client.on_publish = self._published
+        told: Any = client.on_connect  # aiomqtt's own
+
+        def connected(
+            client: paho.Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Properties | None
+        ) -> None:
+            self._learn(flags.session_present, properties)
+            told(client, userdata, flags, reason, properties)
+
+        client.on_connect = connected
+
+    def _learn(self, resumed: bool, properties: Properties | None) -> None:
+        """What a broker says of itself when it accepts the connection."""
+        self.resumed = resumed
+        if self._broker.version == _V5:
+            self._window = asyncio.Semaphore(min(getattr(properties, "ReceiveMaximum", AT_ONCE), AT_ONCE))
+            self._longest = getattr(properties, "MaximumPacketSize", None)
+
+    def _came(self, client: paho.Client, _: Any, message: paho.MQTTMessage) -> None:
+        if self.over:
+            return
+        lasting = message.qos > 0
+        if lasting:
+            self._held[message.mid] = False
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # no topic that anybody was given
+            topic = ""
+        self._come(Letter(topic=topic, payload=bytes(message.payload), lasting=lasting, wire=self, number=message.mid))
+
+    def _published(self, client: paho.Client, _: Any, mid: int, reason: ReasonCode, properties: Properties) -> None:
+        if (sent := self._sent.pop(mid, None)) is None:
+            return
+        self._window.release()
+        if not sent.done.done():
+            sent.done.set_result(reason.value)
+
+
+def properties_of(packet: int) -> Properties:
+    """The properties of a kind of packet, none as yet."""
+    return Properties(packet)  # type: ignore[no-untyped-call]
+
+
+def _client(broker: Broker, password: str | None, client_id: str, tls: ssl.SSLContext | None) -> aiomqtt.Client:
+    """A client that has a session which outlives its connections."""
+    options: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
+    if broker.version == _V5:
+        properties = properties_of(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = SESSION_S
+        properties.ReceiveMaximum = AT_ONCE
+        options = {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False, "properties": properties}
+    return aiomqtt.Client(
+        broker.host,
+        broker.port,
+        username=broker.user,
+        password=password,
+        identifier=client_id,
+        logger=_silent,
+        timeout=CONNECT_S,
+        keepalive=KEEPALIVE_S,
+        max_inflight_messages=0,  # how many are under way is kept here, as the broker says when it accepts
+        tls_context=tls,
+        **options,
+    )
+
+
+@cache
+def what_is_trusted() -> ssl.SSLContext:
+    """The certificates that the system trusts. Reads files."""
+    return ssl.create_default_context()
