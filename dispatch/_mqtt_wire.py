@@ -41,6 +41,7 @@ AT_ONCE_3 = 20
 """The same for publications over 3.1.1, in which a broker cannot say what it takes."""
 
 _V5 = "5"
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _WAITING_PACKETS = 10_000
 
 # What paho logs names topics, and the topic of an answer authorises it. What matters is in our own log.
@@ -229,6 +230,12 @@ class Wire:
 
         self._loop.add_writer(connection.fileno(), write)
 
+    def _confirm_at_once(self) -> None:
+        """Have the system confirm what came without the 40 ms that it waits for something to send along: so long many
+        brokers hold their next message back (Nagle's algorithm). The system forgets it soon: each time anew."""
+        if _QUICKACK is not None and isinstance(connection := self._paho.socket(), socket.socket):
+            connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+
     # ---- what paho tells
 
     def _listen(self) -> None:
@@ -257,6 +264,7 @@ class Wire:
     def _came(self, client: paho.Client, _: Any, message: paho.MQTTMessage) -> None:
         if self.over:
             return
+        self._confirm_at_once()
         lasting = message.qos > 0
         if lasting:
             self._held[message.mid] = False
@@ -267,6 +275,7 @@ class Wire:
         self._come(Letter(topic=topic, payload=bytes(message.payload), lasting=lasting, wire=self, number=message.mid))
 
     def _published(self, client: paho.Client, _: Any, mid: int, reason: ReasonCode, properties: Properties) -> None:
+        self._confirm_at_once()
         if (sent := self._sent.pop(mid, None)) is None:
             return
         self._window.release()
@@ -298,6 +307,7 @@ def _client(broker: Broker, password: str | None, client_id: str, tls: ssl.SSLCo
         keepalive=KEEPALIVE_S,
         max_inflight_messages=0,  # how many are under way is kept here, as the broker says when it accepts
         tls_context=tls,
+        socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         **options,
     )
 

@@ -9,13 +9,13 @@ from functools import partial
 
 import structlog
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from dispatch._envelope import Envelope
 from dispatch._mqtt_address import CANCEL, BadAddress, Broker, Place, check_address, place_of
+from dispatch._mqtt_properties import Published
 from dispatch._mqtt_session import Down, Session, topic_of_replies
-from dispatch._mqtt_wire import Lost, TooLong, properties_of
+from dispatch._mqtt_wire import Lost, TooLong
 from dispatch._transport import Tools, Transport, refused
 from engine.codec import write
 from engine.model import TaskId
@@ -49,18 +49,26 @@ class Mqtt(Transport):
         self._workers: dict[Broker, set[str]] = {}
         self._retiring: dict[Broker, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._known: dict[str, tuple[WorkerRow, Place, str]] = {}
 
     def reply_to(self, worker: WorkerRow, correlation_id: str, url: str) -> str:
         try:
-            name = place_of(worker).broker.name(self._tools.server)
+            return f"{self._find(worker)[1]}/{correlation_id}"
         except BadAddress:
             return url  # nothing will be sent there
-        return f"{topic_of_replies(name)}/{correlation_id}"
+
+    def _find(self, worker: WorkerRow) -> tuple[Place, str]:
+        """Where a worker is, and the topic below which its answers come. Raises BadAddress."""
+        row, place, replies = self._known.get(worker.id, (None, None, ""))
+        if row is not worker or place is None:
+            place = place_of(worker)
+            replies = topic_of_replies(place.broker.name(self._tools.server))
+            self._known[worker.id] = (worker, place, replies)
+        return place, replies
 
     async def deliver(self, worker: WorkerRow, task: Envelope, timeout_s: float) -> Reply:
         try:
-            place = place_of(worker)
+            place, _ = self._find(worker)
         except BadAddress as wrong:
             return refused("worker.invalid", str(wrong), retryable=False)
         properties = _of_task(task, timeout_s) if place.broker.version == "5" else None
@@ -91,9 +99,9 @@ class Mqtt(Transport):
 
     async def cancel(self, worker: WorkerRow, task_id: TaskId, message_id: str) -> None:
         try:
-            place = place_of(worker)
+            place, _ = self._find(worker)
             told = write({"task_id": task_id, "message_id": message_id})
-            properties = _properties() if place.broker.version == "5" else None
+            properties = Published() if place.broker.version == "5" else None
             await self._session(place).publish(place.topic + CANCEL, told, properties)
         except (BadAddress, Down, Lost, TooLong) as failure:
             log.info("cancel.untold", worker_id=worker.id, task_id=task_id, error=str(failure))
@@ -103,6 +111,7 @@ class Mqtt(Transport):
     def serve(self, workers: Sequence[WorkerRow]) -> None:
         """Keep a session with each broker that a worker names, with the password of the row that was changed last."""
         before, self._workers = self._workers, {}
+        self._known.clear()
         for worker in sorted(workers, key=lambda row: row.updated_at):
             try:
                 place = place_of(worker)
@@ -143,19 +152,14 @@ class Mqtt(Transport):
         self._sessions.clear()
 
 
-def _of_task(task: Envelope, timeout_s: float) -> Properties:
+def _of_task(task: Envelope, timeout_s: float) -> Published:
     """What goes with a task. A broker drops one that nobody has fetched before its time is up."""
-    properties = _properties()
-    properties.ResponseTopic = task.reply_to
-    properties.CorrelationData = task.correlation_id.encode()
-    properties.MessageExpiryInterval = max(math.ceil(timeout_s), 1)
-    traced = {name: task.headers[name] for name in ("traceparent",) if name in task.headers}
-    properties.UserProperty = [("message-id", task.message_id), *traced.items()]
-    return properties
-
-
-def _properties() -> Properties:
-    properties = properties_of(PacketTypes.PUBLISH)
-    properties.PayloadFormatIndicator = 1
-    properties.ContentType = "application/json"
-    return properties
+    user = [("message-id", task.message_id)]
+    if (trace := task.headers.get("traceparent")) is not None:
+        user.append(("traceparent", trace))
+    return Published(
+        expiry_s=max(math.ceil(timeout_s), 1),
+        response_topic=task.reply_to,
+        correlation=task.correlation_id.encode(),
+        user=user,
+    )
