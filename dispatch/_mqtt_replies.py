@@ -35,11 +35,11 @@ class Replies:
         self._lanes: dict[str, deque[tuple[str, Letter]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._closed = False
+        self._ending = asyncio.Event()
 
     def take(self, letter: Letter) -> None:
         """Take what came. It is acknowledged when what it says is durable, or changes nothing for good."""
-        if self._closed:
+        if self._ending.is_set():
             return
         corr, _, kind = letter.topic.removeprefix(self._prefix).partition("/")
         if not letter.topic.startswith(self._prefix) or kind not in KINDS or not corr:
@@ -55,7 +55,7 @@ class Replies:
 
     async def close(self) -> None:
         """Settle what has come, for a moment; nothing is taken any more. Idempotent."""
-        self._closed = True
+        self._ending.set()
         if tasks := set(self._tasks):
             await asyncio.wait(tasks, timeout=GRACE_S)
             for task in tasks:
@@ -85,7 +85,8 @@ class Replies:
                 async with self._room:
                     receipt = await self._heard(corr, kind, letter.payload)
             except StoreUnavailable:
-                await asyncio.sleep(wait)
+                if await self._ends_within(wait):
+                    return
                 wait = min(2 * wait, LONGEST_S)
                 continue
             except Exception:  # the root of a reply: one that nobody can take must not keep the others back
@@ -95,6 +96,13 @@ class Replies:
                 log.info("mqtt.refused", task_id=_task_of(corr), kind=kind or "result", code=receipt.code)
             letter.acknowledge()
             return
+
+    async def _ends_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._ending.wait()
+        except TimeoutError:
+            return False
 
     async def _heard(self, corr: str, kind: str, payload: bytes) -> Receipt:
         """Raises StoreUnavailable."""

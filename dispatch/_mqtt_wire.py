@@ -152,7 +152,7 @@ class Wire:
                 if self._stalls():
                     return f"the broker acknowledged nothing for {STALL_S:.0f} s"
             except aiomqtt.MqttError as error:
-                return str(error.__cause__ or error)
+                return f"the connection broke: {error.__cause__ or error}"
 
     async def close(self) -> None:
         """Take leave of the broker if it listens still, and release everything; idempotent."""
