@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 from engine.ports import WorkerRow
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
-VERSIONS = {"5": "5", "5.0": "5", "3.1.1": "3.1.1"}
+V5, V3 = "5", "3.1.1"
+VERSIONS = {"5": V5, "5.0": V5, "3.1.1": V3}
+"""The versions of MQTT, by how metadata may name them."""
 CANCEL = "/cancel"
 """What the topic of cancels has behind that of the tasks."""
 LONGEST = 65_535 - len(CANCEL)
@@ -76,7 +78,7 @@ def place_of(worker: WorkerRow) -> Place:
 
 def _version(metadata: Any) -> str:
     """The version of MQTT that a worker's metadata asks for."""
-    given = metadata.get("mqtt_version", "5") if isinstance(metadata, Mapping) else "5"
+    given = metadata.get("mqtt_version", V5) if isinstance(metadata, Mapping) else V5
     if (found := VERSIONS.get(str(given))) is None:
         raise BadAddress('metadata.mqtt_version must be "5" or "3.1.1"')
     return found

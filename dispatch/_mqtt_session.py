@@ -12,8 +12,9 @@ from aiomqtt import MqttError
 from paho.mqtt.properties import Properties
 
 from dispatch._mqtt_address import Place
+from dispatch._mqtt_client import what_is_trusted
 from dispatch._mqtt_replies import Replies
-from dispatch._mqtt_wire import Lost, Wire, what_is_trusted
+from dispatch._mqtt_wire import Lost, Wire
 from dispatch._transport import Tools
 
 FIRST_S, LONGEST_S = 0.1, 10.0

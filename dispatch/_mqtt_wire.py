@@ -1,6 +1,6 @@
 """One connection to an MQTT broker: what is published over it, and what comes, acknowledged when the receiver says so.
 
-This is the one place that knows of aiomqtt and of the paho client inside it. aiomqtt connects, subscribes, and joins
+This is the place that knows of the paho client inside aiomqtt. aiomqtt connects, subscribes, and joins
 paho to the event loop. It acknowledges a message as soon as it has been read, and keeps to itself what the broker
 replies to a publication; so its paho client is told to leave acknowledgements to us, and calls us back directly.
 """
@@ -8,45 +8,31 @@ replies to a publication; so its paho client is told to leave acknowledgements t
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import aiomqtt
 import paho.mqtt.client as paho
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from dispatch._mqtt_address import Broker
+from dispatch import _mqtt_client
+from dispatch._mqtt_address import V5, Broker
+from dispatch._mqtt_client import AT_ONCE, a_client
 
-CONNECT_S = 5.0
-"""For how long a connection, and then each step on it that the broker has to confirm, may take."""
-KEEPALIVE_S = 10
-"""After so many silent seconds the broker is asked whether it is there; after as many more it is taken for gone."""
 STALL_S = 10.0
 """A broker that leaves a publication unacknowledged for so long is taken for gone."""
 LOOK_EVERY_S = 1.0
-SESSION_S = 7 * 24 * 3600
-"""For so long a broker keeps what comes while we are away; 3.1.1 leaves that to the broker."""
-AT_ONCE = 512
-"""Messages under way at a time, each way, where the broker does not want fewer."""
 AT_ONCE_3 = 20
 """The same for publications over 3.1.1, in which a broker cannot say what it takes."""
 
-_V5 = "5"
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _WAITING_PACKETS = 10_000
-
-# What paho logs names topics, and the topic of an answer authorises it. What matters is in our own log.
-_silent = logging.getLogger(f"{__name__}.silent")
-_silent.disabled = True
 
 
 class Lost(Exception):
@@ -104,13 +90,15 @@ class Wire:
     ) -> None:
         self._broker, self._come = broker, come
         self._loop = asyncio.get_running_loop()
-        self._client = _client(broker, password, f"clew-{name}", tls)
+        self._client = a_client(broker, password, f"clew-{name}", tls)
         self._paho = self._client._client  # see above: nothing else of aiomqtt's own is touched
         self._sent: dict[int, _Sent] = {}
         self._held: dict[int, bool] = {}
         self._window = asyncio.Semaphore(AT_ONCE_3)
         self._longest: int | None = None
         self._entered = False
+        self._refusal = ""
+        self._broke: asyncio.Future[None] = self._loop.create_future()
         self.over = False
         self.resumed = False
         """Whether the broker knew the session still."""
@@ -123,20 +111,30 @@ class Wire:
         paho connects in a thread, which nobody can stop; a call that is cancelled waits for its end, which is near.
         """
         self._listen()
-        entering = asyncio.ensure_future(self._client.__aenter__())
+        entering = asyncio.ensure_future(self._enter())
+        either: set[asyncio.Future[Any]] = {entering, self._broke}
         try:
-            await asyncio.shield(entering)
-        except asyncio.CancelledError:
-            await asyncio.wait([entering])
-            self._entered = not entering.cancelled() and entering.exception() is None
-            raise
-        self._entered = True
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not entering.done():
+                entering.cancel()
+        finally:
+            if not entering.done():
+                await asyncio.wait([entering])
+            failure = None if entering.cancelled() else entering.exception()
+        if self._broke.done():  # aiomqtt does not notice: it would wait for the rest of its time, or for ever
+            raise aiomqtt.MqttError(self._refusal or "the broker closed the connection before it had accepted it")
+        if failure is not None:
+            raise failure
         self._paho.on_socket_register_write = self._want_write
         await self._subscribe(subscription)
 
+    async def _enter(self) -> None:
+        await self._client.__aenter__()
+        self._entered = True
+
     async def _subscribe(self, subscription: str) -> None:
         only_new = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-        options = {"options": only_new} if self._broker.version == _V5 else {"qos": 1}
+        options = {"options": only_new} if self._broker.version == V5 else {"qos": 1}
         for code in await self._client.subscribe(subscription, **options):
             if (code.value if isinstance(code, ReasonCode) else code) >= 0x80:
                 raise aiomqtt.MqttError(f"the broker refused a subscription to {subscription}: {code}")
@@ -241,7 +239,7 @@ class Wire:
     def _listen(self) -> None:
         client = self._paho
         client.manual_ack_set(True)
-        client.connect_timeout = CONNECT_S
+        client.connect_timeout = _mqtt_client.CONNECT_S
         client.on_message = self._came
         client.on_publish = self._published
         told: Any = client.on_connect  # aiomqtt's own
@@ -249,15 +247,25 @@ class Wire:
         def connected(
             client: paho.Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Properties | None
         ) -> None:
+            if reason.is_failure:
+                self._refusal = f"the broker refused the connection: {reason}"
             self._learn(flags.session_present, properties)
             told(client, userdata, flags, reason, properties)
 
         client.on_connect = connected
+        noted: Any = client.on_disconnect
+
+        def disconnected(*what: Any) -> None:
+            if not self._broke.done():
+                self._broke.set_result(None)
+            noted(*what)
+
+        client.on_disconnect = disconnected
 
     def _learn(self, resumed: bool, properties: Properties | None) -> None:
         """What a broker says of itself when it accepts the connection."""
         self.resumed = resumed
-        if self._broker.version == _V5:
+        if self._broker.version == V5:
             self._window = asyncio.Semaphore(min(getattr(properties, "ReceiveMaximum", AT_ONCE), AT_ONCE))
             self._longest = getattr(properties, "MaximumPacketSize", None)
 
@@ -281,38 +289,3 @@ class Wire:
         self._window.release()
         if not sent.done.done():
             sent.done.set_result(reason.value)
-
-
-def properties_of(packet: int) -> Properties:
-    """The properties of a kind of packet, none as yet."""
-    return Properties(packet)  # type: ignore[no-untyped-call]
-
-
-def _client(broker: Broker, password: str | None, client_id: str, tls: ssl.SSLContext | None) -> aiomqtt.Client:
-    """A client that has a session which outlives its connections."""
-    options: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
-    if broker.version == _V5:
-        properties = properties_of(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = SESSION_S
-        properties.ReceiveMaximum = AT_ONCE
-        options = {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False, "properties": properties}
-    return aiomqtt.Client(
-        broker.host,
-        broker.port,
-        username=broker.user,
-        password=password,
-        identifier=client_id,
-        logger=_silent,
-        timeout=CONNECT_S,
-        keepalive=KEEPALIVE_S,
-        max_inflight_messages=0,  # how many are under way is kept here, as the broker says when it accepts
-        tls_context=tls,
-        socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
-        **options,
-    )
-
-
-@cache
-def what_is_trusted() -> ssl.SSLContext:
-    """The certificates that the system trusts. Reads files."""
-    return ssl.create_default_context()

@@ -12,7 +12,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from dispatch._envelope import Envelope
-from dispatch._mqtt_address import CANCEL, BadAddress, Broker, Place, check_address, place_of
+from dispatch._mqtt_address import CANCEL, V5, BadAddress, Broker, Place, check_address, place_of
 from dispatch._mqtt_properties import Published
 from dispatch._mqtt_session import Down, Session, topic_of_replies
 from dispatch._mqtt_wire import Lost, TooLong
@@ -71,7 +71,7 @@ class Mqtt(Transport):
             place, _ = self._find(worker)
         except BadAddress as wrong:
             return refused("worker.invalid", str(wrong), retryable=False)
-        properties = _of_task(task, timeout_s) if place.broker.version == "5" else None
+        properties = _of_task(task, timeout_s) if place.broker.version == V5 else None
         try:
             reason = await self._session(place).publish(place.topic, task.body, properties)
         except Down as down:
@@ -101,7 +101,7 @@ class Mqtt(Transport):
         try:
             place, _ = self._find(worker)
             told = write({"task_id": task_id, "message_id": message_id})
-            properties = Published() if place.broker.version == "5" else None
+            properties = Published() if place.broker.version == V5 else None
             await self._session(place).publish(place.topic + CANCEL, told, properties)
         except (BadAddress, Down, Lost, TooLong) as failure:
             log.info("cancel.untold", worker_id=worker.id, task_id=task_id, error=str(failure))

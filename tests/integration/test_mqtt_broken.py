@@ -9,14 +9,14 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from dispatch import _mqtt_session, _mqtt_wire, mqtt
+from dispatch import _mqtt_client, _mqtt_session, _mqtt_wire, mqtt
 from engine.model import TaskId
 from engine.outbox import Accepted, Unreachable
 from tests.integration.mqtting import a_row, speaking
 from tests.mqtt_worker import mqtt_worker
 from tests.proxy import proxy_to
 from tests.servers import Mosquitto, own_mosquitto
-from tests.unit.dispatch.builders import PATIENCE_S, Caught, free_port
+from tests.unit.dispatch.builders import PATIENCE_S, Caught, Watched, free_port
 
 
 @pytest.fixture
@@ -57,6 +57,7 @@ async def test_what_was_written_down_is_not_given_again(mosquitto: Mosquitto, to
         async with speaking(row, server=topic) as ends:
             await asyncio.gather(*(ends.deliver(row, f"t{number}") for number in range(30)))
             await ends.inbox.until(lambda: len(ends.inbox.results) == 30)
+            await ends.until_connected(row)  # the broker reads that after the acknowledgements
         async with speaking(row, server=topic) as ends:
             await ends.deliver(row, "last")
             await ends.result("last")
@@ -148,7 +149,7 @@ async def test_a_broker_that_acknowledges_nothing_is_left_for_another_connection
 async def test_a_connection_that_hangs_half_open_is_noticed_while_nothing_is_sent(
     mosquitto: Mosquitto, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_mqtt_wire, "KEEPALIVE_S", 1)
+    monkeypatch.setattr(_mqtt_client, "KEEPALIVE_S", 1)
     async with proxy_to(mosquitto.port) as proxy:
         row = a_row(proxy.port, topic)
         async with speaking(row) as ends:
@@ -160,7 +161,7 @@ async def test_a_connection_that_hangs_half_open_is_noticed_while_nothing_is_sen
 
 
 async def test_a_broker_that_says_nothing_at_all_is_given_up(topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_mqtt_wire, "CONNECT_S", 0.2)
+    monkeypatch.setattr(_mqtt_client, "CONNECT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are made, by the system, and that is all
         row = a_row(silent.getsockname()[1], topic)
         async with speaking(row) as ends:
@@ -188,18 +189,26 @@ async def test_a_message_that_never_gets_through_is_given_up(
 
 
 async def test_a_broker_that_is_not_there_is_told_of_once(topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_mqtt_session, "FIRST_S", 0.001)
+    """Each connection is closed at once, which is noticed at once."""
     monkeypatch.setattr(_mqtt_session, "LONGEST_S", 0.001)
-    port = free_port()
+    tried, tries = Watched(), []
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        tries.append(writer)
+        tried.changed()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
     row = a_row(port, topic, token="user:s3cret")
     with capture_logs() as logs:
-        async with speaking(row) as ends:
-            for _ in range(20):
-                reply = await ends.deliver(row)
-    assert isinstance(reply, Unreachable)
-    assert f"127.0.0.1:{port}" in reply.message
-    assert [log["event"] for log in logs] == ["mqtt.away"]
-    assert "s3cret" not in f"{logs} {reply}"
+        async with server, speaking(row) as ends:
+            reply = await ends.deliver(row)
+            await tried.until(lambda: len(tries) == 5)
+    why = "the broker closed the connection before it had accepted it"
+    assert reply == Unreachable(message=f"the broker 127.0.0.1:{port} cannot be reached: {why}")
+    assert [(log["event"], log["broker"], log["error"]) for log in logs] == [("mqtt.away", f"127.0.0.1:{port}", why)]
+    assert "s3cret" not in str(logs)
 
 
 async def test_workers_are_there_again_when_their_broker_is(mosquitto: Mosquitto, topic: str) -> None:
