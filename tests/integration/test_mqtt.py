@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -10,12 +11,14 @@ import aiomqtt
 import pytest
 from structlog.testing import capture_logs
 
+from dispatch._inbox import Receipt
 from engine.model import TaskId
 from engine.outbox import Accepted, Refused, Unreachable
 from tests.integration.mqtting import a_row, speaking
 from tests.mqtt_worker import mqtt_worker
 from tests.proxy import proxy_to
 from tests.servers import Mosquitto, own_mosquitto
+from tests.unit.dispatch.builders import Caught
 
 V311 = aiomqtt.ProtocolVersion.V311
 
@@ -197,3 +200,27 @@ async def test_a_large_task_and_a_large_answer_get_through(mosquitto: Mosquitto,
         worker.script = lambda got: [("", got.body)]
         assert await ends.deliver(row, size=3_000_000) == Accepted()
         assert len((await ends.result())["x"]) == 3_000_000
+
+
+class Holding(Caught):
+    """An inbox that takes the answer to `t0` after all others."""
+
+    async def result(self, correlation_id: str, body: Any) -> Receipt:
+        if correlation_id == "t0.s":
+            await self.until(lambda: len(self.results) == 9)
+        return await super().result(correlation_id, body)
+
+
+async def test_many_are_heard_at_a_time_and_acknowledged_in_the_order_in_which_they_came(topic: str) -> None:
+    with own_mosquitto(["log_type all"]) as broker:
+        row = a_row(broker.port, topic)
+        async with mqtt_worker(broker.port, topic), speaking(row, inbox=Holding()) as ends:
+            for number in range(10):
+                await ends.deliver(row, f"t{number}")
+            await ends.result("t0")
+            await ends.until_connected(row)
+        said = broker.said()
+    confirmed = [int(mid) for mid in re.findall(r"Received PUBACK from clew-\w+ \(Mid: (\d+)", said)]
+    sent = [int(mid) for mid in re.findall(r"Sending PUBLISH to clew-\w+ \(d0, q1, r0, m(\d+)", said)]
+    assert confirmed == sent
+    assert len(sent) == 10
