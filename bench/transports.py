@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.documents import KILOBYTE, asking
+from bench.mqtts import asked as asked_over_mqtt
 from bench.report import Figure, Section
 from bench.rest import AT_ONCE, LIMITS, Place, Variants, Work
 from bench.sockets import asked
@@ -63,11 +64,19 @@ async def _over_a_socket(folder: Path, client: Client) -> AsyncIterator[Worker]:
         yield Worker(row=None, ask=asking.ask)
 
 
+@asynccontextmanager
+async def _over_mqtt(folder: Path, client: Client) -> AsyncIterator[Worker]:
+    """A worker behind a broker."""
+    async with asked_over_mqtt(folder, BODY) as asking:
+        yield Worker(row={"url": asking.url}, ask=asking.ask)
+
+
 WAYS: Mapping[str, Way] = {
     "webhook": Way(open=partial(_over_http, "/answer")),
     "api_chat": Way(open=partial(_over_http, "/answer")),
     "openai_chat": Way(open=partial(_over_http, "/v1/chat/completions", model="none"), parameters=AS_JSON),
     "websocket": Way(open=_over_a_socket, least=2500),
+    "mqtt": Way(open=_over_mqtt, least=1500),
 }
 
 
