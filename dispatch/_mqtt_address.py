@@ -72,6 +72,8 @@ def place_of(worker: WorkerRow) -> Place:
     """Where a worker is. Raises BadAddress."""
     host, port, tls, topic = _parsed(worker.url or "")
     user, colon, password = (worker.token or "").partition(":")
+    if worker.token and not user:
+        raise BadAddress("the token must be user:password")
     broker = Broker(host=host, port=port, tls=tls, version=_version(worker.metadata), user=user or None)
     return Place(broker=broker, password=password if colon else None, topic=topic)
 

@@ -43,6 +43,9 @@ class Session:
         self._is_up, self._hurry = asyncio.Event(), asyncio.Event()
         self._attempt: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._why = ""
+        self._was_up = False
+        self.away = False
+        """Whether there is no connection, and a try to make one has failed."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"mqtt {self._broker.address}")
 
     def use(self, password: str | None) -> None:
@@ -79,13 +82,13 @@ class Session:
         if self._wire is None or self._wire.over:
             await asyncio.shield(self._attempt)
         if self._wire is None or self._wire.over:
-            raise Down(f"the broker {self._broker.address} cannot be reached: {self._why}")
+            raise Down(f"the broker {self._broker.address} cannot be reached: {self._why or 'the connection was lost'}")
         return self._wire
 
     async def _next(self) -> Wire:
         """The connection, as soon as there is one."""
-        await self._is_up.wait()
-        assert self._wire is not None
+        while self._wire is None:
+            await self._is_up.wait()
         return self._wire
 
     # ---- connecting, again and again
@@ -130,6 +133,7 @@ class Session:
         self._why = ""
         self._is_up.set()
         self._settle_attempt()
+        self.away = False
         self._heard(True)
 
     def _is_down(self, why: str) -> None:
@@ -138,6 +142,7 @@ class Session:
             log.warning("mqtt.away", broker=self._broker.address, error=why)
         self._why = why
         self._settle_attempt()
+        self.away = True
         self._heard(False)
 
     def _settle_attempt(self) -> None:

@@ -31,6 +31,9 @@ LOOK_EVERY_S = 1.0
 AT_ONCE_3 = 20
 """The same for publications over 3.1.1, in which a broker cannot say what it takes."""
 
+LONGEST = 268_435_455
+"""Bytes that a message of MQTT may have."""
+
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _WAITING_PACKETS = 10_000
 
@@ -95,7 +98,9 @@ class Wire:
         self._sent: dict[int, _Sent] = {}
         self._held: dict[int, bool] = {}
         self._window = asyncio.Semaphore(AT_ONCE_3)
-        self._longest: int | None = None
+        self._longest = LONGEST
+        self._written = 0.0
+        """When everything was last handed to the system."""
         self._entered = False
         self._refusal = ""
         self._broke: asyncio.Future[None] = self._loop.create_future()
@@ -182,9 +187,9 @@ class Wire:
         self._held.clear()
 
     def _stalls(self) -> bool:
-        """Whether the broker owes an acknowledgement for too long."""
+        """Whether the broker owes an acknowledgement for too long, though nothing more could be written to it."""
         oldest = next(iter(self._sent.values()), None)
-        return oldest is not None and self._loop.time() - oldest.at > STALL_S
+        return oldest is not None and self._loop.time() - max(oldest.at, self._written) > STALL_S
 
     # ---- out
 
@@ -193,7 +198,7 @@ class Wire:
 
         Raises Lost, or TooLong. Whoever is cancelled meanwhile leaves nothing behind that another would wait for.
         """
-        if self._longest is not None and len(payload) + len(topic) + 1_024 > self._longest:
+        if len(payload) + len(topic) + 1_024 > self._longest:
             raise TooLong(f"the broker takes at most {self._longest} bytes, and the task has {len(payload)}")
         await self._window.acquire()
         if self.over:
@@ -225,6 +230,7 @@ class Wire:
 
         def write() -> None:
             client.loop_write()
+            self._written = self._loop.time()
 
         self._loop.add_writer(connection.fileno(), write)
 
@@ -232,7 +238,8 @@ class Wire:
         """Have the system confirm what came without the 40 ms that it waits for something to send along: so long many
         brokers hold their next message back (Nagle's algorithm). The system forgets it soon: each time anew."""
         if _QUICKACK is not None and isinstance(connection := self._paho.socket(), socket.socket):
-            connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            with suppress(OSError):  # it has just ended, which is told by itself
+                connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     # ---- what paho tells
 
@@ -267,7 +274,7 @@ class Wire:
         self.resumed = resumed
         if self._broker.version == V5:
             self._window = asyncio.Semaphore(min(getattr(properties, "ReceiveMaximum", AT_ONCE), AT_ONCE))
-            self._longest = getattr(properties, "MaximumPacketSize", None)
+            self._longest = min(getattr(properties, "MaximumPacketSize", LONGEST), LONGEST)
 
     def _came(self, client: paho.Client, _: Any, message: paho.MQTTMessage) -> None:
         if self.over:

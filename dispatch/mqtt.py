@@ -47,6 +47,7 @@ class Mqtt(Transport):
         self._tools = tools
         self._sessions: dict[Broker, Session] = {}
         self._workers: dict[Broker, set[str]] = {}
+        self._away: set[str] = set()
         self._retiring: dict[Broker, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._known: dict[str, tuple[WorkerRow, Place, str]] = {}
@@ -119,24 +120,40 @@ class Mqtt(Transport):
                 log.warning("mqtt.invalid", worker_id=worker.id, error=str(wrong))
                 continue
             self._workers.setdefault(place.broker, set()).add(worker.id)
-            self._session(place).use(place.password)
+            session = self._session(place)
+            session.use(place.password)
+            self._tell(worker.id, not session.away)
         for worker_id in set().union(*before.values()) - set().union(*self._workers.values()):
-            self._tools.presence.set(worker_id, True)  # whatever takes its name is not away because of us
+            self._tell(worker_id, True)  # whatever takes its name is not away because of us
+        for broker in self._retiring.keys() & self._workers.keys():
+            self._retiring.pop(broker).cancel()
         for broker in self._sessions.keys() - self._workers.keys() - self._retiring.keys():
-            self._retiring[broker] = asyncio.get_running_loop().call_later(RETIRE_S, self._retire, broker)
+            self._retire_later(broker)
 
     def _session(self, place: Place) -> Session:
-        if (timer := self._retiring.pop(place.broker, None)) is not None:
-            timer.cancel()
         if (session := self._sessions.get(place.broker)) is None:
             session = Session(place, self._tools, partial(self._heard, place.broker))
             self._sessions[place.broker] = session
+            if place.broker not in self._workers:
+                self._retire_later(place.broker)
         return session
 
     def _heard(self, broker: Broker, here: bool) -> None:
         """A broker came, or is away, and its workers with it."""
         for worker_id in self._workers.get(broker, ()):
-            self._tools.presence.set(worker_id, here)
+            self._tell(worker_id, here)
+
+    def _tell(self, worker_id: str, here: bool) -> None:
+        """Tell that a worker is away, or is not any more; others may know of other reasons."""
+        if here and worker_id in self._away:
+            self._away.discard(worker_id)
+            self._tools.presence.set(worker_id, True)
+        elif not here:
+            self._away.add(worker_id)
+            self._tools.presence.set(worker_id, False)
+
+    def _retire_later(self, broker: Broker) -> None:
+        self._retiring[broker] = asyncio.get_running_loop().call_later(RETIRE_S, self._retire, broker)
 
     def _retire(self, broker: Broker) -> None:
         del self._retiring[broker]

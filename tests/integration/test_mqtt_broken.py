@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -222,6 +223,16 @@ async def test_workers_are_there_again_when_their_broker_is(mosquitto: Mosquitto
             assert "w2" not in ends.presence
             await proxy.accept()
             await ends.until_here()
+
+
+async def test_a_worker_that_moves_is_as_far_away_as_where_it_is(mosquitto: Mosquitto, topic: str) -> None:
+    gone = a_row(free_port(), topic)
+    async with speaking(gone) as ends:
+        await ends.until_here(False)
+        ends.mqtt.serve([gone, replace(gone, id="w2")])
+        assert "w2" in ends.presence
+        ends.mqtt.serve([a_row(mosquitto.port, topic), replace(gone, id="w2")])
+        assert ("w1" in ends.presence, "w2" in ends.presence) == (False, True)
 
 
 async def test_a_worker_that_is_removed_while_its_broker_is_away_is_not_away(topic: str) -> None:

@@ -79,6 +79,12 @@ def test_another_version_is_none() -> None:
         place_of(a_worker(url="mqtt://h/t", metadata={"mqtt_version": "6"}))
 
 
+def test_a_password_needs_a_user() -> None:
+    with pytest.raises(BadAddress, match="the token must be user:password") as raised:
+        place_of(a_worker(url="mqtt://h/t", token=":s3cret"))
+    assert "s3cret" not in str(raised.value)
+
+
 def test_a_session_has_the_same_name_after_a_restart_and_no_other_has_it() -> None:
     values = {"host": "h", "port": 1, "tls": False, "version": "5", "user": None}
     others = [{"host": "i"}, {"port": 2}, {"tls": True}, {"version": "3.1.1"}, {"user": "me"}]
