@@ -22,10 +22,10 @@ from engine.model import TaskId
 from engine.outbox import Accepted, Answered, Refused, Unreachable
 from engine.ports import WorkerRow
 from tests.contract.chat_peers import chat_peer, model_peer, text_of
+from tests.contract.mqtt_peer import mqtt_peer
 from tests.contract.pull_peer import pull_peer
 from tests.contract.socket_peer import websocket_peer
 from tests.redis_worker import redis_peer
-from tests.contract.mqtt_peer import mqtt_peer
 from tests.unit.dispatch.builders import (
     PATIENCE_S,
     Caught,
