@@ -59,6 +59,7 @@ class TaskRecord(Task):
 
     attempts: list[Json] = []
     log: list[Json] = []
+    workers: dict[str, str] = {}
 
 
 class ForkedFrom(Model):

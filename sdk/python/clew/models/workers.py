@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from clew.models._base import Json, Model
 from clew.models.common import ErrorObject
@@ -17,11 +18,20 @@ class RegisteredAs(Model):
     tags: list[str] = []
     max_concurrent: int = 1
     model: str | None = None
-    health: str | None = None
+    health: str | Json | None = None
     status: str
     metadata: Json = {}
     created_at: datetime
     updated_at: datetime
+    in_flight: int = 0
+    circuit: str = "closed"
+    away: bool = False
+    reason: str | None = None
+    last_seen: datetime | None = None
+    reported_status: str | None = None
+    inventory: Any = None
+    resources: Any = None
+    metrics: Any = None
 
 
 class NewlyRegistered(RegisteredAs):
