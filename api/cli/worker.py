@@ -17,7 +17,7 @@ def worker(asked: typer.Context) -> None:
     try:
         from clew.worker.command import work
     except ModuleNotFoundError as error:
-        if error.name not in ("clew", "clew.worker"):
+        if error.name != "clew":
             raise
         stop(MISUSED, "this command is the SDK's: pip install clew-sdk, next to the worker's own code")
     raise typer.Exit(work(asked.args))

@@ -28,6 +28,17 @@ many items of a list are fetched at once.
 PARTS = ("runs", "workflows", "interrupts", "workers", "sessions", "dead_letters", "jobs", "artifacts")
 FIELDS = ("RunFields", "RunFilters", "LineFields", "ForkFields", "WorkerFields", "BulkFields", "BulkFilter")
 
+CODES = {
+    "worker.answer": "what a function returned is no JSON; it is not tried again",
+    "worker.cancelled": "nobody wanted the answer any more",
+    "worker.exception": "a function raised an exception without a code of its own",
+    "worker.left": "the worker ended before the task did, after the time that it had",
+    "worker.no_function": "the worker has no function for the tags of the node",
+    "worker.signature": "a request was not signed with the worker's secret",
+    "worker.task": "what came is no task",
+    "worker.too_large": "a request was larger than a worker takes, 64 MiB",
+}
+
 
 def page() -> str:
     """The whole page, as Markdown."""
@@ -41,7 +52,9 @@ def page() -> str:
     parts += ["\n## The worker kit\n\n"]
     for kind in (Worker, Task, Answer, TaskError):
         parts += [f"### {kind.__name__}\n\n{_about(kind)}\n\n", *_members(kind), "\n"]
-    parts += ["## clew worker\n\n| option | means |\n| --- | --- |\n", *_options()]
+    parts += ["### Codes\n\nWhat the kit itself fails an attempt with:\n\n| code | what happened |\n| --- | --- |\n"]
+    parts += [f"| `{code}` | {what} |\n" for code, what in CODES.items()]
+    parts += ["\n## clew worker\n\n| option | means |\n| --- | --- |\n", *_options()]
     return "".join(parts)
 
 

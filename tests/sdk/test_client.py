@@ -140,7 +140,7 @@ async def test_workers_and_sessions_are_looked_after(clew: Client) -> None:
 async def test_the_server_says_what_it_is(clew: Client) -> None:
     info = await clew.info()
     assert "webhook" in info.protocols
-    assert await clew.is_ready()
+    await clew.ready()
     assert "task" in {found.type async for found in clew.node_types()}
 
 

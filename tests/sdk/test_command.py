@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import ROOT, free_port
+from tests.e2e.processes import ROOT
 from tests.sdk.serving import APP, SDK
 
-NOWHERE = f"http://127.0.0.1:{free_port()}"
 NO_SERVER = """
 import importlib.metadata as found
 def missing(name):
@@ -69,8 +67,9 @@ def test_without_the_server_it_says_what_to_install(arguments: tuple[str, ...], 
     assert clew("worker", "--help", program=("-c", NO_SERVER)).returncode == 0
 
 
-def test_without_the_sdk_the_server_says_what_to_install(tmp_path: Path) -> None:
-    no_sdk = "import sys; sys.modules['clew'] = None; from api.cli import main; main()"
+def test_without_the_sdk_the_server_says_what_to_install() -> None:
+    without = "import sys; sys.path[:] = [place for place in sys.path if not place.endswith('sdk/python')]"
+    no_sdk = f"{without}; from api.cli import main; main()"
     done = clew("worker", APP, program=("-c", no_sdk))
     assert done.returncode == 2
     assert "pip install clew-sdk" in done.stderr

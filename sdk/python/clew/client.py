@@ -52,11 +52,9 @@ class Server(Resource[F]):
         return await self._http.get(Info, "/admin/info")
 
     @call
-    async def is_ready(self) -> bool:
-        """Whether the server can do its work; waits for it as long as the client is patient. Raises Unreachable or
-        NotNow after that."""
+    async def ready(self) -> None:
+        """Wait until the server can do its work, as long as the client is patient. Raises Unreachable or NotNow."""
         await self._http.call("GET", "/ready")
-        return True
 
     @listed
     def node_types(self) -> AsyncIterator[NodeType]:

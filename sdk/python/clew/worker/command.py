@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="clew worker",
         description="Serve with a worker until SIGTERM or Ctrl-C; then finish what it has.",
-        epilog="CLEW_URL, CLEW_TOKEN and CLEW_WORKER_SECRET stand for --url, --token and --secret.",
+        epilog="CLEW_URL, CLEW_TOKEN, CLEW_WORKER_ID and CLEW_WORKER_SECRET say --url, --token, --id and --secret.",
     )
     add, env = found.add_argument, os.environ.get
     add("worker", metavar="MODULE:NAME", help="a Worker: module:name, or path.py:name")
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="redis_stream, mqtt: its stream or topic (default: its id)",
     )
-    add("--id", help="its id at the server (default: as the worker says)")
+    add("--id", default=env("CLEW_WORKER_ID"), help="its id at the server (default: as the worker says)")
     add("--max-concurrent", type=int, metavar="N", help="tasks at one time (default: as the worker says)")
     add("--grace", type=float, metavar="SECONDS", help="time to finish on SIGTERM (default: as the worker says)")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"), help="(default: info)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from platform import python_version
 from typing import Any, TypeVar
 
 from clew._version import __version__
@@ -74,7 +75,7 @@ class Worker:
     @property
     def metadata(self) -> Json:
         """What it tells of itself."""
-        return {"sdk": f"clew-sdk {__version__}", **self._metadata}
+        return {"sdk": f"clew-sdk {__version__}", "python": python_version(), **self._metadata}
 
     def function_for(self, task: Task) -> Function:
         """The function that works for a task: that of the first tag which the node wants, else that of all others, else
