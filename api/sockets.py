@@ -104,6 +104,10 @@ class Dialled:
     async def dialled(self, frame: Register) -> None:
         """Register a worker, or bring what is known of it up to date. Raises Conflict where its id is that of a worker
         of another protocol, Invalid, or StoreUnavailable."""
+        await self._register(frame)
+        self._workers.beats.beat(frame.id, _told(frame))
+
+    async def _register(self, frame: Register) -> None:
         known = await self._workers.store.worker(frame.id)
         if known is None:
             now = self._workers.clock()
@@ -118,9 +122,9 @@ class Dialled:
         await self._update(known, replace(known, **_columns(frame)))
 
     async def noted(self, worker_id: str, frame: Heartbeat) -> None:
-        """Keep what a worker says it has with its metadata. Raises NotFound or StoreUnavailable."""
-        row = await self._workers.get(worker_id)
-        await self._update(row, replace(row, metadata={**row.metadata, **_told(frame)}))
+        """Note what a worker says it has: its resources decide who gets the tasks that need them."""
+        if self._workers.beats.knows(worker_id) is not None:
+            self._workers.beats.beat(worker_id, _told(frame))
 
     async def _update(self, known: WorkerRow, row: WorkerRow) -> None:
         if row != known:
@@ -132,7 +136,7 @@ def _columns(frame: Register) -> dict[str, Any]:
     return {
         "tags": tuple(dict.fromkeys(frame.tags)),
         "max_concurrent": frame.max_concurrent,
-        "metadata": {**frame.metadata, **_told(frame)},
+        "metadata": dict(frame.metadata),
     }
 
 

@@ -250,11 +250,8 @@ class WorkerOutbox:
     def lose(self, worker_id: str, task_id: TaskId, why: str) -> None:
         """A worker has lost a task that it had taken: the attempt has failed. Idempotent."""
         entry = self._entries.get(task_id)
-        if entry is None or entry.worker_id != worker_id or entry.delivery is not None or self._bounds.closing:
-            return
-        self._release(task_id)
-        reply = refused("worker.lost", why, retryable=True, transport=True)
-        self._listener.replied(entry.work, worker_id, reply)
+        if entry is not None and entry.worker_id == worker_id and entry.delivery is None:
+            self.lost(task_id, why)
 
     def rated(self, worker_id: str, limit: RateLimit) -> None:
         """Learn what a worker says of its rate limit."""
