@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from clew.worker.transports import NAMES
-from dispatch._registry import protocols
+from clew import Client
 from tests.e2e.processes import ROOT, Program, running
 
-TRANSPORTS = [name for name in NAMES if name in protocols()]
 APP = "tests/sdk/app.py:worker"
 SDK = {"PYTHONPATH": str(ROOT / "sdk" / "python")}
 
@@ -27,9 +25,13 @@ def a_worker(folder: Path, url: str, *arguments: str, app: str = APP, name: str 
 
 @asynccontextmanager
 async def at_work(folder: Path, url: str, *arguments: str, app: str = APP) -> AsyncIterator[Program]:
-    """A worker process, as long as the block lasts."""
+    """A worker process, as long as the block lasts. It leaves no registration: the next test has another worker."""
     async with running(a_worker(folder, url, *arguments, app=app)) as program:
         yield program
+    async with Client(url) as clew:
+        async for found in clew.workers.list():
+            if found.id in program.command:
+                await clew.workers.remove(found.id)
 
 
 def one_task(tag: str, **node: Any) -> dict[str, Any]:

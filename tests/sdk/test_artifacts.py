@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import pytest
 
 from clew import Client, Conflict, NotFound
 from tests.unit.api.serving import straight
-
-pytestmark = pytest.mark.skipif(find_spec("api.routes.artifacts") is None, reason="the server has no artifacts")
 
 
 async def test_bytes_are_sent_once_referred_to_and_fetched(clew: Client) -> None:

@@ -9,23 +9,24 @@ import pytest
 
 from clew import Client
 from clew.models import CustomEvent
+from clew.worker.transports import NAMES
 from tests.e2e.processes import ROOT, Program, running
-from tests.sdk.serving import TRANSPORTS, at_work, one_task
+from tests.sdk.serving import at_work, one_task
 
 SHOUTER = "examples/workers/shouter.py:worker"
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", NAMES)
 async def test_the_shouter_shouts(tmp_path: Path, clew: Client, options: list[str]) -> None:
     async with at_work(tmp_path, clew.url, *options, app=SHOUTER):
         run = await clew.runs.start(one_task("shout"), wait=20)
+    assert run.status == "completed"
     told = [event.data async for event in clew.runs.stream(run.id, ("custom",)) if isinstance(event, CustomEvent)]
     assert run.state["out"] == "GO ON"
     assert "".join(custom.text() for custom in told) == "GO ON "
     assert [custom.progress for custom in told if custom.stage] == [0.5, 1.0]
 
 
-@pytest.mark.skipif("pull" not in TRANSPORTS, reason="the server has no such protocol")
 async def test_a_worker_is_a_shell_script(tmp_path: Path, clew: Client) -> None:
     command = ["bash", ROOT / "examples" / "workers" / "pull.sh", clew.url]
     counting = Program([*command, "count", "wc", "-l"], tmp_path / "count.log", {"PATH": os.environ["PATH"]})
