@@ -31,7 +31,6 @@ NO_CODES = {
     "clew.nodes", "clew.reducers", "clew.importers", "engine.nodes", "engine.importers", "workflow.container",
     "uvicorn.error", "runs.key", "worker.http_", "error.message", "jobs.id", "goto.updates", "interrupt.message",
     "interrupt.expires_in_ms", "usage.input_tokens", "usage.output_tokens", "message.parts", "http.disconnect",
-    "clew.worker",
     "clew.abort", "cmd.dispatch",
     "task.dispatch", "task.result", "task.feedback", "command.error", "websocket.accept", "websocket.receive",
     "websocket.send", "websocket.close",
