@@ -45,10 +45,10 @@ printf '%s\n' "$$key" > .venv/$(2).stamp; \
 echo "setup: ready in $$(( $$(date +%s) - begun )) s"
 endef
 
-.PHONY: help setup dev demo test check bench prove docs lock clean
+.PHONY: help setup dev demo test check bench prove prove-transports docs lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-23s %s\n", $$1, $$2 }'
 
 setup: ## install Clew and what it needs into .venv
 	$(call install,requirements.lock,runtime)
@@ -77,6 +77,10 @@ prove: dev ## the simulation, every operation, then kill -9 on real processes (S
 	$(PY) -m tests.simulation --seeds $(or $(SEEDS),20000)
 	$(PY) -m tests.e2e.interface --examples $(or $(EXAMPLES),200)
 	$(PY) -m tests.e2e.kills --kills $(or $(KILLS),50)
+
+prove-transports: dev ## break what lies between the engine and its workers, over every transport (RUNS=1000)
+	$(PY) -m tests.fetch_servers
+	$(PY) -m tests.e2e.faults --runs $(or $(RUNS),1000)
 
 docs: dev ## write the pages of the reference that are made from the code
 	$(PY) -m api.describe > docs/reference/openapi.json

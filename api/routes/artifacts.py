@@ -20,7 +20,7 @@ from engine.ports import Page
 router = APIRouter(tags=["artifacts"], route_class=StrictRoute)
 
 XToken = Annotated[str | None, Header(description="The token of the task, instead of `token`.")]
-_BYTES: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_BYTES: dict[str, Any] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _BODY = {"requestBody": {"required": True, "content": _BYTES}}
 _GIVEN: Responses = {
     200: {"description": "The bytes, as the type that they came with.", "content": _BYTES},

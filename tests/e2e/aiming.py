@@ -96,7 +96,7 @@ def names(ids: Ids, run: Found) -> Mapping[str, SearchStrategy[Any]]:
         "task_id": st.sampled_from(run.tasks), "branch": st.sampled_from([*run.branches, "branch-2"]),
         "interrupt_id": st.sampled_from(run.interrupts or ["none"]), "letter_id": st.sampled_from(ids.letters or ["x"]),
         "notice_id": st.sampled_from(ids.notices), "job_id": st.sampled_from(ids.jobs),
-        "session_id": st.sampled_from(ids.sessions),
+        "session_id": st.sampled_from(ids.sessions), "sha256": st.sampled_from(ids.artifacts),
         "on_busy": st.sampled_from(["reject", "enqueue", "cancel", "interrupt"]),
         "worker_id": st.sampled_from(ids.workers), "version": number, "workflow_version": st.integers(1, 2),
         "path": st.sampled_from(PLACES), "node": node, "after_node": node, "goto": node | st.lists(node, max_size=3),

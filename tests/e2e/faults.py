@@ -42,13 +42,16 @@ TROUBLE_S = (0.0, 0.15)
 FINISH_S = 120.0
 DOCUMENT: Mapping[str, Any] = {
     "id": "squares",
-    "state_schema": {"numbers": {"type": "array"}, "squares": {"type": "array", "reducer": "append"}},
+    "state_schema": {
+        "numbers": {"type": "array"},
+        "squares": {"type": "array"},
+        "applied": {"type": "array", "reducer": "append"},
+    },
     "nodes": {
-        "each": {"type": "send", "items_key": "state.numbers", "targets": ["square"]},
+        "each": {"type": "send", "items_key": "state.numbers", "targets": ["square"], "output_key": "squares"},
         "square": {
             "type": "task",
             "worker_tags": ["square"],
-            "output_key": "squares",
             "timeout_ms": TIMEOUT_MS,
             "retry": {"max_attempts": 100, "initial_interval_ms": 20, "max_interval_ms": 200},
         },
@@ -144,19 +147,16 @@ async def line_of(transport: str, folder: Path) -> AsyncIterator[Line]:
         worker = Program(command_of(transport, server, way, listens), folder / "worker.log", ENV)
         ends.callback(worker.kill)
         await worker.start()
-        if transport == "webhook":
-            async with client_of(server.url) as client:
-                await client.ask("PATCH", "/workers/squarer", {"url": f"http://127.0.0.1:{way.port}"})
         yield Line(transport, server, worker, way, broker)
 
 
 BROKERS: dict[str, Any] = {"redis_stream": own_redis, "mqtt": own_mosquitto}
-ENV = {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "sdk" / "python")))}
+ENV = {"PYTHONPATH": str(ROOT / "sdk" / "python")}
 
 
 def command_of(transport: str, server: Server, way: Proxy, listens: int) -> list[str]:
     """How the worker is started over a transport."""
-    command = [sys.executable, "-m", "clew", "worker", "tests.e2e.faulty_worker:worker", "--id", "squarer"]
+    command = [sys.executable, "-m", "clew", "worker", "tests/e2e/faulty_worker.py:worker", "--id", "squarer"]
     command += ["--transport", transport, "--max-concurrent", "8"]
     direct, through = server.url, f"http://127.0.0.1:{way.port}"
     match transport:
@@ -165,7 +165,7 @@ def command_of(transport: str, server: Server, way: Proxy, listens: int) -> list
         case "mqtt":
             command += ["--url", direct, "--broker", f"mqtt://127.0.0.1:{way.port}", "--topic", "squares"]
         case "webhook":
-            command += ["--url", direct, "--listen", f"127.0.0.1:{listens}"]
+            command += ["--url", direct, "--listen", f"127.0.0.1:{listens}", "--address", f"{through}/"]
         case _:
             command += ["--url", through]
     return command
@@ -237,8 +237,9 @@ class Prover:
             for run_id, numbers in self.runs.items():
                 report = await verify_run(store, run_id, graph_of)
                 faults += [f"{run_id}: {problem}" for problem in report.problems]
-                found, wanted = report.state.get("squares"), [number**2 for number in numbers]
-                if found != wanted:
+                wanted = [number**2 for number in numbers]
+                found = [report.state.get(name) for name in ("squares", "applied")]
+                if found != [wanted, wanted]:
                     faults.append(f"{run_id}: {found} and not {wanted}")
             return faults
         finally:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 
-from clew.worker import Task, Worker
+from clew.worker import Answer, Task, Worker
 
 SLOW_S = 0.05
-worker = Worker(tags=["square"])
+worker = Worker("squarer", max_concurrent=8)
 
 
 @worker.task("square")
-async def square(task: Task) -> int:
+async def square(task: Task) -> Answer:
     """The square of the item, after a moment in which anything may happen."""
-    await task.progress(stage="squaring", progress=0.5)
+    task.progress("squaring", 0.5)
     await asyncio.sleep(random.uniform(0, SLOW_S))
-    return int(task.item) ** 2
+    found = int(task.item) ** 2
+    return Answer(output=found, updates={"applied": [found]})

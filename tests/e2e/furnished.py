@@ -99,6 +99,7 @@ class Ids:
     letters: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
+    artifacts: list[str] = field(default_factory=list)
     cursors: list[str] = field(default_factory=list)
     file: bytes = b""
     """A run that is there, as a file."""
@@ -160,6 +161,7 @@ class Furnished:
         found.workers = [row["id"] for row in (await self.client.ask("GET", "/workers", limit=100))["items"]]
         found.sessions = [row["id"] for row in (await self.client.ask("GET", "/sessions", limit=10))["items"]]
         found.jobs = [row["id"] for row in (await self.client.ask("GET", "/jobs", limit=10))["items"]]
+        found.artifacts = [await self._artifact(text) for text in (b"one", f"more {self.times}".encode())]
         found.letters = [row["id"] for row in (await self.client.ask("GET", "/dead-letters", limit=100))["items"]]
         rows = (await self.client.ask("GET", "/runs", limit=2 * len(DOCUMENTS)))["items"]
         found.runs = [await self._found(row["id"]) for row in rows]
@@ -174,6 +176,12 @@ class Furnished:
             while (await self.client.ask("GET", "/notices", status="pending", limit=1))["items"]:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_EVERY_S)  # it is seen from outside only
         return [row["id"] for row in (await self.client.ask("GET", "/notices", status="failed", limit=10))["items"]]
+
+    async def _artifact(self, text: bytes) -> str:
+        headers = {"Content-Type": "text/plain"}
+        async with self.client.session.post(f"{self.server.url}/v1/artifacts", data=text, headers=headers) as response:
+            assert response.status == 201, await response.text()
+            return str((await response.json())["sha256"])
 
     async def _file(self, run_id: str) -> bytes:
         async with self.client.session.get(f"{self.server.url}/v1/runs/{run_id}/export") as response:

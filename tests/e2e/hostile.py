@@ -126,10 +126,12 @@ def places(ids: Ids) -> Mapping[str, Mapping[str, str]]:
         "checkpoint_id": waits.checkpoints[0], "task_id": waits.tasks[0], "interrupt_id": waits.interrupts[0],
         "worker_id": "counter", "letter_id": ids.letters[0], "notice_id": ids.notices[0],
         "session_id": f"talk-{number}", "job_id": ids.jobs[0],
+        "sha256": ids.artifacts[0],
     }  # fmt: skip
     of_done = {**common, "run_id": done.run_id, "branch": "main"}
     return {
         "": common,
+        "DELETE /v1/artifacts/{sha256}": {**common, "sha256": ids.artifacts[-1]},
         "DELETE /v1/runs/{run_id}": {**common, "run_id": runs["idle"].run_id},
         "DELETE /v1/sessions/{session_id}": {**common, "session_id": f"over-{number}"},
         "POST /v1/runs/{run_id}/fork": of_done,
