@@ -81,6 +81,7 @@ prove: dev ## the simulation, every operation, then kill -9 on real processes (S
 prove-transports: dev ## break what lies between the engine and its workers, over every transport (RUNS=1000)
 	$(PY) -m tests.fetch_servers
 	$(PY) -m tests.e2e.faults --runs $(or $(RUNS),1000)
+	$(PY) -m tests.e2e.fleet
 
 docs: dev ## write the pages of the reference that are made from the code
 	$(PY) -m api.describe > docs/reference/openapi.json
