@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -12,7 +13,7 @@ from dispatch._envelope import Envelope
 from dispatch._ready import sealed
 from dispatch._transport import Transport, refused
 from engine.codec import CodecError
-from engine.outbox import Reply, Work
+from engine.outbox import Accepted, Reply, Work
 from engine.ports import WorkerRow
 
 TELL_S = 10.0
@@ -28,13 +29,23 @@ class Deliveries:
     def __init__(self, transports: Mapping[str, Transport], reply_to: Callable[[Work], str]) -> None:
         self._transports, self._reply_to = transports, reply_to
         self._tasks: set[asyncio.Task[None]] = set()
+        self._staying: set[asyncio.Task[None]] = set()
         self._telling = asyncio.Semaphore(MAX_TELLING)
 
     def begin(
         self, work: Work, worker: WorkerRow, deadline: int, made: Envelope | None, settle: Callable[[Reply], None]
     ) -> asyncio.Task[None]:
-        """Bring a task to a worker; `settle` is told what came back, unless the delivery is cancelled."""
-        delivery = self._deliver(work, worker, deadline, made, settle)
+        """Bring a task to a worker; `settle` is told what came back, unless the delivery is cancelled: twice where the
+        transport stays with what was accepted, until it is answered."""
+        return self._begin(self._deliver(work, worker, deadline, made, settle), work)
+
+    def resume(self, work: Work, worker: WorkerRow, now: int, settle: Callable[[Reply], None]) -> asyncio.Task[None]:
+        """Stay again with a task that a worker had accepted before a restart; `settle` is told the answer."""
+        task = self._begin(self._stay(work, worker, now, settle), work)
+        self._staying.add(task)
+        return task
+
+    def _begin(self, delivery: Coroutine[Any, Any, None], work: Work) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(delivery, name=f"deliver {work.task_id}")
         self._keep(task, work)
         return task
@@ -44,7 +55,10 @@ class Deliveries:
         self._keep(asyncio.get_running_loop().create_task(self._tell_worker(work, worker)), work)
 
     async def close(self, grace_s: float) -> None:
-        """Give what is under way `grace_s` seconds, abort the rest, close the transports. Idempotent."""
+        """Give what is under way `grace_s` seconds, abort the rest, close the transports. What was accepted is found
+        again after a restart, and gets no time. Idempotent."""
+        for task in self._staying:
+            task.cancel()
         if tasks := set(self._tasks):
             await asyncio.wait(tasks, timeout=grace_s)
             for task in tasks:
@@ -63,27 +77,71 @@ class Deliveries:
     async def _deliver(
         self, work: Work, worker: WorkerRow, deadline: int, made: Envelope | None, settle: Callable[[Reply], None]
     ) -> None:
+        transport, timeout_s = self._transports[worker.protocol], work.timeout_ms / 1000
+        was_taken: list[Any] = []
+
+        def taken(ref: Any) -> None:
+            was_taken.append(ref)
+            if (staying := asyncio.current_task()) is not None:
+                self._staying.add(staying)
+            settle(Accepted(ref=ref))
+
+        def attend(task: Envelope) -> Awaitable[Reply]:
+            return transport.attend(worker, task, timeout_s, taken)
+
+        reply = await self._reply(work, worker, made or deadline, timeout_s, attend, was_taken)
+        if not (was_taken and isinstance(reply, Accepted)):
+            settle(reply)
+
+    async def _stay(self, work: Work, worker: WorkerRow, now: int, settle: Callable[[Reply], None]) -> None:
+        transport, deadline = self._transports[worker.protocol], work.deadline or now + work.timeout_ms
+        timeout_s = max(deadline - now, 0) / 1000
+
+        def resume(task: Envelope) -> Awaitable[Reply]:
+            return transport.resume(worker, task, timeout_s, work.accepted_ref)
+
+        reply = await self._reply(work, worker, deadline, timeout_s, resume, [work.accepted_ref])
+        if not isinstance(reply, Accepted):
+            settle(reply)
+
+    async def _reply(
+        self,
+        work: Work,
+        worker: WorkerRow,
+        made: Envelope | int,
+        timeout_s: float,
+        carry: Callable[[Envelope], Awaitable[Reply]],
+        taken: Sequence[Any],
+    ) -> Reply:
+        """What comes of an envelope that is made, or is to be made with a deadline."""
         try:
-            reply = await self._reply(work, worker, deadline, made)
+            return await self._carried(work, worker, made, timeout_s, carry, taken)
         except Exception as broken:  # the root of a delivery: whatever a protocol does wrong fails this attempt alone
             log.exception("dispatch.failed", run_id=work.run_id, task_id=work.task_id, worker_id=worker.id)
-            reply = refused("dispatch.failed", f"the task could not be sent: {type(broken).__name__}")
-        settle(reply)
+            return refused("dispatch.failed", f"the task could not be sent: {type(broken).__name__}")
 
-    async def _reply(self, work: Work, worker: WorkerRow, deadline: int, made: Envelope | None) -> Reply:
+    async def _carried(
+        self,
+        work: Work,
+        worker: WorkerRow,
+        made: Envelope | int,
+        timeout_s: float,
+        carry: Callable[[Envelope], Awaitable[Reply]],
+        taken: Sequence[Any],
+    ) -> Reply:
         transport = self._transports[worker.protocol]
         try:
-            task = made or sealed(work, worker, transport, deadline, self._reply_to(work))
+            task = sealed(work, worker, transport, made, self._reply_to(work)) if isinstance(made, int) else made
         except CodecError as error:
             return refused("request.invalid", f"the task's input cannot be sent: {error}", retryable=False)
-        timeout_s = work.timeout_ms / 1000
         try:
             async with asyncio.timeout(timeout_s) as limit:
-                return await transport.deliver(worker, task, timeout_s)
+                return await carry(task)
         except TimeoutError:
             if not limit.expired():
                 raise
-            return refused("timeout", f"no answer within {work.timeout_ms} ms", retryable=True, transport=True)
+            why = f"no answer within {work.timeout_ms} ms"
+            return refused("timeout", why, retryable=True, transport=not taken)
 
     def _keep(self, task: asyncio.Task[None], work: Work) -> None:
         self._tasks.add(task)
@@ -91,5 +149,6 @@ class Deliveries:
 
     def _ended(self, work: Work, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._staying.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("dispatch.listener_failed", run_id=work.run_id, task_id=work.task_id, exc_info=error)

@@ -13,7 +13,8 @@ from engine.outbox import Work
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Entry:
-    """Submitted work that is not over: in line (no worker), being delivered, or accepted (no delivery)."""
+    """Submitted work that is not over: in line (no worker), being delivered, or accepted: then a delivery is one that
+    its transport stays with."""
 
     work: Work
     need: Need
@@ -24,3 +25,4 @@ class Entry:
     """The worker that is preferred, since it has served the session before."""
     worker_id: str | None = None
     delivery: asyncio.Task[None] | None = None
+    accepted: bool = False

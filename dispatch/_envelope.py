@@ -73,6 +73,7 @@ class Envelope:
     """A request as it is sent: the body, in pieces, and the headers that go with it on every transport. Whoever holds
     `reply_to` or `correlation_id` may answer the request. `said` has the earlier turns of an agent, each with its
     prompt and its answer as it came: for workers that keep no memory of a session, whom their transport tells of them.
+    `question` is the answer with which the worker asked what is answered now.
 
     A body is one piece, but for one in which a long list is known as JSON already: that is sent from where it lies.
     """
@@ -85,6 +86,7 @@ class Envelope:
     reply_to: str
     correlation_id: str
     said: tuple[tuple[str | None, Any], ...] = ()
+    question: Any = None
 
     @property
     def body(self) -> bytes:
@@ -118,6 +120,7 @@ def envelope(work: Work, deadline: int, reply_to: str, *, correlates: bool = Fal
         reply_to=reply_to,
         correlation_id=work.correlation_id,
         said=work.said,
+        question=work.question,
     )
 
 

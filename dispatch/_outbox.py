@@ -103,12 +103,13 @@ class WorkerOutbox:
         entry = Entry(work=work, need=need, order=order, gates=gates_of(work), served_by=self._served.who(work, need))
         self._entries[work.task_id] = entry
         if work.accepted_by is not None:
-            entry.worker_id = work.accepted_by
+            entry.worker_id, entry.accepted = work.accepted_by, True
             self._bounds.in_flight += 1
             self._gates.force(entry)
             self._slots.take(work.accepted_by)
             if work.lease_ms is not None:
                 self._leases.begin(work.task_id, work.lease_ms)
+            self._stay_again(entry, work.accepted_by)
         elif self._gates.enter(entry):
             self._waiting.place(entry)
 
@@ -129,10 +130,11 @@ class WorkerOutbox:
 
     def _let_go(self, entry: Entry, worker_id: str) -> None:
         """A worker does not hold an attempt any more; a delivery that is under way is aborted."""
-        if entry.delivery is not None:
+        if not entry.accepted:
             self._bounds.under_way -= 1
-            entry.delivery.cancel()
             self._asks.break_promise(worker_id)
+        if entry.delivery is not None:
+            entry.delivery.cancel()
         self._leases.end(entry.work.task_id)
         self._bounds.in_flight -= 1
         self._slots.free(worker_id)
@@ -245,12 +247,12 @@ class WorkerOutbox:
     def held(self, worker_id: str) -> Sequence[TaskId]:
         """The tasks that a worker has taken and not answered."""
         entries = self._entries.items()
-        return [task_id for task_id, entry in entries if entry.worker_id == worker_id and entry.delivery is None]
+        return [task_id for task_id, entry in entries if entry.worker_id == worker_id and entry.accepted]
 
     def lose(self, worker_id: str, task_id: TaskId, why: str) -> None:
         """A worker has lost a task that it had taken: the attempt has failed. Idempotent."""
         entry = self._entries.get(task_id)
-        if entry is not None and entry.worker_id == worker_id and entry.delivery is None:
+        if entry is not None and entry.worker_id == worker_id and entry.accepted:
             self.lost(task_id, why)
 
     def rated(self, worker_id: str, limit: RateLimit) -> None:
@@ -297,6 +299,13 @@ class WorkerOutbox:
         ack_ms = self._transports[row.protocol].ack_ms
         self._listener.dispatched(work, worker_id, at, deadline, None if ack_ms is None else min(at + ack_ms, deadline))
 
+    def _stay_again(self, entry: Entry, worker_id: str) -> None:
+        """Stay with what a worker had taken before a restart, where it is known what it is called there."""
+        worker = self._slots.find(worker_id)
+        if worker is not None and entry.work.accepted_ref is not None:
+            settle = partial(self._settle, entry, worker_id, False)
+            entry.delivery = self._deliveries.resume(entry.work, worker, self._clock(), settle)
+
     def _settle(self, entry: Entry, worker_id: str, probe: bool, reply: Reply) -> None:
         """Free what the delivery held, give it to those in line, then tell the listener, who may submit more."""
         if self._entries.get(entry.work.task_id) is not entry:
@@ -312,14 +321,16 @@ class WorkerOutbox:
             self._waiting.place(entry)
 
     def _take_up(self, entry: Entry, worker_id: str, reply: Reply) -> Sequence[Entry]:
-        """A delivery is over: the worker holds the task, or the slot is free; those who may go on for that."""
-        self._bounds.under_way -= 1
-        entry.delivery = None
+        """The worker holds the task from now on, or the slot is free; those who may go on for that."""
+        was_accepted, entry.accepted = entry.accepted, isinstance(reply, Accepted)
+        self._bounds.under_way -= not was_accepted
         if isinstance(reply, Accepted):
             if reply.lease_ms is not None:
                 self._leases.begin(entry.work.task_id, reply.lease_ms)
             return ()
-        self._asks.break_promise(worker_id)
+        entry.delivery = None
+        if not was_accepted:
+            self._asks.break_promise(worker_id)
         self._slots.free(worker_id)
         self._bounds.in_flight -= 1
         if isinstance(reply, Unreachable):

@@ -13,12 +13,13 @@ from typing import Any, ClassVar, Protocol
 
 from dispatch._asks import Asks
 from dispatch._beats import Beats
+from dispatch._callbacks import Callbacks
 from dispatch._envelope import Envelope
 from dispatch._http import Http
 from dispatch._inbox import Inbox
 from dispatch._presence import Presence
 from engine.model import ErrorInfo, TaskId
-from engine.outbox import Refused, Reply
+from engine.outbox import Accepted, Refused, Reply
 from engine.ports import WorkerRow
 
 
@@ -26,7 +27,7 @@ from engine.ports import WorkerRow
 class Tools:
     """What transports share: the HTTP client, closed by whoever made it; the time in ms since the epoch; where what
     comes later is taken; who is away; a name of the server, the same after a restart, for what it alone reads; who asks
-    for tasks; and what workers say of themselves."""
+    for tasks; what workers say of themselves; and who waits to be called."""
 
     http: Http
     clock: Callable[[], int]
@@ -35,6 +36,11 @@ class Tools:
     server: str
     asks: Asks = field(default_factory=Asks)
     beats: Beats = field(default_factory=Beats)
+    callbacks: Callbacks = field(default_factory=Callbacks)
+
+
+Taken = Callable[[Any], None]
+"""Is told, once, that a worker has taken a task, and what it is called there: any JSON that is not null."""
 
 
 class Transport(Protocol):
@@ -52,6 +58,16 @@ class Transport(Protocol):
         The caller ends the wait after `timeout_s` by cancelling; nothing may be left behind then. Unreachable is for
         attempts of which the worker has seen nothing; every other failure is a Refused.
         """
+
+    async def attend(self, worker: WorkerRow, task: Envelope, timeout_s: float, taken: Taken) -> Reply:
+        """Deliver a task, and stay with it where the protocol can follow what becomes of it: `taken` is called once
+        the worker has it for sure, from when on it is not sent again, and the reply is the answer. Else as `deliver`.
+        """
+        return await self.deliver(worker, task, timeout_s)
+
+    async def resume(self, worker: WorkerRow, task: Envelope, timeout_s: float, ref: Any) -> Reply:
+        """Stay again, after a restart, with a task that was taken as `ref`. Nothing was sent of it since."""
+        return Accepted()
 
     def prepare(self, worker: WorkerRow, task: Envelope) -> None:
         """Work out, while there is time for it, what `deliver` needs to know of a long body; it may never come."""

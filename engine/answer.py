@@ -214,6 +214,7 @@ def _interrupt(interrupt: dict[str, Any]) -> Pause:
         schema=schema,
         actions=actions,
         expires_in_ms=_count(interrupt.get("expires_in_ms"), "interrupt.expires_in_ms"),
+        or_continue=interrupt.get("or_continue") is True,
     )
 
 

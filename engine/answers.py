@@ -122,8 +122,9 @@ def _too_late(run: Run, task: Task | None, attempt: int | None) -> str | None:
 
 
 def _taken(run: Run, task: Task, answer: Answer, worker: str | None, now: int) -> Step | NextTurn:
-    """What a good answer leads to: a question, another turn, or the end of the task. Raises NodeFailure."""
-    if answer.interrupt is not None:
+    """What a good answer leads to: a question (unless it is one that another turn may answer too, and there is one),
+    another turn, or the end of the task. Raises NodeFailure."""
+    if answer.interrupt is not None and not (answer.interrupt.or_continue and goes_on(run, task, answer)):
         return asks(run, task, answer, answer.interrupt, worker, now)
     if run.node_of(task).spec.turns is None:
         return _apply(run, task, answer, worker, now)

@@ -36,6 +36,8 @@ class Work:
     timeout_ms: int = 900_000
     secret: str = ""
     accepted_by: str | None = None
+    accepted_ref: Any = None
+    """What it is called there."""
     deadline: int | None = None
     lease_ms: int | None = None
     """For so long it holds it without a word, where it was leased; that begins anew after a restart."""
@@ -47,6 +49,8 @@ class Work:
     """What somebody answered to the question that the worker had asked."""
     resumes: int = 0
     """How often the task was resumed."""
+    question: Any = None
+    """The answer with which the worker asked that question, as it came."""
     input_hash: str = ""
     """The hash of what the worker is asked first."""
     turn: int = 1
@@ -87,12 +91,15 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The worker took the task and will answer at `reply_to`.
+    """The worker took the task and will answer at `reply_to`, or its transport stays with it.
 
-    Where it has it on a lease, it is lost once nothing was heard of it for `lease_ms`.
+    Where it has it on a lease, it is lost once nothing was heard of it for `lease_ms`. `ref`, any JSON that is not
+    null, is what the task is called there: it is written down with the acceptance, so that the transport finds the task
+    again after a restart. It is shown to nobody, and is no secret.
     """
 
     lease_ms: int | None = None
+    ref: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ class Progress:
     wait_until: int | None = None
     """When the attempt gives up waiting for a worker."""
     accepted: bool = False
+    ref: Any = None
+    """What the attempt is called where it was accepted."""
     lease_ms: int | None = None
     """For so long its worker may be silent, where it has the attempt on a lease."""
     losses: int = 0
@@ -61,6 +63,8 @@ class Progress:
     """How often its worker was given the answer to a question."""
     resume: Any = None
     """The last of these answers."""
+    question: Any = None
+    """What its worker answered when it asked that question."""
     asked_at: int = 1
     """The first attempt of the request that counts: what was answered to an earlier one is known."""
     turns: list[Any] = field(default_factory=list)
@@ -108,7 +112,7 @@ class Progress:
         """Note the answer to a turn after which another one follows, and what it has used."""
         self.turns.append(answer)
         self.unpaid = self.unpaid.plus(usage)
-        self.resume, self.again_at = None, at
+        self.resume, self.question, self.again_at = None, None, at
         self.ask_again()
 
     def pay(self, usage: Usage) -> None:

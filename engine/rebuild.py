@@ -190,7 +190,7 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
             progress.reason = None
             run.set_status(task_id, TaskStatus.RUNNING)
         case "accepted":
-            progress.accepted, progress.lease_ms = True, body.get("lease_ms")
+            progress.accepted, progress.lease_ms, progress.ref = True, body.get("lease_ms"), body.get("ref")
         case "rebound":
             progress.rebind(body["worker"], body["to"], event.at)
             run.set_status(task_id, TaskStatus.PENDING)

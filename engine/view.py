@@ -123,12 +123,14 @@ class FanOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """The node waits for a value from outside."""
+    """The node waits for a value from outside; with `or_continue` an agent that has turns left is asked to go on
+    instead."""
 
     message: str
     schema: Any = None
     actions: Any = None
     expires_in_ms: int | None = None
+    or_continue: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,14 +150,14 @@ class Delivery:
         self.cancel(tuple(task_id for task_id in over if task_id not in own))
 
     def _await_answer(self, live: Live, task_id: TaskId, held: Progress) -> Callable[[], None]:
-        worker, deadline, lease_ms = held.worker, held.deadline or 0, held.lease_ms
+        worker, ref, deadline, lease_ms = held.worker, held.ref, held.deadline or 0, held.lease_ms
 
         def again() -> None:
             task = live.run.open_task(task_id)
             asked = None if task is None or live.dropped else ask_of(live.run, task)
             if task is not None and asked is not None:
-                work = self._work(live, Dispatch(task, asked))
-                self.outbox.submit(replace(work, accepted_by=worker, deadline=deadline, lease_ms=lease_ms))
+                work = replace(self._work(live, Dispatch(task, asked)), accepted_by=worker, accepted_ref=ref)
+                self.outbox.submit(replace(work, deadline=deadline, lease_ms=lease_ms))
                 self.timers.set(deadline, live.run.key, task_id, "deadline")
 
         return again
@@ -194,6 +194,7 @@ class Delivery:
             secret=self.secret_of(run.id, task.id, progress.requests),
             resume=progress.resume,
             resumes=progress.resumes,
+            question=progress.question,
             input_hash=progress.input_hash,
             turn=1 + len(progress.turns),
             session=None if live.head.seat is None else live.head.seat.session,
@@ -246,7 +247,7 @@ class Delivery:
                 case Answered(body=body):
                     self.answer(turn, live, work.task_id, work.attempt, body, worker_id, output)
                 case Accepted():
-                    self._accepted(turn, live, work, reply.lease_ms)
+                    self._accepted(turn, live, work, reply)
                 case Refused():
                     self._refused(turn, live, work, reply)
                 case Unreachable():
@@ -277,14 +278,14 @@ class Delivery:
                 note(turn, live, task_id, report)
         return self._follow(turn, live, found, body)
 
-    def _accepted(self, turn: Turn, live: Live, work: Work, lease_ms: int | None) -> None:
+    def _accepted(self, turn: Turn, live: Live, work: Work, reply: Accepted) -> None:
         progress, key = live.run.progress.get(work.task_id), live.run.key
         if not _is_held(progress, work) or progress is None:
             return
-        progress.accepted, progress.lease_ms = True, lease_ms
+        progress.accepted, progress.lease_ms, progress.ref = True, reply.lease_ms, reply.ref
         due = progress.deadline = progress.deadline or turn.now + work.timeout_ms
-        leased = {} if lease_ms is None else {"lease_ms": lease_ms}
-        turn.note(live, "accepted", work.task_id, {**place_json(work), **leased})
+        told = {name: value for name, value in (("lease_ms", reply.lease_ms), ("ref", reply.ref)) if value is not None}
+        turn.note(live, "accepted", work.task_id, {**place_json(work), **told})
         turn.effects.append(lambda: self.timers.set(due, key, work.task_id, "deadline"))
 
     def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
