@@ -14,6 +14,7 @@ from api.errors import Refused, of_engine
 BASE = "/v1"
 AGENTS = "/a2a"
 OPEN = frozenset({f"{BASE}/health"})
+_CALLBACK = re.compile(rf"{AGENTS}/callbacks/[^/]+")
 _TASK = re.compile(rf"{BASE}/tasks/[^/]+/(result|progress|heartbeat)")
 _ARTIFACT = re.compile(rf"POST {BASE}/artifacts(/[^/]+/touch)?|(GET|HEAD) {BASE}/artifacts/[^/]+")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="clew"'}
@@ -23,7 +24,7 @@ class BearerAuth:
     """Middleware that asks for the token, also of those that want a socket. Without one, everybody is let through.
 
     Where workers answer, report, and send and fetch artifacts, they are let through too: the handlers also take the
-    token of a task.
+    token of a task. So are agents that say that a task has changed: for that there are tokens as well.
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
@@ -48,7 +49,7 @@ def _has_it(asking: HTTPConnection, token: str) -> bool:
 def _is_guarded(method: str, path: str) -> bool:
     """Whether a path wants the token. The cards of agents are for everybody, what is asked of them is not."""
     if path == AGENTS or path.startswith(f"{AGENTS}/"):
-        return method == "POST"
+        return method == "POST" and not _CALLBACK.fullmatch(path)
     if path in OPEN or _TASK.fullmatch(path) or _ARTIFACT.fullmatch(f"{method} {path}"):
         return False
     return path == BASE or path.startswith(f"{BASE}/")

@@ -28,6 +28,7 @@ from api.workers import Workers
 from api.workflows import Workflows
 from dispatch._asks import Asks
 from dispatch._beats import Beats
+from dispatch._callbacks import Callbacks
 from dispatch._http import Http
 from dispatch._notice import NoticePost
 from dispatch._outbox import WorkerOutbox
@@ -90,6 +91,7 @@ class Wired:
     runs: Runs
     porting: Porting
     answers: Answers
+    callbacks: Callbacks
     artifacts: Artifacts
     leases: Leases
     worker_drains: WorkerDrains
@@ -111,6 +113,7 @@ class _Ways:
     presence: Presence = field(default_factory=Presence)
     asks: Asks = field(default_factory=Asks)
     beats: Beats = field(default_factory=Beats)
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
 
 @asynccontextmanager
@@ -156,6 +159,7 @@ def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> tuple
         server=server_name(key),
         asks=asks,
         beats=ways.beats,
+        callbacks=ways.callbacks,
     )
     transports = open_transports(tools, in_process=settings.local_workers)
     outbox = WorkerOutbox(
@@ -211,6 +215,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         runs=Runs(engine, reader, workflows, closing),
         porting=Porting(engine.loop, engine.loader, partial(load, limits=limits), engine.take_key, engine.door.claim),
         answers=Answers(engine, key),
+        callbacks=ways.callbacks,
         artifacts=Artifacts(store, key, clock, settings.artifact_ttl_s * 1000),
         worker_drains=WorkerDrains(workers, engine),
         leases=Leases(ways.asks, workers, engine, closing, clock),

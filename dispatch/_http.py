@@ -157,6 +157,10 @@ class Http:
         finally:
             self._note_use(url)
 
+    async def get(self, url: str, headers: Mapping[str, str], timeout_s: float) -> Response:
+        """GET; the caller ends the wait after `timeout_s`. Raises one of the HttpFailures."""
+        return await self._sent(url, lambda fresh: self._request("GET", url, None, headers, timeout_s, fresh=fresh))
+
     async def delete(self, url: str, headers: Mapping[str, str], timeout_s: float) -> Response:
         """DELETE, with no body; the caller ends the wait after `timeout_s`. Raises one of the HttpFailures."""
         return await self._request("DELETE", url, None, headers, timeout_s, fresh=False)

@@ -18,6 +18,7 @@ from api.a2a.rpc import V03, V1, Call, Failed, failure, read_call, respond, told
 from api.a2a.sending import read_asked
 from api.a2a.tasks import STATES
 from api.deps import Serving
+from api.errors import Refused
 from api.render import answer
 from api.sse import Stream
 from api.wiring import Wired
@@ -30,6 +31,7 @@ from engine.model import RunId
 router = APIRouter(tags=["a2a"], include_in_schema=False)
 
 BOTH = frozenset({V1, V03})
+TOKEN = "x-a2a-notification-token"
 CACHED = "public, max-age=60"
 STREAMED = {names.methods[one]: one for names in DIALECTS.values() for one in (Operation.STREAM, Operation.SUBSCRIBE)}
 
@@ -97,6 +99,18 @@ async def ask_1_0(server: Serving, request: Request, name: str) -> Response:
 async def ask_0_3(server: Serving, request: Request, name: str) -> Response:
     """Ask an agent in 0.3."""
     return await _asked(server, request, name, frozenset({V03}))
+
+
+@router.post("/a2a/callbacks/{name}")
+async def told(server: Serving, request: Request, name: str) -> Response:
+    """Be told by an agent that a task has changed which it has from here; what it says of it is not taken on trust: the
+    agent is asked."""
+    headers = request.headers
+    kind, _, bearer = headers.get("authorization", "").partition(" ")
+    token = headers.get(TOKEN) or (bearer.strip() if kind.lower() == "bearer" else "")
+    if not server.callbacks.call(name, token):
+        raise Refused(403, "callback.token", "nobody waits for this task, or the token is not the one of it")
+    return Response(status_code=204)
 
 
 @router.post("/a2a/{name}")

@@ -21,6 +21,7 @@ from dispatch._transport import Transport, refused
 from engine.model import TaskId
 from engine.outbox import Accepted, Answered, Refused, Unreachable
 from engine.ports import WorkerRow
+from tests.contract.agent_peers import peer_of_1_0
 from tests.contract.chat_peers import chat_peer, model_peer, text_of
 from tests.contract.mqtt_peer import mqtt_peer
 from tests.contract.pull_peer import pull_peer
@@ -172,17 +173,20 @@ PEERS: dict[str, Callable[[], AbstractAsyncContextManager[Peer]]] = {
     "websocket": websocket_peer,
     "redis_stream": redis_peer,
     "mqtt": mqtt_peer,
+    "a2a": peer_of_1_0,
 }
 
 
-AT_ONCE = {"local", "openai_chat"}
+AT_ONCE = {"local", "openai_chat", "a2a"}
 """Protocols without a way to answer later."""
 LATER = {"mqtt", "pull", "redis_stream", "websocket"}
 """Protocols over which all answers come later, into the inbox."""
 DIALS = {"pull", "websocket"}
 """Protocols whose workers come to the server: there is no address at which somebody may be missing."""
-MESSAGES = {"api_chat", "openai_chat"}
+MESSAGES = {"api_chat", "openai_chat", "a2a"}
 """Protocols that say what is asked as a message, and not as the task."""
+OUTPUTS = {"a2a"}
+"""Protocols whose workers say what the output is, and nothing else of an answer."""
 MODELS = {"openai_chat"}
 """Protocols whose workers answer with a text, and know of nothing else."""
 
@@ -240,7 +244,9 @@ async def deliver(transport: Transport, row: WorkerRow, inbox: Caught, message_i
 
 
 def said(row: WorkerRow, body: Any, reply: Any) -> bool:
-    """Whether a reply is this answer: the text of it, where workers say no more."""
+    """Whether a reply is this answer: the text or the output of it, where workers say no more."""
+    if row.protocol in OUTPUTS:
+        return isinstance(reply, Answered) and reply.body["output"] == body
     if row.protocol not in MODELS:
         return bool(reply == Answered(body=body))
     return isinstance(reply, Answered) and reply.body["output"] == text_of(body)
