@@ -149,10 +149,9 @@ def endpoint_of(agent: Agent, credentials: Credentials) -> str:
 
 
 def versions_of(agent: Agent) -> tuple[str, ...]:
-    """The versions in which an agent is asked: the one of its card or what worked before, then the others."""
-    if agent.pinned:
-        return (agent.version,)
-    return (agent.version, *(version for version in VERSIONS if version != agent.version))
+    """The versions in which an agent is asked: that of its card, or what worked before, then older ones, then newer."""
+    place = VERSIONS.index(agent.version)
+    return (agent.version,) if agent.pinned else (*VERSIONS[place:], *reversed(VERSIONS[:place]))
 
 
 def pin_of(worker: WorkerRow, name: str) -> str | None:

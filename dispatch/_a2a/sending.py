@@ -8,6 +8,7 @@ from dataclasses import replace
 import structlog
 
 from dispatch._a2a.agents import versions_of
+from dispatch._a2a.card import V01
 from dispatch._a2a.client import Client, NotAnswered, Said, Told
 from dispatch._a2a.dialect import Operation
 from dispatch._a2a.hearing import Heard
@@ -43,6 +44,7 @@ class Sending:
         self._attempt, self._failed = attempt, failed
         self._session = saying.session
         self._message, self._answers = saying.message, saying.answers
+        self._name = saying.message.message_id
         self._versions = list(versions_of(talk.agent))
         self._streams = talk.agent.streams
         if saying.session is not None and saying.message.context_id is None:
@@ -64,7 +66,7 @@ class Sending:
             if not self._is_old():
                 self._learn(may_stream=may_stream)
                 return
-            self._message = replace(self._message, message_id=f"{self._message.message_id}.{self._attempt}")
+            self._rename()
             self._talk.heard = Heard()
 
     async def _once(self, client: Client) -> None:
@@ -115,16 +117,26 @@ class Sending:
             self._message = replace(message, context_id=None)
             self._agent.own_contexts = True
             self._agent.contexts.pop(self._session, None)
+        elif said.number in _REFUSALS and self._versions[0] == V01 and not self._is_renamed():  # an attempt had that id
+            self._rename()
         else:
             return False
         log.info("agent.asked_otherwise", worker_id=self._talk.worker.id, number=said.number, said=said.message)
         return True
 
+    def _rename(self) -> None:
+        """Say it under an id that belongs to this attempt alone."""
+        self._message = replace(self._message, message_id=f"{self._name}.{self._attempt}")
+
+    def _is_renamed(self) -> bool:
+        return self._message.message_id != self._name
+
     def _is_old(self) -> bool:
         """Whether the agent has given the task again that an attempt before had failed with."""
         heard = self._talk.heard
         over = heard.state in TERMINAL and heard.state is not State.COMPLETED
-        return over and self._attempt > 1 and heard.task_id in self._failed and self._message.task_id is None
+        ours = heard.task_id in self._failed and self._message.task_id is None
+        return over and ours and self._attempt > 1 and not self._is_renamed()
 
     def _learn(self, *, may_stream: bool) -> None:
         """Remember the way in which the agent was asked, and what it calls the session."""

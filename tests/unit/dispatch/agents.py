@@ -58,9 +58,9 @@ async def done(said: Said) -> AsyncIterator[dict[str, Any]]:
 
 
 async def never(said: Said) -> AsyncIterator[dict[str, Any]]:
-    """A script: it works for ever."""
-    yield status("working")
+    """A script: nothing ever happens by itself."""
     await asyncio.Event().wait()
+    yield status("working")
 
 
 @dataclass(slots=True)
@@ -217,7 +217,6 @@ class AgentPeer(Watched):
 
     def _begin(self, params: Any) -> Kept | web.Response:
         message = params["message"]
-        self.said.append(message)
         name = params.get("id") or message.get("taskId")
         found = self.tasks.get(name) if name else None
         if name and found is None and self.version != "0.1":
@@ -232,6 +231,7 @@ class AgentPeer(Watched):
         how = params.get("configuration") or {}
         found.push = how.get("taskPushNotificationConfig") or how.get("pushNotificationConfig") or found.push
         found.state = "submitted"
+        self.said.append(message)
         script = self.script[min(len(self.said), len(self.script)) - 1]
         found.work = asyncio.get_running_loop().create_task(self._work(found, script, message))
         self.changed()
