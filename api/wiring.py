@@ -58,6 +58,7 @@ from engine.validate import Limits
 from store import store_at
 from store.sql import SqliteStore
 from watcher.artifacts import collected
+from watcher.cards import renewed
 from watcher.definitions import Definitions, followed
 from watcher.notices import Notifier, notified
 from watcher.retention import Retention, Rules, swept
@@ -141,6 +142,7 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         ends.push_async_callback(outbox.close, settings.grace_s)
         await wired.jobs.bulk.open()
         ends.push_async_callback(wired.jobs.bulk.close)
+        await ends.enter_async_context(renewed(wired.workers.renew))
         await ends.enter_async_context(notified(wired.notifier, settings.grace_s))
         await ends.enter_async_context(collected(store, clock, settings.sweep_s))
         if settings.keep_last is not None or settings.max_age_s is not None:
@@ -192,7 +194,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
     workflows = Workflows(store, limits, clock)
     engine = _engine(settings, store, outbox, workflows, key)
     notifier = _notifier(settings, store, ways.http, engine)
-    workers = Workers(store, outbox, ways.beats, clock, in_process=settings.local_workers)
+    workers = Workers(store, outbox, ways.beats, clock, ways.http, in_process=settings.local_workers)
     reader, lines = Reader(store, engine.loader, engine.loop), Lines(store, engine.loader)
     return Wired(
         settings=settings,

@@ -11,7 +11,8 @@ from api.render_workers import worker_json
 from api.schemas_workers import Beat, ChangedWorker, NewWorker
 from dispatch._address import check_worker_headers
 from dispatch._beats import Beats
-from dispatch._registry import check_address, has_address, protocols, runs_code
+from dispatch._http import Http
+from dispatch._registry import check_address, has_address, introduced, needs_introduction, protocols, runs_code
 from dispatch._secrets import new_secret
 from engine.claims import Claim
 from engine.codec import write
@@ -23,12 +24,13 @@ from engine.ports import Page, Store, WorkerRow
 
 class Workers:
     """The registry of workers. `clock` gives milliseconds since the epoch; `in_process` allows workers that are code
-    which runs in this process."""
+    which runs in this process; by `http` those are asked who they are that can say it."""
 
     def __init__(
-        self, store: Store, outbox: Outbox, beats: Beats, clock: Callable[[], int], *, in_process: bool
+        self, store: Store, outbox: Outbox, beats: Beats, clock: Callable[[], int], http: Http, *, in_process: bool
     ) -> None:
         self.store, self.outbox, self.beats, self.clock, self.in_process = store, outbox, beats, clock, in_process
+        self.http = http
 
     async def tell(self) -> None:
         """Tell the outbox who is registered now."""
@@ -41,6 +43,7 @@ class Workers:
         now = self.clock()
         given = _columns(asked) | {"secret": asked.secret or new_secret()}
         row = WorkerRow(id=asked.id, created_at=now, updated_at=now, **given)
+        row = await self._introduced(row, None)
         await self.put(row, create=True, claim=claim)
         return row
 
@@ -75,15 +78,31 @@ class Workers:
 
     async def change(self, worker_id: str, asked: ChangedWorker | NewWorker) -> WorkerRow:
         """Change the fields that were given. Raises NotFound or Invalid."""
-        row = replace(await self.get(worker_id), updated_at=self.clock(), **_columns(asked))
+        before = await self.get(worker_id)
+        row = await self._introduced(replace(before, updated_at=self.clock(), **_columns(asked)), before)
         await self.put(row, create=False)
         return row
+
+    async def _introduced(self, row: WorkerRow, before: WorkerRow | None) -> WorkerRow:
+        """Get to know a worker that says by itself what it is. Raises Invalid."""
+        self._check(row)
+        return await introduced(self.http, self.clock, row, before)
 
     async def put(self, row: WorkerRow, *, create: bool, claim: Claim | None = None) -> None:
         """Write a worker down, and tell the outbox. Raises Invalid, and Conflict when it is new and the id is taken."""
         self._check(row)
         await self.store.put_worker(row, create=create, claim=claim)
         await self.tell()
+
+    async def renew(self, again: bool) -> None:
+        """Ask those who they are that could not be asked before; with `again` all that can say it."""
+        for before in await self.store.workers():
+            if before.protocol not in protocols() or not needs_introduction(before, again=again):
+                continue
+            row = await introduced(self.http, self.clock, before, before)
+            if row != before and await self.store.worker(before.id) == before:  # else somebody was faster
+                await self.store.put_worker(replace(row, updated_at=self.clock()), create=False)
+                await self.tell()
 
     async def get(self, worker_id: str) -> WorkerRow:
         """One worker. Raises NotFound."""

@@ -9,7 +9,9 @@ from pkgutil import iter_modules
 from types import ModuleType
 
 import dispatch
+from dispatch._http import Http
 from dispatch._transport import Tools, Transport
+from engine.ports import WorkerRow
 
 
 @cache
@@ -37,6 +39,20 @@ def check_address(protocol: str, address: str) -> str | None:
     """What is wrong with the address of a worker of this protocol, or None."""
     check: Callable[[str], str | None] = _module(protocol).check_address
     return check(address)
+
+
+async def introduced(
+    http: Http, clock: Callable[[], int], worker: WorkerRow, before: WorkerRow | None = None
+) -> WorkerRow:
+    """A worker as its protocol gets to know it; `before` is how it was known. Most protocols ask nobody."""
+    introduce = getattr(_module(worker.protocol), "introduce", None)
+    return worker if introduce is None else await introduce(http, clock, worker, before)
+
+
+def needs_introduction(worker: WorkerRow, *, again: bool) -> bool:
+    """Whether a worker is to be got to know still; with `again`, also one that is known."""
+    wants = getattr(_module(worker.protocol), "needs_introduction", None)
+    return wants is not None and (again or wants(worker))
 
 
 def _module(protocol: str) -> ModuleType:

@@ -3,6 +3,8 @@
 A public module of this package is a protocol, by its name. It has `open_transport(tools: Tools) -> Transport` and
 `check_address(address: str) -> str | None`, which says what is wrong with the `url` of a worker. One whose workers are
 code that runs in this process sets `IN_PROCESS = True`, one whose workers have no `url` sets `ADDRESSED = False`.
+One whose workers say by themselves what they are has `introduce(http, clock, worker, before)`, which gives the worker
+with what it says, and `needs_introduction(worker)`.
 """
 
 from __future__ import annotations

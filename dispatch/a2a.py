@@ -19,6 +19,7 @@ from dispatch._a2a.client import Said
 from dispatch._a2a.failing import FAILURES, reply_of_error
 from dispatch._a2a.following import Following, cancel
 from dispatch._a2a.hearing import Heard
+from dispatch._a2a.introducing import introduce, needs_introduction
 from dispatch._a2a.model import PAUSED, State
 from dispatch._a2a.saying import Saying, saying_of
 from dispatch._a2a.sending import Sending
@@ -40,6 +41,7 @@ SLACK_MS = 50
 CALLBACKS = "/a2a/callbacks"
 
 check_address = check_worker_url
+__all__ = ["A2A", "check_address", "introduce", "needs_introduction", "open_transport"]
 
 
 def open_transport(tools: Tools) -> A2A:
