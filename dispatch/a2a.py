@@ -13,11 +13,13 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
+import structlog
+
 from dispatch._a2a.agents import Agent, Agents
 from dispatch._a2a.answering import reply_of
 from dispatch._a2a.client import Said
 from dispatch._a2a.failing import FAILURES, reply_of_error
-from dispatch._a2a.following import Following, cancel
+from dispatch._a2a.following import FIRST_S, LONGEST_S, Following, cancel
 from dispatch._a2a.hearing import Heard
 from dispatch._a2a.introducing import introduce, needs_introduction
 from dispatch._a2a.model import PAUSED, State
@@ -40,6 +42,7 @@ MAX_KEPT = 10_000
 SLACK_MS = 50
 CALLBACKS = "/a2a/callbacks"
 
+log = structlog.get_logger(__name__)
 check_address = check_worker_url
 __all__ = ["A2A", "check_address", "introduce", "needs_introduction", "open_transport"]
 
@@ -94,11 +97,11 @@ class A2A(Transport):
         """What a request comes to. One whose time is over is cancelled at the agent too."""
         deadline = self._tools.clock() + round(timeout_s * 1000)
         try:
-            agent = await self._agents.of(worker)
+            agent = await (self._agents.of(worker) if ref is None else self._agent_again(worker))
         except TimeoutError:
             return refused("agent.card", "the agent's card did not come in time", retryable=True, transport=True)
         except FAILURES as error:
-            return reply_of_error(error, self._tools.clock(), taken=ref is not None)
+            return reply_of_error(error, self._tools.clock(), taken=False)
 
         def note(found: Ref) -> None:
             self._keep(self._refs, task.message_id, found)
@@ -118,6 +121,17 @@ class A2A(Transport):
             raise
         self._refs.pop(task.message_id, None)
         return self._noted(talk, reply)
+
+    async def _agent_again(self, worker: WorkerRow) -> Agent:
+        """The agent that has a task already: it is waited for, since nothing may be sent to it again."""
+        wait_s = FIRST_S
+        while True:
+            try:
+                return await self._agents.of(worker)
+            except (*FAILURES, TimeoutError) as error:
+                log.info("agent.not_reached", worker_id=worker.id, error=str(error) or "the card did not come in time")
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, LONGEST_S)
 
     async def _followed(self, talk: Talk, task: Envelope, timeout_s: float) -> Reply:
         was_known = talk.ref is not None

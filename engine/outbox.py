@@ -62,7 +62,7 @@ class Work:
     prefers: str | None = None
     """The protocol of the workers that are asked first."""
     served_by: str | None = None
-    """The worker that had the turns before."""
+    """The worker that had the requests before."""
     avoid: str | None = None
     """The worker that the attempt was taken from."""
     encoded: Mapping[str, Pieces] = field(default_factory=dict)

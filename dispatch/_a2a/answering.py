@@ -76,7 +76,7 @@ def _question(heard: Heard, mark: Mark) -> Reply:
     text = (text_of(asked) if asked is not None else None) or (AUTH if is_auth else "the agent asks for more")
     mark = Mark(
         url=mark.url, context_id=mark.context_id, task_id=mark.task_id, state=mark.state,
-        questions=tuple(one["id"] for one in named),
+        questions=tuple(one["id"] for one in named), asked=asked.message_id if asked is not None else None,
     )  # fmt: skip
     schema = named[0].get("responseSchema") if len(named) == 1 else None
     interrupt: dict[str, Any] = {"message": f"{AUTH}: {text}" if is_auth and text != AUTH else text}

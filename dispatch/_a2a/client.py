@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from engine.codec import CodecError, loads
 from engine.errors import EngineError
 
 QUIET_S = 60.0
-"""A stream that says nothing for so long, not even that it is there, is taken for one that is lost."""
+"""A stream that says nothing for so long, not even that it is there, is taken for lost."""
 EVENTS = "text/event-stream"
 
 
@@ -76,9 +76,15 @@ class Client:
 
     @asynccontextmanager
     async def stream(
-        self, operation: Operation, params: Any, timeout_s: float, headers: Mapping[str, str] | None = None
+        self,
+        operation: Operation,
+        params: Any,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+        quiet_s: Callable[[], float | None] = lambda: QUIET_S,
     ) -> AsyncIterator[AsyncIterator[Told]]:
-        """What is told until the agent ends it. When the block is left before that the connection is closed."""
+        """What is told until the agent ends it. When the block is left before that the connection is closed. `quiet_s`
+        says for how long the stream may say nothing before it is taken for lost; None: for ever."""
         body = (orjson.dumps(self._request(operation, params)),)
         given = {**(headers or {}), **self.headers, "accept-encoding": "identity"}
         async with self.http.stream(self.url, body, given, timeout_s) as incoming:
@@ -86,7 +92,7 @@ class Client:
                 response = await incoming.whole()
                 yield _once(Told(read_event(_result(response)), len(response.body)))
                 return
-            async with aclosing(_events(incoming)) as told:
+            async with aclosing(_events(incoming, quiet_s)) as told:
                 yield told
 
     def _request(self, operation: Operation, params: Any) -> dict[str, Any]:
@@ -97,10 +103,10 @@ async def _once(told: Told) -> AsyncIterator[Told]:
     yield told
 
 
-async def _events(incoming: Incoming) -> AsyncGenerator[Told, None]:
+async def _events(incoming: Incoming, quiet_s: Callable[[], float | None]) -> AsyncGenerator[Told, None]:
     reader, at_end = EventReader(MAX_BODY), False
     while not at_end:
-        part = await _part(incoming)
+        part = await _part(incoming, quiet_s())
         at_end = not part
         try:
             for data in reader.feed(part) if part else reader.end():
@@ -110,12 +116,12 @@ async def _events(incoming: Incoming) -> AsyncGenerator[Told, None]:
             raise TooLarge(str(long)) from long
 
 
-async def _part(incoming: Incoming) -> bytes:
+async def _part(incoming: Incoming, quiet_s: float | None) -> bytes:
     try:
-        async with asyncio.timeout(QUIET_S):
+        async with asyncio.timeout(quiet_s):
             return await incoming.part()
     except TimeoutError as error:
-        raise Broken(f"the stream said nothing for {QUIET_S:g} s") from error
+        raise Broken(f"the stream said nothing for {quiet_s:g} s") from error
 
 
 def _result(response: Response) -> Any:

@@ -39,6 +39,8 @@ class Heard:
     size: int = 0
     told: set[str] = field(default_factory=set)
     """The messages that were reported."""
+    asked: str | None = None
+    """The question that is answered: a task that still shows it has not gone on yet."""
 
     @property
     def state(self) -> State:
@@ -47,7 +49,12 @@ class Heard:
     @property
     def is_over(self) -> bool:
         """Whether there is an answer: nothing more happens without another message."""
-        return self.message is not None or self.state in TERMINAL or self.state in PAUSED
+        return self.message is not None or self.state in TERMINAL or (self.state in PAUSED and not self._is_answered)
+
+    @property
+    def _is_answered(self) -> bool:
+        message = None if self.status is None else self.status.message
+        return message is not None and bool(message.message_id) and message.message_id == self.asked
 
     def take(self, told: Told) -> list[Report]:
         """Take up an event; what there is to report of it. Raises TooLarge."""
@@ -81,6 +88,8 @@ class Heard:
         if self.state in TERMINAL and status.state not in TERMINAL:  # an older one, told again
             return
         self.status = status
+        if status.state not in PAUSED:
+            self.asked = None
         message = status.message
         if message is None or status.state in TERMINAL or status.state in PAUSED:
             return

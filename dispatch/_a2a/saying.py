@@ -30,11 +30,13 @@ class Mark:
     task_id: str | None = None
     state: State = State.UNKNOWN
     questions: tuple[str, ...] = ()
+    asked: str | None = None
+    """The id of the message in which it asked."""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "url": self.url, "context_id": self.context_id, "task_id": self.task_id, "state": self.state.value,
-            "questions": list(self.questions),
+            "questions": list(self.questions), "asked": self.asked,
         }  # fmt: skip
 
 
@@ -50,16 +52,19 @@ def mark_in(answer: Any) -> Mark | None:
         task_id=_text(found.get("task_id")),
         state=State(state) if state in set(State) else State.UNKNOWN,
         questions=tuple(one for one in found.get("questions") or () if isinstance(one, str)),
+        asked=_text(found.get("asked")),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
-    """What is said. `answers`: it is the answer to a question, which only its task can take; `session` is what the run
-    goes on in, by which its context is called unless the agent calls it otherwise."""
+    """What is said. `answers`: it is the answer to a question, which only its task can take; `asked` is the id of what
+    the agent had said last in that task. `session` is what the run goes on in, by which its context is called unless
+    the agent calls it otherwise."""
 
     message: Message
     answers: bool = False
+    asked: str | None = None
     session: str | None = None
 
 
@@ -70,14 +75,15 @@ def saying_of(envelope: Envelope, url: str) -> Saying:
         mark = mark_in(envelope.question)
         if mark is None or mark.task_id is None or mark.url != url:
             raise Unaskable("another worker had asked the question that is answered: only that one can go on")
-        return Saying(
-            message=_message(envelope, task, _answer(task.get("resume"), mark), mark, same=True), answers=True
-        )
+        message = _message(envelope, task, _answer(task.get("resume"), mark), mark, same=True)
+        return Saying(message=message, answers=True, asked=mark.asked)
     if envelope.said:
         mark = mark_in(envelope.said[-1][1])
         here = mark if mark is not None and mark.url == url else None
         same = here is not None and here.state in PAUSED
-        return Saying(message=_message(envelope, task, _asked(task), here, same=same), session=_session(task, here))
+        message = _message(envelope, task, _asked(task), here, same=same)
+        asked = here.asked if here is not None and same else None
+        return Saying(message=message, asked=asked, session=_session(task, here))
     parts = (*_asked(task), *_beside(task))
     return Saying(message=_message(envelope, task, parts, None, same=False), session=_session(task, None))
 

@@ -9,7 +9,7 @@ import structlog
 
 from dispatch._a2a.agents import versions_of
 from dispatch._a2a.card import V01
-from dispatch._a2a.client import Client, NotAnswered, Said, Told
+from dispatch._a2a.client import QUIET_S, Client, NotAnswered, Said, Told
 from dispatch._a2a.dialect import Operation
 from dispatch._a2a.hearing import Heard
 from dispatch._a2a.model import TERMINAL, PushConfig, State
@@ -45,6 +45,7 @@ class Sending:
         self._session = saying.session
         self._message, self._answers = saying.message, saying.answers
         self._name = saying.message.message_id
+        talk.heard.asked = saying.asked
         self._versions = list(versions_of(talk.agent))
         self._streams = talk.agent.streams
         if saying.session is not None and saying.message.context_id is None:
@@ -84,8 +85,12 @@ class Sending:
     async def _stream(self, client: Client, params: object) -> None:
         """Hear what is told. A stream that ends, or breaks, when there is a task is no failure: it is asked for."""
         heard = self._talk.heard
+
+        def quiet_s() -> float | None:  # before there is a task nothing else can be done than to wait
+            return QUIET_S if heard.task_id is not None else None
+
         try:
-            async with client.stream(Operation.STREAM, params, self._timeout_s, self._headers) as events:
+            async with client.stream(Operation.STREAM, params, self._timeout_s, self._headers, quiet_s) as events:
                 async for told in events:
                     self._talk.hear(told, client.version)
                     if heard.is_over:

@@ -199,7 +199,7 @@ class Delivery:
             turn=1 + len(progress.turns),
             session=None if live.head.seat is None else live.head.seat.session,
             said=said,
-            served_by=progress.worker if progress.turns else None,
+            served_by=progress.worker if progress.requests else None,
         )
 
     # ---- what the outbox tells

@@ -80,7 +80,8 @@ class Kept:
 
 class AgentPeer(Watched):
     """An agent at `url`. `asked` has the methods and parameters that came, `said` the messages, `headers` those of
-    each request, `broken` what is answered instead, by method name, once each."""
+    each request, `broken` what is answered instead, by method name, once each. While it is `lazy`, a task that is told
+    something shows what it was before, until its script goes on."""
 
     def __init__(self, version: str = "1.0", *, streaming: bool = True, pushes: bool = False) -> None:
         super().__init__()
@@ -97,6 +98,7 @@ class AgentPeer(Watched):
         self.card_status = 200
         self.broken: dict[str, list[Callable[[], web.StreamResponse]]] = {}
         self.left = asyncio.Event()
+        self.lazy = False
         self.ids = itertools.count(1)
         self.http: aiohttp.ClientSession
 
@@ -230,7 +232,7 @@ class AgentPeer(Watched):
             self.tasks[found.id] = found
         how = params.get("configuration") or {}
         found.push = how.get("taskPushNotificationConfig") or how.get("pushNotificationConfig") or found.push
-        found.state = "submitted"
+        found.state = found.state if self.lazy else "submitted"
         self.said.append(message)
         script = self.script[min(len(self.said), len(self.script)) - 1]
         found.work = asyncio.get_running_loop().create_task(self._work(found, script, message))
