@@ -55,7 +55,7 @@ async def test_the_input_goes_there_and_the_output_comes_back(server: Server, fa
     assert row["metadata"]["card"]["skills"] == ["straight"]
 
 
-@pytest.mark.parametrize("alias", ["/v1", "/v0.3"])
+@pytest.mark.parametrize("alias", ["", "/v1", "/v0.3"])
 async def test_a_question_goes_through_the_chain_with_its_schema(server: Server, far: Server, alias: str) -> None:
     await hired(server, far, "asking", alias)
     run_id = await begun(server, "empty")
