@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.test_api_agents import DOCUMENTS, accepted, asks, begun, ended, methods, registered
-from tests.unit.api.serving import Server, a_server
+from tests.unit.api.serving import ORIGIN, Server, a_server
 from tests.unit.dispatch.agents import AgentPeer, agent_peer, artifact, never, status
 
 
@@ -146,3 +146,13 @@ async def test_what_the_agent_wants_and_the_worker_has_not_is_said(server: Serve
     assert row["metadata"]["card"]["warning"] == "the agent wants to know who asks (b): give `token`, or `headers`"
     row = await server.call("PATCH", "/workers/a1", json={"token": "k"})
     assert "warning" not in row["metadata"]["card"]
+
+
+async def test_an_agent_that_pushes_needs_no_token_of_the_server(tmp_path: Path) -> None:
+    async with a_server(tmp_path, token="secret") as server:
+        told = [
+            await server.http.post(f"{ORIGIN}/a2a/{path}", json={})
+            for path in ("callbacks/t1", "callbacks/t1/x", "callbacks", "straight")
+        ]
+    assert [response.status_code for response in told] == [403, 401, 401, 401]
+    assert told[0].json()["code"] == "callback.token"

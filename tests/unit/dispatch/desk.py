@@ -49,8 +49,8 @@ class Scripted(Watched, Transport):
 class Desk:
     """An outbox with everything around it."""
 
-    def __init__(self, **options: int) -> None:
-        self.transport, self.later, self.told, self.now = Scripted(), FakeLater(), Told(), NOW
+    def __init__(self, transport: Scripted | None = None, **options: int) -> None:
+        self.transport, self.later, self.told, self.now = transport or Scripted(), FakeLater(), Told(), NOW
         self.box = WorkerOutbox(
             {"webhook": self.transport}, clock=lambda: self.now, reply_to=reply_to, later=self.later, **options
         )
