@@ -19,6 +19,8 @@ from engine.ports import Store
 
 HEADER = "idempotency-key"
 MAX_KEY = 255
+BY_CONTENT = ("/artifacts",)
+"""The ends of the paths at which what is made is named by its content: the same again is the same, with any key."""
 MAX_KEPT = 1024 * 1024
 """A longer answer is not kept: what was made is shown as it is by then."""
 _KEPT_HEADERS = ("content-type", "location", "etag")

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from api.errors import Refused
-from api.keys import HEADER, takes_keys
+from api.keys import BY_CONTENT, HEADER, takes_keys
 from api.settings import Settings
 from engine.codec import loads
 
@@ -61,6 +61,7 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         known, has_body, creates = query_names(self.dependant), self.body_field is not None, self.status_code == 201
         keyed = takes_keys(self.dependant.dependencies)
+        creates = creates and not self.path.endswith(BY_CONTENT)
 
         async def strict(request: Request) -> Response:
             if creates and not keyed and HEADER in request.headers:

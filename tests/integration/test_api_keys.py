@@ -12,7 +12,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from api.app import AREAS
-from api.keys import takes_keys
+from api.keys import BY_CONTENT, takes_keys
 from engine.errors import StoreUnavailable
 from tests.unit.api.serving import Server, a_server, asking, straight
 
@@ -141,4 +141,13 @@ def test_every_operation_that_creates_takes_a_key() -> None:
     routes = [route for area in AREAS for route in area.router.routes if isinstance(route, APIRoute)]
     creating = [route for route in routes if route.status_code == 201]
     assert len(creating) >= 6
-    assert [route.path for route in creating if not takes_keys(route.dependant.dependencies)] == []
+    keyless = [route.path for route in creating if not takes_keys(route.dependant.dependencies)]
+    assert keyless == [*BY_CONTENT]
+
+
+async def test_what_is_named_by_its_content_is_the_same_with_any_key(server: Server) -> None:
+    answers = [
+        await server.http.post("/artifacts", content=b"bytes", headers={"Idempotency-Key": key}) for key in ("a", "b")
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert len({answer.json()["sha256"] for answer in answers}) == 1
