@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from api.schemas import NewWorker
+from api.schemas_workers import NewWorker
 from api.settings import Settings
 from api.wiring import Wired, running
 from bench.documents import Document, asking, chain
