@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Annotated, Any
 from weakref import WeakValueDictionary
@@ -12,7 +13,7 @@ import structlog
 from fastapi import Depends, Header, Request
 from starlette.responses import Response
 
-from engine.claims import KEPT_MS, Claim
+from engine.claims import KEPT_MS, Claim, ClaimRow
 from engine.codec import digest
 from engine.errors import Conflict, Invalid, StoreUnavailable
 from engine.ports import Store
@@ -63,20 +64,26 @@ class Keys:
 
     async def answer(self, request: Request, body: Any, handle: Handle) -> Response:
         """The first answer, or that of `handle`. Raises Conflict where the key came with another body."""
-        asked = _claim(request, body)
-        turn = self._turns.setdefault((asked.scope, asked.key), asyncio.Lock())
-        async with turn:
-            known = await self.store.claim(asked.scope, asked.key)
-            if known is not None and known.at > self.clock() - KEPT_MS:
-                if known.fingerprint != asked.fingerprint:
-                    raise Conflict("this Idempotency-Key was used with another body", "idempotency.mismatch")
-                if known.status is not None:
-                    return Response(known.body, known.status, {**known.headers, "Idempotency-Replayed": "true"})
-                asked = replace(asked, made=known.made)
+        async with self.turn(_claim(request, body)) as (asked, known):
+            if known is not None and known.status is not None:
+                return Response(known.body, known.status, {**known.headers, "Idempotency-Replayed": "true"})
             request.state.claim = asked
             response = await handle(request)
             await self._keep(asked, response)
             return response
+
+    @asynccontextmanager
+    async def turn(self, asked: Claim) -> AsyncIterator[tuple[Claim, ClaimRow | None]]:
+        """The turn of a request with its key: what it has made already, and what is kept of that. Raises Conflict where
+        the key came with another body."""
+        async with self._turns.setdefault((asked.scope, asked.key), asyncio.Lock()):
+            known = await self.store.claim(asked.scope, asked.key)
+            if known is None or known.at <= self.clock() - KEPT_MS:
+                yield asked, None
+            elif known.fingerprint != asked.fingerprint:
+                raise Conflict("this Idempotency-Key was used with another body", "idempotency.mismatch")
+            else:
+                yield replace(asked, made=known.made), known
 
     async def _keep(self, asked: Claim, response: Response) -> None:
         """Keep an answer: what was made is durable already, so a store that does not take it changes nothing."""

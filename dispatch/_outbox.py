@@ -244,7 +244,7 @@ class WorkerOutbox:
             self._slots.came(worker_id)
         self._serve_all()
 
-    def held(self, worker_id: str) -> Sequence[TaskId]:
+    def accepted_by(self, worker_id: str) -> Sequence[TaskId]:
         """The tasks that a worker has taken and not answered."""
         entries = self._entries.items()
         return [task_id for task_id, entry in entries if entry.worker_id == worker_id and entry.accepted]

@@ -13,7 +13,7 @@ Heard = Callable[[str, bool], None]
 class Holdings(Protocol):
     """What workers have taken and not answered."""
 
-    def held(self, worker_id: str) -> Collection[TaskId]:
+    def accepted_by(self, worker_id: str) -> Collection[TaskId]:
         """The tasks that a worker has taken."""
 
     def lose(self, worker_id: str, task_id: TaskId, why: str) -> None:
@@ -23,7 +23,7 @@ class Holdings(Protocol):
 class Nothing(Holdings):
     """Nobody holds anything."""
 
-    def held(self, worker_id: str) -> Collection[TaskId]:
+    def accepted_by(self, worker_id: str) -> Collection[TaskId]:
         return ()
 
     def lose(self, worker_id: str, task_id: TaskId, why: str) -> None:

@@ -243,7 +243,7 @@ class Websocket(Transport):
             seat.timer = None
 
     def _held(self, worker_id: str) -> Iterable[str]:
-        return self._presence.holdings.held(worker_id)
+        return self._presence.holdings.accepted_by(worker_id)
 
     # ---- who there is
 

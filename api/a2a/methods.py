@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from api.a2a.agents import ACTIVE, meant
+from api.a2a.agents import meant
 from api.a2a.errors import A2AError, Code
 from api.a2a.rpc import V03, V1, Call, Method
 from api.a2a.sending import Asked, answers_of, check_context, history_length, input_of, read_asked
@@ -19,7 +19,7 @@ from dispatch._a2a.model import State
 from dispatch._a2a.v03 import V03 as Dialect03
 from dispatch._a2a.v1 import V1 as Dialect1
 from dispatch._a2a.v1 import state_name
-from engine.claims import KEPT_MS, Claim
+from engine.claims import Claim
 from engine.errors import Conflict, Invalid, NotFound
 from engine.model import RunId, RunStatus
 from engine.ports import RunFilter
@@ -62,12 +62,12 @@ class Methods:
 
     async def get(self, call: Call) -> Any:
         """A task as it is."""
-        run = await self.run(_id(call))
+        run = await self.run(task_id_of(call))
         return DIALECTS[call.version].task(task_of(run, history=history_length(call.params)))
 
     async def cancel(self, call: Call) -> Any:
         """Cancel a task: final and immediate."""
-        run = await self.run(_id(call))
+        run = await self.run(task_id_of(call))
         try:
             await self.server.engine.cancel(RunId(run["id"]))
         except Conflict as over:
@@ -75,16 +75,17 @@ class Methods:
         return DIALECTS[call.version].task(task_of(await self.server.reader.run(run["id"])))
 
     async def list(self, call: Call) -> Any:
-        """Tasks, those that changed last first."""
+        """Tasks, those that began last first. How many there are is told where one page holds all of them."""
         params = call.params
         size = history_length(params, "pageSize")
         if size is not None and not 1 <= size <= MOST:
             raise _wrong("pageSize", f"1 to {MOST}")
+        size, cursor = size or 50, _text(params, "pageToken")
         where = RunFilter(
-            workflow_id=self.name, session_id=params.get("contextId"), status=_statuses(params.get("status"))
+            workflow_id=self.name, session_id=_text(params, "contextId"), status=_statuses(params.get("status"))
         )
         try:
-            page = await self.server.reader.runs(where, size or 50, params.get("pageToken") or None)
+            page = await self.server.reader.runs(where, size, cursor)
         except Invalid as invalid:
             raise _wrong("pageToken", invalid.message) from invalid
         history, with_artifacts = history_length(params), params.get("includeArtifacts") is True
@@ -92,8 +93,8 @@ class Methods:
         for summary in page.items:
             run = await self.server.reader.run(summary["id"])
             tasks.append(dialect.task(task_of(run, history=history or 0, artifacts=with_artifacts)))
-        token = page.next_cursor or ""
-        return {"tasks": tasks, "nextPageToken": token, "pageSize": size or 50, "totalSize": len(tasks)}
+        total = {} if cursor or page.next_cursor else {"totalSize": len(tasks)}
+        return {"tasks": tasks, "nextPageToken": page.next_cursor or "", "pageSize": size, **total}
 
     async def refuse(self, code: Code, call: Call) -> Any:
         """What this agent does not do, and says so in its card."""
@@ -116,18 +117,19 @@ class Methods:
         try:
             if asked.message.task_id is not None:
                 return await self._resume(asked, asked.message.task_id)
-            if asked.checkpoint is not None:
-                return await self._fork(asked, asked.checkpoint)
-            return await self._start(asked)
+            same = Claim(scope=f"{SCOPE} {self.name or ''}", key=asked.key, fingerprint=asked.key)
+            async with self.server.keys.turn(same) as (claim, _):  # the same message again leads to the same run
+                if asked.checkpoint is not None:
+                    return await self._fork(asked, asked.checkpoint, claim)
+                return await self._start(asked, claim)
         except Invalid as invalid:
             fields = [(str(one.get("path", "message")), str(one.get("message", ""))) for one in invalid.problems]
             raise A2AError(Code.INVALID_PARAMS, invalid.message, fields) from invalid
         except Conflict as conflict:
             raise A2AError(Code.UNSUPPORTED, conflict.message) from conflict
 
-    async def _start(self, asked: Asked) -> RunId:
+    async def _start(self, asked: Asked, claim: Claim) -> RunId:
         message, row = asked.message, await meant(self.server, self.name, asked)
-        assert row.status == ACTIVE
         context = message.context_id
         if context is not None:
             check_context(context)
@@ -137,15 +139,7 @@ class Methods:
             session_id=context or str(uuid4()),
             metadata={NOTE: {"message": Dialect1().message(message), "message_id": message.message_id}},
         )
-        claim = await self._claim(asked)
         return await self.server.runs.start(row.id, body, claim)
-
-    async def _claim(self, asked: Asked) -> Claim:
-        """The key by which a message that comes again leads to the same run: its id and what it says."""
-        scope, key = f"{SCOPE} {self.name or ''}", asked.key
-        known = await self.server.store.claim(scope, key)
-        live = known is not None and known.at > self.server.engine.loop.clock() - KEPT_MS
-        return Claim(scope=scope, key=key, fingerprint=key, made=known.made if known is not None and live else None)
 
     async def _resume(self, asked: Asked, task_id: str) -> RunId:
         run, message = await self.run(task_id), asked.message
@@ -160,10 +154,10 @@ class Methods:
         await self.server.engine.resume(RunId(run["id"]), answers_of(message, open_ids), {})
         return RunId(run["id"])
 
-    async def _fork(self, asked: Asked, checkpoint: str) -> RunId:
+    async def _fork(self, asked: Asked, checkpoint: str, claim: Claim) -> RunId:
         origin = await self.run(checkpoint.rpartition(".")[0])
         data = next((part.data for part in asked.message.parts if isinstance(part.data, dict)), {})
-        return await self.server.runs.fork(Fork(checkpoint_id=checkpoint, updates=data), origin["id"])
+        return await self.server.runs.fork(Fork(checkpoint_id=checkpoint, updates=data), origin["id"], claim)
 
 
 _PUSH = (Operation.PUSH_SET, Operation.PUSH_GET, Operation.PUSH_LIST, Operation.PUSH_DELETE)
@@ -171,14 +165,18 @@ _PUSH = (Operation.PUSH_SET, Operation.PUSH_GET, Operation.PUSH_LIST, Operation.
 
 def task_id_of(call: Call) -> str:
     """The id of the task that is asked about. Raises A2AError."""
-    return _id(call)
-
-
-def _id(call: Call) -> str:
     found = call.params.get("id")
     if not isinstance(found, str) or not found:
         raise _wrong("id", "the id of a task is expected")
     return found
+
+
+def _text(params: Mapping[str, Any], name: str) -> str | None:
+    """A parameter that is a text; None where it is empty or absent. Raises A2AError."""
+    found = params.get(name)
+    if found is not None and not isinstance(found, str):
+        raise _wrong(name, "a text is expected")
+    return found or None
 
 
 def _statuses(given: Any) -> tuple[RunStatus, ...]:

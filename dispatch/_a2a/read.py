@@ -15,7 +15,6 @@ from dispatch._a2a.model import (
     Event,
     Message,
     Part,
-    PushConfig,
     Role,
     State,
     Status,
@@ -134,27 +133,6 @@ def read_artifact(given: Any, path: str = "artifact") -> Artifact:
         description=_text(found, "description", path),
         extensions=_texts(found, "extensions", path),
         metadata=_metadata(found, path),
-    )
-
-
-def read_push_config(given: Any, task_id: str | None = None, path: str = "params") -> PushConfig:
-    """A push config of 1.0 (flat) or of 0.3 (below `pushNotificationConfig`). Raises Unreadable."""
-    found = _object(given, path)
-    inner = found.get("pushNotificationConfig")
-    config = _object(inner, f"{path}.pushNotificationConfig") if inner is not None else found
-    auth = _object(config.get("authentication") or {}, f"{path}.authentication")
-    schemes = auth.get("schemes")
-    scheme = schemes[0] if isinstance(schemes, list) and schemes else auth.get("scheme")
-    url, of = _text(config, "url", path), task_id or _text(found, "taskId", path) or _text(found, "id", path)
-    if not url:
-        raise Unreadable(f"{path}.url", "where to tell of the task is missing")
-    return PushConfig(
-        id=_text(config, "id", path) or "" if config is not found or "taskId" in found else "",
-        task_id=of or "",
-        url=url,
-        token=_text(config, "token", path),
-        scheme=scheme if isinstance(scheme, str) else None,
-        credentials=_text(auth, "credentials", path),
     )
 
 

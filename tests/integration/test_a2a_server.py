@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from dispatch._a2a.model import State
 from dispatch._a2a.read import read_event, read_task
 from tests.unit.api.serving import ORIGIN, Server, a_server, asking, straight, working
+from tests.unit.dispatch.builders import HttpWorker, answer
 
 SAYING = {
     "id": "saying",
@@ -157,6 +159,24 @@ async def test_the_same_message_again_is_the_same_task_and_another_one_with_its_
     assert one.id == same.id != other.id
 
 
+async def test_the_same_message_at_the_same_time_is_one_task_and_so_is_the_same_fork(server: Server) -> None:
+    first, second = await asyncio.gather(*(sent(server, "straight", {"data": {"n": 1}}) for _ in range(2)))
+    checkpoint = {"checkpointId": f"{first.id}.1"}
+    forks = [await sent(server, "straight", {"data": {}}, messageId="m2", metadata=checkpoint) for _ in range(2)]
+
+    assert first.id == second.id
+    assert forks[0].id == forks[1].id != first.id
+
+
+async def test_a_run_that_is_not_taken_is_rejected(server: Server, worker: HttpWorker) -> None:
+    await server.post("/workers", {"id": "w", "protocol": "webhook", "url": worker.url, "tags": ["w"]}, 201)
+    worker.script = [answer({"error": {"code": "rejected", "message": "not this one", "retryable": False}})]
+    task = await sent(server, "working", {"data": {}})
+
+    assert task.status.state is State.REJECTED
+    assert task.status.message.parts[0].text == "not this one"
+
+
 async def test_a_message_that_does_not_block_gets_a_task_that_is_at_work(server: Server) -> None:
     given = message({"data": {}}) | {"configuration": {"returnImmediately": True}}
     task = read_task((await rpc(server, "working", "SendMessage", given))["result"])
@@ -196,7 +216,17 @@ async def test_tasks_are_listed_in_pages_without_what_was_not_asked_for(server: 
     tasks = [*first["tasks"], *rest["tasks"]]
     assert {task["id"] for task in tasks} == set(made)
     assert rest["nextPageToken"] == ""
+    assert "totalSize" not in first.keys() | rest.keys()
+    assert (await rpc(server, "straight", "ListTasks", {}))["result"]["totalSize"] == 3
     assert not any("artifacts" in task for task in tasks)
+
+
+NO_SENSE = [{"contextId": {}}, {"pageToken": 7}, {"pageToken": "x"}, {"pageSize": 0}, {"status": []}]
+
+
+@pytest.mark.parametrize("params", NO_SENSE)
+async def test_a_list_with_parameters_of_no_sense_is_refused(server: Server, params: Any) -> None:
+    assert (await rpc(server, "straight", "ListTasks", params))["error"]["code"] == -32602
 
 
 # ---- 0.3

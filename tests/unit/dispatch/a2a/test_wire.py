@@ -13,14 +13,13 @@ from dispatch._a2a.model import (
     ArtifactUpdate,
     Message,
     Part,
-    PushConfig,
     Role,
     State,
     Status,
     StatusUpdate,
     Task,
 )
-from dispatch._a2a.read import Unreadable, read_event, read_message, read_part, read_push_config, read_task
+from dispatch._a2a.read import Unreadable, read_event, read_message, read_part, read_task
 from dispatch._a2a.v01 import V01
 from dispatch._a2a.v03 import V03
 from dispatch._a2a.v1 import V1
@@ -87,12 +86,6 @@ def test_a_task_is_read_bare_and_wrapped(task):
     assert read_task(V1().task(task)) == read_task(V1().sent(task)) == read_task(V03().task(task)) == task
 
 
-@given(st.builds(PushConfig, id=names, task_id=names, url=names, token=st.none() | names, scheme=st.none() | names))
-def test_push_configs_are_read_in_both_shapes(config):
-    assert read_push_config(V1().push_config(config)) == config
-    assert read_push_config(V03().push_config(config)) == config
-
-
 @given(messages)
 def test_a_message_of_the_drafts_keeps_what_it_says(message):
     written = V01().message(message)
@@ -150,6 +143,6 @@ def test_what_has_no_shape_is_refused_with_its_place(given_, path):
     )
 )
 def test_nothing_that_comes_breaks_the_reader(anything):
-    for read in (read_event, read_message, read_part, read_task, read_push_config):
+    for read in (read_event, read_message, read_part, read_task):
         with suppress(Unreadable):
             read(anything)
