@@ -136,7 +136,8 @@ async def test_a_question_is_answered_in_the_same_task(server: Server) -> None:
 )
 async def test_messages_that_make_no_sense_are_refused(server: Server, fields: Any, code: int) -> None:
     task = await sent(server, "asking", {"data": {}})
-    given = message({"data": {}}, messageId="m2", **({"taskId": task.id} if "another" in fields.values() else {}))
+    place = {"taskId": task.id} if "another" in fields.values() else {}
+    given = message({"data": {"resume": 7}}, messageId="m2", **place)
     given["message"] |= fields
     found = await rpc(server, "asking", "SendMessage", given)
 
@@ -305,6 +306,19 @@ async def test_a_stream_ends_at_a_question_and_one_of_its_answer_goes_on_from_th
     assert State.INPUT_REQUIRED not in [event.status.state for event in done if hasattr(event, "status")]
     last = done[-1]
     assert last.status.state is State.COMPLETED
+
+
+async def test_a_stream_of_an_answer_ends_where_the_run_does_and_not_at_the_question(server: Server) -> None:
+    document = asking("slow")
+    nodes = {**document["nodes"], "rest": {"type": "wait", "seconds": 0.3}}
+    edges = [["__start__", "ask"], ["ask", "rest"], ["rest", "__end__"]]
+    await server.post("/workflows", {**document, "nodes": nodes, "edges": edges}, 201)
+    task = await sent(server, "slow", {"data": {}})
+    answered = message({"data": {"resume": 7}}, taskId=task.id, messageId="m2")
+    told = await events(server, "slow", "SendStreamingMessage", answered)
+
+    assert told[0].status.state is State.WORKING
+    assert told[-1].status.state is State.COMPLETED
 
 
 async def test_nobody_subscribes_to_what_is_over(server: Server) -> None:

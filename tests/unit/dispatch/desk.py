@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import orjson
 
@@ -49,7 +50,7 @@ class Scripted(Watched, Transport):
 class Desk:
     """An outbox with everything around it."""
 
-    def __init__(self, transport: Scripted | None = None, **options: int) -> None:
+    def __init__(self, transport: Scripted | None = None, **options: Any) -> None:
         self.transport, self.later, self.told, self.now = transport or Scripted(), FakeLater(), Told(), NOW
         self.box = WorkerOutbox(
             {"webhook": self.transport}, clock=lambda: self.now, reply_to=reply_to, later=self.later, **options

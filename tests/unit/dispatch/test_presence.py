@@ -1,0 +1,28 @@
+"""Workers that come and go: who is away is left alone, and gets what waits when it is there again."""
+
+from __future__ import annotations
+
+from dispatch._presence import Presence
+from tests.unit.dispatch.builders import a_worker
+from tests.unit.dispatch.desk import Desk
+
+
+async def test_a_task_waits_for_a_worker_that_is_away_and_is_sent_when_it_comes():
+    presence = Presence()
+    desk = Desk(presence=presence)
+    desk.workers(a_worker("w1"))
+    presence.set("w1", False)
+    desk.submit("t1")
+    assert desk.transport.under_way == {}
+
+    presence.set("w1", True)
+    await desk.sent("t1")
+    assert desk.transport.workers["t1"] == "w1"
+
+
+async def test_it_is_told_once_who_comes_or_goes():
+    presence, heard = Presence(), list[tuple[str, bool]]()
+    presence.listen(lambda worker_id, here: heard.append((worker_id, here)))
+    for here in (True, False, False, True):
+        presence.set("w1", here)
+    assert heard == [("w1", False), ("w1", True)]
