@@ -37,8 +37,8 @@ from tests.servers import Daemon, own_mosquitto, own_redis
 ITEMS = 4
 TIMEOUT_MS = 3000
 HALTED_S, HALF_OPEN_S = (0.2, 1.5), (0.2, 1.0)
-TROUBLE_S = (0.0, 0.15)
-"""After so long in a batch something breaks."""
+TROUBLE_S = (0.05, 0.4)
+"""After so long in a batch something breaks: while its tasks are at work, which take about as long."""
 FINISH_S = 120.0
 DOCUMENT: Mapping[str, Any] = {
     "id": "squares",
@@ -68,6 +68,8 @@ class Outcome:
     runs: int = 0
     broken: Counter[str] = field(default_factory=Counter)
     """How often what was broken."""
+    hit: int = 0
+    """How many of these found a task at work."""
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
 
@@ -194,11 +196,15 @@ class Prover:
             await self.end_of(run_id)
         await self.line.server.stop()
         self.outcome.faults += await self.look()
+        if self.outcome.hit * 2 < sum(self.outcome.broken.values()):
+            self.outcome.faults.append(f"only {self.outcome.hit} times something broke while a task was at work")
 
     async def trouble(self) -> None:
         """Break one thing, a moment from now."""
         await asyncio.sleep(random.uniform(*TROUBLE_S))
         name, broken = random.choice(list(self.line.breaks().items()))
+        page = await self.client.ask("GET", "/runs", status="running", limit=1)
+        self.outcome.hit += bool(page["items"])
         self.outcome.broken[name] += 1
         await broken()
 
@@ -286,7 +292,8 @@ def _show(outcome: Outcome, seed: int, *, as_json: bool) -> None:
         print(json.dumps({**asdict(outcome), "seed": seed}))
         return
     broken = ", ".join(f"{name} {count}" for name, count in sorted(outcome.broken.items()))
-    print(f"{outcome.transport}: {outcome.runs} runs in {outcome.seconds:.0f} s; {broken} (seed {seed})")
+    print(f"{outcome.transport}: {outcome.runs} runs in {outcome.seconds:.0f} s; {broken}; {outcome.hit} while at work")
+    print(f"  (seed {seed})")
     for fault in outcome.faults[:20]:
         print(f"  {fault}")
     print("  nothing lost, nothing applied twice" if not outcome.faults else f"  {len(outcome.faults)} faults")

@@ -7,7 +7,7 @@ import random
 
 from clew.worker import Answer, Task, Worker
 
-SLOW_S = 0.05
+SLOW_S = (0.1, 0.5)
 worker = Worker("squarer", max_concurrent=8)
 
 
@@ -15,6 +15,6 @@ worker = Worker("squarer", max_concurrent=8)
 async def square(task: Task) -> Answer:
     """The square of the item, after a moment in which anything may happen."""
     task.progress("squaring", 0.5)
-    await asyncio.sleep(random.uniform(0, SLOW_S))
+    await asyncio.sleep(random.uniform(*SLOW_S))
     found = int(task.item) ** 2
     return Answer(output=found, updates={"applied": [found]})

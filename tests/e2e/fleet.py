@@ -154,6 +154,8 @@ def _count(hosts: list[Host], outcome: Outcome) -> None:
             outcome.most = max(outcome.most, holds[name])
             if holds[name] > AT_ONCE:
                 outcome.faults.append(f"{name} held {holds[name]} tasks and takes {AT_ONCE}")
+    if outcome.most < AT_ONCE:
+        outcome.faults.append(f"no worker held as many as it takes: {outcome.most} of {AT_ONCE}")
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from clew import Task, Worker
 from clew.worker.transports import open_transport
 
 AT_ONCE = 2
-BUSY_S = (0.02, 0.3)
+BUSY_S = (1.0, 6.0)
 
 
 def a_worker(name: str, notes: Path) -> Worker:
