@@ -14,7 +14,7 @@ from paho.mqtt.properties import Properties
 from dispatch._mqtt_address import Place
 from dispatch._mqtt_client import what_is_trusted
 from dispatch._mqtt_replies import Replies
-from dispatch._mqtt_wire import Lost, Wire
+from dispatch._mqtt_wire import Lost, Wire, heed_cancel
 from dispatch._transport import Tools
 
 FIRST_S, LONGEST_S = 0.1, 10.0
@@ -100,6 +100,7 @@ class Session:
                 begun = asyncio.get_running_loop().time()
                 self._hurry.clear()
                 why = await self._connection()
+                heed_cancel()
                 self._is_down(why)
                 lasted = asyncio.get_running_loop().time() - begun
                 wait = FIRST_S if lasted > STEADY_S and self._was_up else min(2 * wait, LONGEST_S)

@@ -140,7 +140,9 @@ class Wire:
     async def _subscribe(self, subscription: str) -> None:
         only_new = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
         options = {"options": only_new} if self._broker.version == V5 else {"qos": 1}
-        for code in await self._client.subscribe(subscription, **options):
+        codes = await self._client.subscribe(subscription, **options)
+        heed_cancel()
+        for code in codes:
             if (code.value if isinstance(code, ReasonCode) else code) >= 0x80:
                 raise aiomqtt.MqttError(f"the broker refused a subscription to {subscription}: {code}")
 
@@ -296,3 +298,10 @@ class Wire:
         self._window.release()
         if not sent.done.done():
             sent.done.set_result(reason.value)
+
+
+def heed_cancel() -> None:
+    """Raise CancelledError where this task is to end. Before Python 3.12 `asyncio.wait_for`, by which aiomqtt waits,
+    forgets a cancel that comes together with what it waits for (CPython issue 86296)."""
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        raise asyncio.CancelledError

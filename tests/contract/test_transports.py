@@ -22,7 +22,7 @@ from engine.model import TaskId
 from engine.outbox import Accepted, Answered, Refused, Unreachable
 from engine.ports import WorkerRow
 from tests.contract.agent_peers import peer_of_1_0
-from tests.contract.chat_peers import chat_peer, model_peer, text_of
+from tests.contract.http_peers import http_peer, model_peer, text_of
 from tests.contract.mqtt_peer import mqtt_peer
 from tests.contract.pull_peer import pull_peer
 from tests.contract.socket_peer import websocket_peer
@@ -30,13 +30,8 @@ from tests.redis_worker import redis_peer
 from tests.unit.dispatch.builders import (
     PATIENCE_S,
     Caught,
-    HttpWorker,
     a_worker,
     an_envelope,
-    answer,
-    free_port,
-    hang,
-    http_worker,
     some_tools,
 )
 
@@ -65,41 +60,6 @@ class Peer(Protocol):
     async def until_asked(self) -> None: ...
     async def until_left(self) -> None:
         """Until the peer has noticed that nobody waits for its answer any more."""
-
-
-class WebhookPeer:
-    def __init__(self, worker: HttpWorker) -> None:
-        self.worker = worker
-        self.row = a_worker(url=f"{worker.url}/work")
-        self.nobody = a_worker(url=f"http://127.0.0.1:{free_port()}/")
-
-    def answers(self, body: Any) -> None:
-        self.worker.script = [answer(body)]
-
-    def accepts(self) -> None:
-        self.worker.script = [answer({}, status=202)]
-
-    def fails(self, error: Any) -> None:
-        self.worker.script = [answer({"error": error}, status=500)]
-
-    def hangs(self) -> None:
-        self.worker.script = [hang]
-
-    def got(self) -> list[tuple[bytes, str]]:
-        return [(seen.raw, seen.headers["idempotency-key"]) for seen in self.worker.seen]
-
-    async def until_asked(self) -> None:
-        await self.worker.until(lambda: bool(self.worker.seen))
-
-    async def until_left(self) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            await self.worker.hung_up.wait()
-
-
-@asynccontextmanager
-async def webhook_peer() -> AsyncIterator[Peer]:
-    async with http_worker() as worker:
-        yield WebhookPeer(worker)
 
 
 class LocalPeer:
@@ -165,9 +125,9 @@ async def local_peer() -> AsyncIterator[Peer]:
 
 
 PEERS: dict[str, Callable[[], AbstractAsyncContextManager[Peer]]] = {
-    "webhook": webhook_peer,
+    "webhook": http_peer,
     "local": local_peer,
-    "api_chat": chat_peer,
+    "api_chat": http_peer,
     "openai_chat": model_peer,
     "pull": pull_peer,
     "websocket": websocket_peer,

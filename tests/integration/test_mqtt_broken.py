@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
+import aiomqtt
 import pytest
 from structlog.testing import capture_logs
 
@@ -287,6 +289,23 @@ async def test_a_cancel_that_cannot_be_told_is_noted(topic: str) -> None:
         async with speaking(row) as ends:
             await ends.mqtt.cancel(row, TaskId("t1"), "t1")
     assert [log["event"] for log in logs] == ["mqtt.away", "cancel.untold"]
+
+
+async def test_a_session_ends_though_it_was_told_to_when_the_broker_was_just_answering(
+    mosquitto: Mosquitto, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cancel comes between the broker's answer and whoever waits for it."""
+    confirm = aiomqtt.Client._on_subscribe
+    closing: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
+
+    def confirm_and_close(client: aiomqtt.Client, *what: Any) -> None:
+        if not closing.done():
+            closing.set_result(asyncio.ensure_future(ends.mqtt.close()))
+        confirm(client, *what)
+
+    monkeypatch.setattr(aiomqtt.Client, "_on_subscribe", confirm_and_close)
+    async with asyncio.timeout(PATIENCE_S), speaking(a_row(mosquitto.port, topic)) as ends:
+        await (await closing)
 
 
 async def test_answers_of_qos_0_are_heard_too(mosquitto: Mosquitto, topic: str) -> None:

@@ -78,6 +78,7 @@ class Mqtt:
                 log.warning("no connection to the broker %s:%d: %s", broker.host, broker.port, error)
             finally:
                 self._client = None
+            _heed_cancel()
             if loop.time() - begun > STEADY_S:
                 backoff.begin()
             await backoff.wait()
@@ -88,6 +89,7 @@ class Mqtt:
         await client.subscribe(cancels, 1)
         if not shift.closing.is_set():
             await client.subscribe(_shared(broker), 1)
+        _heed_cancel()
         self._client = client
         if not self._was_ready:
             self._was_ready = True
@@ -191,3 +193,10 @@ def _shared(broker: Broker) -> str:
 def open_transport(options: Options) -> Mqtt:
     """The transport that the options describe."""
     return Mqtt(options)
+
+
+def _heed_cancel() -> None:
+    """Raise CancelledError where this task is to end. Before Python 3.12 `asyncio.wait_for`, by which aiomqtt waits,
+    forgets a cancel that comes together with what it waits for (CPython issue 86296)."""
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        raise asyncio.CancelledError

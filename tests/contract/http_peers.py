@@ -1,4 +1,4 @@
-"""Peers of the chat protocols: workers that are told a text of a task, and a model that answers with one."""
+"""Peers of the protocols over HTTP: workers that get a task or a message, and a model that answers with a text."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.unit.dispatch.builders import PATIENCE_S, HttpWorker, a_worker, answe
 from tests.unit.dispatch.models import says
 
 
-class ChatPeer:
-    """A worker that gets a message, and answers as a webhook does."""
+class HttpPeer:
+    """A worker that is asked by POST, and whose response answers."""
 
     def __init__(self, worker: HttpWorker) -> None:
         self.worker = worker
-        self.row = a_worker(url=f"{worker.url}/chat")
+        self.row = a_worker(url=f"{worker.url}/work")
         self.nobody = a_worker(url=f"http://127.0.0.1:{free_port()}/")
 
     def answers(self, body: Any) -> None:
@@ -33,9 +33,6 @@ class ChatPeer:
     def hangs(self) -> None:
         self.worker.script = [hang]
 
-    def reports(self, body: Any) -> None:
-        raise AssertionError("a message says nothing of where to report")
-
     def got(self) -> list[tuple[bytes, str]]:
         return [(seen.raw, seen.headers["idempotency-key"]) for seen in self.worker.seen]
 
@@ -47,7 +44,7 @@ class ChatPeer:
             await self.worker.hung_up.wait()
 
 
-class ModelPeer(ChatPeer):
+class ModelPeer(HttpPeer):
     """A model: what it says is a text, streamed in two pieces."""
 
     def answers(self, body: Any) -> None:
@@ -63,9 +60,9 @@ def text_of(body: Any) -> str:
 
 
 @asynccontextmanager
-async def chat_peer() -> AsyncIterator[ChatPeer]:
+async def http_peer() -> AsyncIterator[HttpPeer]:
     async with http_worker() as worker:
-        yield ChatPeer(worker)
+        yield HttpPeer(worker)
 
 
 @asynccontextmanager
