@@ -163,7 +163,7 @@ def limit_error(run: Run) -> ErrorInfo | None:
     if not (held := held_back(run)):
         return None
     node = held[-1][0].node
-    if run.task_count >= run.max_tasks:
+    if run.task_count + len(held) > run.max_tasks:
         message = f"the run would start more than {run.max_tasks} tasks; raise config.max_tasks"
         return ErrorInfo(code="run.task_limit", message=message, node=node, retryable=False)
     message = f"'{node}' would be step {run.max_steps + 1}; raise config.max_steps, or look for a loop without end"

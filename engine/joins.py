@@ -39,6 +39,8 @@ def settle(graph: Graph, front: Frontier, leaving: Task | None, arrivals: Sequen
         if graph.topology.single(node) and node not in graph.needed:
             return Settled(((arrivals[0].wave, (arrivals[0],)),), (), {})
     case = _Case(graph, front, leaving)
+    if front.blockers is None:
+        case.take_what_is_held_back()
     for arrival in arrivals:
         case.arrive(arrival)
     if case.absorbed:
@@ -79,6 +81,13 @@ class _Case:
                 self.fired.append((wave, came))
                 self.absorbed.append(wave)
                 del self.new[wave]
+
+    def take_what_is_held_back(self) -> None:
+        """Take the waves that have enough already: a limit of the run did not let them activate their nodes."""
+        for wave, came in self.front.waves.items():
+            if is_enough(self.graph, wave, came):
+                self.fired.append((wave, up_to_enough(self.graph, wave, came)))
+                self.absorbed.append(wave)
 
     def end_what_is_in_vain(self) -> None:
         """End what can only lead to a `first` that has fired; and what that had fired or brought in the same moment."""

@@ -8,6 +8,7 @@ from engine.model import RunStatus, Wave
 from engine.reach import Reach
 from tests.builders import document, graph_of, route, task
 from tests.simulation.world import World
+from tests.unit.engine.worlds import open_nodes, sound
 
 JOINED = [
     ("__start__", "a"),
@@ -204,3 +205,24 @@ def test_what_is_ended_in_the_moment_it_comes_absorbs_nothing():
     assert asked(world) == ["c", "j"]
     assert world.run.frontier.absorbed == {Wave("j")}
     assert world.run.frontier.blockers == {Wave("j"): 1}
+
+
+@pytest.mark.parametrize("join", ["any", "first"])
+def test_what_a_limit_holds_back_is_chosen_later_no_sooner_than_all_of_it_fits(join):
+    edges = [*split("__start__", "ab"), *split("a", "xy"), ("b", "__end__"), ("x", "__end__"), ("y", "__end__")]
+    nodes = {"a": task(), "b": task(), "x": task(join=join), "y": task(join=join)}
+    world = World(graph_of(document(nodes, edges)))
+    world.start(config={"max_tasks": 3})
+    world.send(next(name for name, task in world.run.tasks.items() if task.node == "b"))
+    world.answer("a", {"output": 1})
+
+    world.answer("b", {"output": 1})
+
+    assert (world.status, world.run.error and world.run.error.code) == (RunStatus.FAILED, "run.task_limit")
+    assert (open_nodes(world), sound(world)) == ([], True)
+    world.fork(world.run.seq, config={"max_tasks": 4})
+    assert asked(world) == ["x", "y"]
+
+
+def split(node: str, targets: str) -> list[tuple[str, str]]:
+    return [(node, target) for target in targets]
