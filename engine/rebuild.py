@@ -25,6 +25,7 @@ RUN_NOTES = TaskId("@run")
 """What events that concern a run as a whole are filed under, where those of tasks have the task's id."""
 MIN_ROWS, MIN_WEIGHT = 16, 32 * 1024
 """So many rows lie between two snapshots, or rows of so many bytes: less is read in no time."""
+NOTHING = Referred()
 OUTWEIGH = 4
 """So many times a snapshot is outweighed by the rows since the one before."""
 
@@ -41,7 +42,7 @@ def changes_version(row: CommitRow) -> bool:
 
 
 def begin(
-    run: Run, rows: Sequence[CommitRow], snapshot: Snapshot | None = None, referred: Referred | None = None
+    run: Run, rows: Sequence[CommitRow], snapshot: Snapshot | None = None, referred: Referred = NOTHING
 ) -> Sequence[CommitRow]:
     """Begin with the rows of a line, oldest first; returns those that are to be taken up next. The first one starts
     the run or has the snapshot; `referred` is what this refers to. Rows of runs that this one was forked from come
@@ -49,7 +50,7 @@ def begin(
     run.inherited = bool(rows) and rows[0].run_key != run.key
     if snapshot is None:
         return rows
-    begin_at(run, rows[0], snapshot, referred or Referred())
+    begin_at(run, rows[0], snapshot, referred)
     return rows[1:]
 
 

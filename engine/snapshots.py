@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import orjson
@@ -41,11 +40,16 @@ class Snapshot:
         """The keys that do not stand in it whole."""
         return ((name, source) for name, source in self.sources.items() if name not in self.values)
 
-    def refers_to(self) -> tuple[set[Ref], set[Ref]]:
-        """The commits whose snapshots have values that are only named in this one, and those that wrote since then."""
-        named = [source for _, source in self.named()]
-        bases = {source.base for source in named if source.base is not None}
-        return bases, set(chain.from_iterable(source.refs() for source in named))
+    def refers_to(self, stages: Mapping[str, Stage]) -> tuple[set[Ref], set[Ref]]:
+        """The commits whose snapshots have values that are only named in this one, and those that wrote since then;
+        what is known of a value already is not needed."""
+        bases, writers = set[Ref](), set[Ref]()
+        for name, source in self.named():
+            stage = stages.get(name)
+            if stage is None and source.base is not None:
+                bases.add(source.base)
+            writers.update(source.refs(0 if stage is None else stage.length))
+        return bases, writers
 
     def source(self, name: str) -> Source:
         """Where the value of a key comes from, for the next snapshot."""
@@ -54,19 +58,33 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """What a value was after some of its commits. `source` is of these commits alone, and `length` is their number."""
+
+    source: Source
+    length: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Referred:
-    """What snapshots refer to: other snapshots, and what commits wrote."""
+    """What snapshots refer to: other snapshots, and what commits wrote; and how far values are known without both."""
 
     snapshots: Mapping[Ref, Snapshot] = field(default_factory=dict)
     writes: Mapping[Ref, Updates] = field(default_factory=dict)
+    stages: Mapping[str, Stage] = field(default_factory=dict)
 
     def start(self, source: Source, name: str, absent: Any) -> Any:
         """The value that the updates of a source are folded onto."""
+        if (stage := self.stages.get(name)) is not None:
+            return stage.value
         return absent if source.base is None else self.snapshots[source.base].values[name]
 
     def updates(self, source: Source, name: str) -> Iterator[Any]:
-        """The updates of a source, in their order."""
-        return (update for ref in source.refs() for written, update in self.writes[ref] if written == name)
+        """The updates of a source that are folded onto its start, in their order."""
+        stage = self.stages.get(name)
+        refs = source.refs(0 if stage is None else stage.length)
+        return (update for ref in refs for written, update in self.writes[ref] if written == name)
 
 
 def write_snapshot(

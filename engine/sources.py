@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import islice
 from typing import Any, NamedTuple, cast
 
 from engine.codec import write
@@ -61,8 +61,27 @@ class Source:
     def copy(self) -> Source:
         return replace(self, spans=list(self.spans))
 
-    def refs(self) -> Iterator[Ref]:
-        return chain.from_iterable(span.refs() for span in self.spans)
+    def refs(self, first: int = 0) -> Iterator[Ref]:
+        """The commits, from this place on."""
+        for span in self.spans:
+            if first < span.length:
+                yield from islice(span.refs(), first, None)
+            first = max(first - span.length, 0)
+
+    @property
+    def length(self) -> int:
+        """How many commits there are."""
+        return sum(span.length for span in self.spans)
+
+    def begins_with(self, other: Source) -> bool:
+        """Whether the value of another source becomes this one's by what the rest of the commits wrote."""
+        if self.base != other.base or not other.spans:
+            return self.base == other.base
+        *whole, last = other.spans
+        if len(whole) >= len(self.spans) or self.spans[: len(whole)] != whole:
+            return False
+        same = self.spans[len(whole)]
+        return same.first == last.first and same.length >= last.length and (last.length == 1 or same.step == last.step)
 
     def add(self, ref: Ref) -> None:
         """One more commit; what it writes several times counts once."""

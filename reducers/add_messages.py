@@ -19,10 +19,10 @@ COLLECTS = True
 _GONE = object()
 
 _MEMO_SIZE = 64
-_MEMO: OrderedDict[int, tuple[list[Any], dict[str, int]]] = OrderedDict()
+_MEMO: OrderedDict[int, tuple[list[Any], dict[str, int], int]] = OrderedDict()
 """The lists made last, with where the messages stand by their ids: a conversation that grows is not read anew at each
-message. A list shares what is known with the one that it was made of, and with others that were made of that one: each
-id that it has is there, and each place has to be looked at."""
+message. A list shares what is known with the one that it was made of, and with the first that is made of it, which adds
+to it: its own ids are as many as is noted, before all others; each place has to be looked at."""
 
 
 def reduce(current: Any, update: Any) -> Any:
@@ -60,11 +60,14 @@ def _is_removal(entry: dict[str, Any]) -> bool:
 def _known_places(messages: list[Any]) -> dict[str, int]:
     """Where each id stands; of a list that this function made lately, without reading it again."""
     known = _MEMO.get(id(messages))
-    return known[1] if known is not None and known[0] is messages else _places(messages)
+    if known is None or known[0] is not messages:
+        return _places(messages)
+    _, places, own = known
+    return places if len(places) == own else dict(islice(places.items(), own))
 
 
 def _remember(messages: list[Any], places: dict[str, int]) -> None:
-    _MEMO[id(messages)] = (messages, places)
+    _MEMO[id(messages)] = (messages, places, len(places))
     if len(_MEMO) > _MEMO_SIZE:
         _MEMO.popitem(last=False)
 

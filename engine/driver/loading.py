@@ -15,7 +15,16 @@ from engine.lines import Segment, branch_at, branches_of, jumps_of, line_to, ver
 from engine.migration import adopt
 from engine.model import Commit, Reuse, RunHead, RunStatus, TaskId, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, EventRow, Store
-from engine.rebuild import RUN_NOTES, begin, restore_notes, restore_progress, settle_totals, take_up, versions_in
+from engine.rebuild import (
+    NOTHING,
+    RUN_NOTES,
+    begin,
+    restore_notes,
+    restore_progress,
+    settle_totals,
+    take_up,
+    versions_in,
+)
 from engine.recall import Recall
 from engine.record import decode
 from engine.run import Run
@@ -72,11 +81,13 @@ class Loader:
     async def _replayed(self, head: RunHead, rows: Sequence[CommitRow], version: int) -> Run:
         """A run from the rows of a line, which begins with this version of its workflow."""
         snapshot = self.known.snapshot(rows[0]) if rows[0].snapshot is not None else None
-        referred = await self.known.referred(self.store, snapshot) if snapshot is not None else None
         run = new_run(head, await self.graph(head.workflow_id, version))
+        referred = await self.known.referred(self.store, snapshot, run.graph) if snapshot is not None else NOTHING
         graphs = {to: await self.graph(head.workflow_id, to) for to in versions_in(rows)}
-        pace = Pace()
-        for row in begin(run, rows, snapshot, referred):
+        pace, following = Pace(), begin(run, rows, snapshot, referred)
+        if snapshot is not None:
+            self.known.keep(snapshot, run.graph, run.history.entries[snapshot.ref].state, referred)
+        for row in following:
             take_up(run, row, graphs)
             await pace.rest()
         return run

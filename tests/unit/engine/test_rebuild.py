@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
 
 from engine import rebuild, sources
 from engine.codec import write
-from engine.model import RunStatus
+from engine.driver import known
+from engine.driver.known import Known
+from engine.driver.loading import Loader
+from engine.model import Ref, RunStatus, make_ref
 from engine.run import Run
 from engine.snapshots import read_snapshot
+from engine.sources import Source
 from tests.builders import document, graph_of, route, task, writes
 from tests.fakes import ready
 from tests.simulation.world import World
@@ -26,6 +31,7 @@ STATE: dict[str, Any] = {
 }
 LOOP = [("__start__", "a"), ("a", "r"), ("r:again", "a"), ("r:done", "__end__")]
 KILOBYTE = "x" * 1000
+OVERWRITE = {"__overwrite": True, "value": ["anew"]}
 
 
 @pytest.fixture
@@ -254,9 +260,61 @@ def test_what_is_read_and_what_is_stored_is_linear(key: str, update: Callable[[i
     for seq in (51, 125, 199, 250):
         state = len(write(ready(world.loader.at(world.head, seq)).history.shown()))
         line = ready(world.loader.line(world.head, seq))
-        bases, writers = read_snapshot(line[0]).refers_to()
+        bases, writers = read_snapshot(line[0]).refers_to({})
         held = [len(row.snapshot or b"") for row in (*line, *ready(world.store.commits_at(list(bases))))]
         named = [len(row.body) for row in ready(world.store.commits_at(list(writers)))]
         assert len(line) <= 20
         assert sum(held) + sum(named) <= 5 * state + 16_000
     assert sum(len(row.snapshot or b"") for row in rows) < 0.6 * sum(len(row.body) for row in rows)
+
+
+@pytest.mark.usefixtures("named")
+def test_a_value_that_was_read_is_where_later_ones_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints are read in any order; each is as if no other had been, and few of its commits are looked at."""
+    monkeypatch.setattr(known, "FEW", 4)
+    world = chat(150, output_mapping={"log": "new", "msgs": "said"})
+    for number in range(100):
+        said = [{"id": f"{number % 70}", "t": number}, {"id": f"{number - 9}", "remove": number % 3 == 0}]
+        world.answer("a", {"output": {"new": [number] if number != 60 else OVERWRITE, "said": said}})
+    looked_at: list[int] = []
+    referred = Known.referred
+
+    async def counted(self: Known, *what: Any) -> Any:
+        found = await referred(self, *what)
+        looked_at.append(len(found.writes))
+        return found
+
+    monkeypatch.setattr(Known, "referred", counted)
+    loader, seqs = Loader(world.store, world.loader.graph), Random(1).sample(range(2, 200), 60)
+    found = {seq: ready(loader.at(world.head, seq)).history.shown() for seq in seqs}
+    few = sum(looked_at)
+    alone = {seq: ready(Loader(world.store, world.loader.graph).at(world.head, seq)).history.shown() for seq in seqs}
+
+    assert found == alone
+    assert few < (sum(looked_at) - few) / 4
+
+
+def test_a_value_does_not_begin_with_what_another_branch_wrote() -> None:
+    first, *rest = (make_ref(1, number) for number in (3, 5, 7, 9))
+    other = [make_ref(1, number) for number in (3, 6, 7)]
+    whole = sourced(first, *rest)
+
+    assert all(whole.begins_with(sourced(first, *rest[:count])) for count in range(4))
+    assert whole.begins_with(Source())
+    assert not whole.begins_with(sourced(*other))
+    assert not whole.begins_with(sourced(first, *rest, make_ref(1, 11)))
+    assert not sourced(*other).begins_with(sourced(first, *rest[:2]))
+    assert not Source(base=first, spans=whole.spans).begins_with(whole)
+
+
+def test_the_rest_of_the_commits_of_a_source_are_those_from_a_place_on() -> None:
+    refs = [make_ref(1, number) for number in (1, 2, 3, 7, 9, 11, 4)]
+
+    assert [list(sourced(*refs).refs(first)) for first in range(9)] == [refs[first:] for first in range(9)]
+
+
+def sourced(*refs: Ref) -> Source:
+    found = Source()
+    for ref in refs:
+        found.add(ref)
+    return found

@@ -138,3 +138,15 @@ def test_a_fold_is_one_update_after_the_other(twice, updates):
         assert count % 2 or made.value == expected
 
     assert made.value == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), ENTRIES), max_size=12))
+def test_whatever_else_is_made_of_a_list_what_is_made_of_it_is_the_same(steps):
+    """Lists that are made of one another, in any order, share what is known of their messages."""
+    made, alone = [add_messages.reduce(None, [])], [add_messages.reduce(None, [])]
+    for back, update in steps:
+        at = max(len(made) - 1 - back, 0)
+        made.append(add_messages.reduce(made[at], update))
+        alone.append(add_messages.reduce(list(alone[at]), update))
+
+    assert made == alone
