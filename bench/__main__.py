@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import against, batches, beside, budget, load, machine, rest, scale, transports, travel
+from bench import against, agents, batches, beside, budget, load, machine, rest, scale, transports, travel
 from bench.report import Section
 
 PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
@@ -20,6 +20,7 @@ PARTS: Mapping[str, Callable[[bool], Awaitable[list[Section]]]] = {
     "rates": rest.rates,
     "appended": rest.appended,
     "transports": transports.transports,
+    "agents": agents.agents,
     "travel": travel.travel,
     "load": load.load,
     "scale": scale.scale,
