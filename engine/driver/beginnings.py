@@ -48,7 +48,7 @@ class Beginnings:
         return Live(run=new_run(head, graph), head=head)
 
     async def joining(self, head: RunHead, session: str, last: RunHead | None) -> Joining:
-        before = await self.store.last_run(session, head.workflow_id)
+        before = None if last is None else await self.store.last_run(session, head.workflow_id)
         known = before is None or self.loop.live(before.id) is not None
         stored = None if before is None or known else await self.loader.at(before, seq_of(before.head))
         seat = Seat(session=session, place=await self.store.next_place(session))

@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 TRIES = 100
 ACTOR = "session"
 """Who begins a run that has waited."""
+Standing = tuple[RunHead | None, RunHead | None]
+"""How a session stands: who waits and goes first, and the run that began last."""
 
 
 class Sessions:
@@ -68,13 +70,12 @@ class Sessions:
         raise StoreUnavailable(f"session '{session}' did not come to rest; ask again")
 
     async def _start(self, head: RunHead, session: str, on_busy: OnBusy, actor: str, claim: Claim | None) -> RunId:
-        await self._begin_waiting(session)
+        waiting, last = await self._begin_waiting(session)
         live, seat = await self.beginnings.new(head), Seat(session=session, waits=on_busy)
         if head.start_at is not None and head.start_at > self.loop.clock():
             await self._queue(live, seat, Reason.START_AT, claim)
             self.door.expect(head.key, head.start_at, session)
             return head.id
-        waiting, last = await self._next(session)
         way = way_in(on_busy, self.beginnings.standing(last), queue=waiting is not None, session=session)
         if way is Way.CANCEL and last is not None:
             await self._require_fits(head, session, last)
@@ -187,18 +188,23 @@ class Sessions:
             if head is not None and head.reason == Reason.START_AT:
                 await self._say_why(head, Reason.SESSION)
 
-    async def _begin_waiting(self, session: str, asked: tuple[RunId, str] | None = None) -> None:
-        """Have those begin that wait and may; `asked` is one that was asked for just now, and who did."""
-        while not self.draining():
+    async def _begin_waiting(self, session: str, asked: tuple[RunId, str] | None = None) -> Standing:
+        """Have those begin that wait and may, and tell how the session stands then; `asked` is one that was asked for
+        just now, and who did."""
+        while True:
             waiting, last = await self._next(session)
+            if self.draining():
+                return waiting, last
             way = self.beginnings.way_on(waiting, last)
             await self._come_back(session, waiting if way is Way.BEGIN else None)
             if waiting is None or way in (Way.WAIT, Way.STOP):
-                return await self._settle(last, stops=way is Way.STOP)
+                await self._settle(last, stops=way is Way.STOP)
+                return waiting, last
             actor = asked[1] if asked is not None and asked[0] == waiting.id else ACTOR
             try:
                 if not await self._move(waiting, way, last, actor):
-                    return await self._settle(last, stops=False)
+                    await self._settle(last, stops=False)
+                    return waiting, last
             except Moved:
                 await asyncio.sleep(0)
 
@@ -304,6 +310,6 @@ class Sessions:
         if stops or (live is not None and stopping.is_stopping(live.run)):
             await self.loop.on_run(last.id, act)
 
-    async def _next(self, session: str) -> tuple[RunHead | None, RunHead | None]:
-        """Who waits and goes first, and the run that began last."""
+    async def _next(self, session: str) -> Standing:
+        """How a session stands in the store."""
         return await self.store.next_queued(session, self.loop.clock()), await self.store.last_run(session)
