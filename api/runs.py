@@ -12,6 +12,7 @@ from api.times import milliseconds
 from api.workflows import Workflows
 from engine.claims import Claim
 from engine.driver import Engine, StartRequest
+from engine.driver.engine import Also
 from engine.driver.reader import Reader, parse_checkpoint_id
 from engine.driver.travel import Asked
 from engine.errors import NotFound
@@ -61,15 +62,17 @@ class Runs:
         )
         return await self.engine.start_run(request, claim=claim)
 
-    async def fork(self, asked: Fork, run_id: str | None = None, claim: Claim | None = None) -> RunId:
-        """Fork a run from a checkpoint, which is one of `run_id` where that is given. Raises NotFound, Conflict or
-        Invalid."""
+    async def fork(
+        self, asked: Fork, run_id: str | None = None, claim: Claim | None = None, also: Also | None = None
+    ) -> RunId:
+        """Fork a run from a checkpoint, which is one of `run_id` where that is given; `also` is written with it. Raises
+        NotFound, Conflict or Invalid."""
         if claim is not None and claim.made is not None:
             return RunId(claim.made)
         named, _ = parse_checkpoint_id(asked.checkpoint_id)
         seq, hook = _seq_in(run_id or named, asked.checkpoint_id), hook_of(asked.webhook)
         wish = await self.engine.travel.wish(named, seq, _wanted(asked))
-        return await self.engine.fork(named, seq, wish, asked.config, claim=claim, hook=hook)
+        return await self.engine.fork(named, seq, wish, asked.config, claim=claim, hook=hook, also=also)
 
     async def replay(self, run_id: str, asked: Replay) -> None:
         """Begin a new branch at a checkpoint of the run. Raises NotFound, Conflict or Invalid."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from api.a2a.agents import meant
 from api.a2a.errors import A2AError, Code
+from api.a2a.history import answering, beginning, has_taken, told_task, was_answered
 from api.a2a.rpc import V03, V1, Call, Method
-from api.a2a.sending import Asked, answers_of, check_context, history_length, input_of, read_asked
-from api.a2a.tasks import NOTE, STATES, context_of, task_of
+from api.a2a.sending import TOLD, Asked, answers_of, check_context, history_length, input_of, read_asked
+from api.a2a.tasks import NOTE, STATES, context_of, message_of
 from api.schemas import Fork, StartRun
 from api.wiring import Wired
 from dispatch._a2a.dialect import Dialect, Operation
-from dispatch._a2a.model import State
+from dispatch._a2a.model import TERMINAL
 from dispatch._a2a.v03 import V03 as Dialect03
 from dispatch._a2a.v1 import V1 as Dialect1
 from dispatch._a2a.v1 import state_name
@@ -29,7 +32,6 @@ BLOCKS_S = 300.0
 """A message that blocks is answered after so long in any case, with the task as it is then."""
 SCOPE = "a2a"
 MOST = 100
-_OVER = frozenset({State.COMPLETED, State.FAILED, State.CANCELED, State.REJECTED})
 
 
 class Methods:
@@ -57,13 +59,14 @@ class Methods:
         run_id = await self.begin(asked)
         if asked.blocking:
             await self.server.runs.settle(run_id, BLOCKS_S)
-        task = task_of(await self.server.reader.run(run_id), history=asked.history)
-        return DIALECTS[call.version].sent(task)
+        run = await self.server.reader.run(run_id)
+        said = message_of(run) if asked.blocking and asked.message.task_id is None else None
+        return DIALECTS[call.version].sent(said or await told_task(self.server, run, asked.history))
 
     async def get(self, call: Call) -> Any:
         """A task as it is."""
         run = await self.run(task_id_of(call))
-        return DIALECTS[call.version].task(task_of(run, history=history_length(call.params)))
+        return DIALECTS[call.version].task(await told_task(self.server, run, history_length(call.params)))
 
     async def cancel(self, call: Call) -> Any:
         """Cancel a task: final and immediate."""
@@ -72,7 +75,8 @@ class Methods:
             await self.server.engine.cancel(RunId(run["id"]))
         except Conflict as over:
             raise A2AError(Code.NOT_CANCELABLE, over.message) from over
-        return DIALECTS[call.version].task(task_of(await self.server.reader.run(run["id"])))
+        now = await self.server.reader.run(run["id"])
+        return DIALECTS[call.version].task(await told_task(self.server, now))
 
     async def list(self, call: Call) -> Any:
         """Tasks, those that began last first. How many there are is told where one page holds all of them."""
@@ -92,7 +96,8 @@ class Methods:
         dialect, tasks = DIALECTS[call.version], []
         for summary in page.items:
             run = await self.server.reader.run(summary["id"])
-            tasks.append(dialect.task(task_of(run, history=history or 0, artifacts=with_artifacts)))
+            task = await told_task(self.server, run, history, artifacts=with_artifacts)
+            tasks.append(dialect.task(task))
         total = {} if cursor or page.next_cursor else {"totalSize": len(tasks)}
         return {"tasks": tasks, "nextPageToken": page.next_cursor or "", "pageSize": size, **total}
 
@@ -117,8 +122,7 @@ class Methods:
         try:
             if asked.message.task_id is not None:
                 return await self._resume(asked, asked.message.task_id)
-            same = Claim(scope=f"{SCOPE} {self.name or ''}", key=asked.key, fingerprint=asked.key)
-            async with self.server.keys.turn(same) as (claim, _):  # the same message again leads to the same run
+            async with self._turn(asked) as claim:
                 if asked.checkpoint is not None:
                     return await self._fork(asked, asked.checkpoint, claim)
                 return await self._start(asked, claim)
@@ -128,36 +132,70 @@ class Methods:
         except Conflict as conflict:
             raise A2AError(Code.UNSUPPORTED, conflict.message) from conflict
 
+    @asynccontextmanager
+    async def _turn(self, asked: Asked) -> AsyncIterator[Claim]:
+        """The turn of a message: the same one again leads to the same run. Who has answered or cancelled that run knew
+        of it, so that the same message after that is not the one that got lost: it leads to another run."""
+        for count in itertools.count():
+            key = f"{asked.key}.{count}" if count else asked.key
+            same = Claim(scope=f"{SCOPE} {self.name or ''}", key=key, fingerprint=asked.key)
+            async with self.server.keys.turn(same) as (claim, _):
+                if claim.made is None or not await self._is_known(claim.made):
+                    yield claim
+                    return
+
+    async def _is_known(self, run_id: str) -> bool:
+        try:
+            head = await self.server.reader.head(run_id)
+        except NotFound:  # it was deleted
+            return True
+        return head.status is RunStatus.CANCELLED or await was_answered(self.server, run_id)
+
     async def _start(self, asked: Asked, claim: Claim) -> RunId:
         message, row = asked.message, await meant(self.server, self.name, asked)
-        context = message.context_id
-        if context is not None:
-            check_context(context)
+        if message.context_id is not None:
+            check_context(message.context_id)
+        context = message.context_id or str(uuid4())
         graph = await self.server.workflows.graph(row.id, row.version)
         body = StartRun(
-            input=input_of(graph, message),
-            session_id=context or str(uuid4()),
+            input=input_of(graph, asked, context),
+            session_id=context,
             metadata={NOTE: {"message": Dialect1().message(message), "message_id": message.message_id}},
         )
         return await self.server.runs.start(row.id, body, claim)
 
     async def _resume(self, asked: Asked, task_id: str) -> RunId:
-        run, message = await self.run(task_id), asked.message
-        if message.context_id is not None and message.context_id != context_of(run):
-            raise _wrong("message.contextId", "the task is in another context")
+        """Answer what a task asks; one message after the other, so that each is for the question that is open then."""
+        turn = Claim(scope=f"{SCOPE} answers", key=task_id, fingerprint="")
+        async with self.server.keys.turn(turn):
+            run, message = await self.run(task_id), asked.message
+            if message.context_id is not None and message.context_id != context_of(run):
+                raise _wrong("message.contextId", "the task is in another context")
+            if not await has_taken(self.server, run["id"], asked):
+                await self._answer(run, asked)
+            return RunId(run["id"])
+
+    async def _answer(self, run: Mapping[str, Any], asked: Asked) -> None:
         state = STATES[run["status"]]
-        if state in _OVER:
+        if state in TERMINAL:
             raise A2AError(Code.UNSUPPORTED, f"the task is {state}: it takes no more messages")
-        if run["status"] != RunStatus.INTERRUPTED:
-            raise A2AError(Code.UNSUPPORTED, "the task is at work: it takes messages when it asks for something")
         open_ids = [one["id"] for one in run["interrupts"] if one["status"] == "open"]
-        await self.server.engine.resume(RunId(run["id"]), answers_of(message, open_ids), {})
-        return RunId(run["id"])
+        if run["status"] != RunStatus.INTERRUPTED or not open_ids:
+            raise A2AError(Code.UNSUPPORTED, "the task is at work: it takes messages when it asks for something")
+        value, interrupt = answers_of(asked.message, open_ids)
+        updates, also = await self._told(run, asked), answering(run, asked)
+        await self.server.engine.resume(RunId(run["id"]), value, updates, interrupt=interrupt, also=also)
 
     async def _fork(self, asked: Asked, checkpoint: str, claim: Claim) -> RunId:
         origin = await self.run(checkpoint.rpartition(".")[0])
         data = next((part.data for part in asked.message.parts if isinstance(part.data, dict)), {})
-        return await self.server.runs.fork(Fork(checkpoint_id=checkpoint, updates=data), origin["id"], claim)
+        body = Fork(checkpoint_id=checkpoint, updates={**await self._told(origin, asked), **data})
+        return await self.server.runs.fork(body, origin["id"], claim, beginning(asked))
+
+    async def _told(self, run: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
+        """The state by which a workflow is told of a message to a run, where it has a key for it."""
+        graph = await self.server.workflows.graph(run["workflow_id"], run["workflow_version"])
+        return {TOLD: asked.told(context_of(run))} if TOLD in graph.state else {}
 
 
 _PUSH = (Operation.PUSH_SET, Operation.PUSH_GET, Operation.PUSH_LIST, Operation.PUSH_DELETE)

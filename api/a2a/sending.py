@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from api.a2a.errors import A2AError, Code
 from dispatch._a2a.model import Message, Part
 from dispatch._a2a.read import read_message
+from dispatch._a2a.v1 import V1
 from engine.codec import digest
 from engine.graph import Graph
 from engine.missing import MISSING
@@ -17,7 +18,9 @@ from engine.missing import MISSING
 CONTEXT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,199}")
 CHECKPOINT = "checkpointId"
 TOLD = "a2a"
-"""The state key into which a workflow has the ids of the message written that began a run, where it declares one."""
+"""The state key into which a workflow has it written which message began or answered a run, where it declares one."""
+TEXT, INPUT = "text", "input"
+DATA = re.compile(r"application/([\w.+-]+\+)?json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +47,28 @@ class Asked:
     @property
     def key(self) -> str:
         """What makes a message the same when it comes again: its id, and all that it says."""
-        said = self.message
-        parts = [[part.text, None if part.data is MISSING else part.data, part.raw, part.url] for part in said.parts]
-        return digest([said.message_id, said.context_id, said.task_id, parts, dict(said.metadata)])
+        return digest([V1().message(self.message), dict(self.metadata)])
+
+    def told(self, context_id: str) -> dict[str, Any]:
+        """What a workflow is told of the message, beside what it says."""
+        return {
+            "message_id": self.message.message_id,
+            "context_id": context_id,
+            "task_id": self.message.task_id,
+            "metadata": {**self.metadata, **self.message.metadata},
+        }
 
 
 def read_asked(params: Mapping[str, Any], *, blocks: bool) -> Asked:
     """The parameters of a message. Raises Unreadable or A2AError; `blocks`: whether it blocks where it does not say."""
     message = read_message(params.get("message"), "message")
+    message = replace(message, context_id=message.context_id or None, task_id=message.task_id or None)
     if not message.message_id:
         raise _wrong("message.messageId", "a message has an id")
     if not message.parts:
         raise _wrong("message.parts", "a message has parts")
+    for place, part in enumerate(message.parts):
+        _check_type(part, f"message.parts[{place}]")
     given = params.get("configuration")
     if given is not None and not isinstance(given, dict):
         raise _wrong("configuration", "an object is expected")
@@ -64,7 +77,8 @@ def read_asked(params: Mapping[str, Any], *, blocks: bool) -> Asked:
         raise _wrong("metadata", "an object is expected")
     if told.get("pushNotificationConfig") or told.get("taskPushNotificationConfig"):
         raise A2AError(Code.PUSH_UNSUPPORTED)
-    blocking = not told["returnImmediately"] if "returnImmediately" in told else told.get("blocking", blocks) is True
+    at_once, blocking = _flag(told, "returnImmediately"), _flag(told, "blocking")
+    blocking = not at_once if at_once is not None else blocks if blocking is None else blocking
     return Asked(message=message, blocking=blocking, history=history_length(told), metadata=metadata)
 
 
@@ -78,50 +92,71 @@ def history_length(told: Mapping[str, Any], name: str = "historyLength") -> int 
     return value
 
 
+def _flag(told: Mapping[str, Any], name: str) -> bool | None:
+    """A setting that is true, false, or not there. Raises A2AError."""
+    value = told.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise _wrong(f"configuration.{name}", "true or false is expected")
+    return value
+
+
 def check_context(context_id: str) -> None:
     """Raises A2AError for an id that no context can have."""
     if not CONTEXT.fullmatch(context_id):
         raise _wrong("message.contextId", "a context has an id of letters, digits and ._:- that is no longer than 200")
 
 
-def input_of(graph: Graph, message: Message) -> dict[str, Any]:
+def _check_type(part: Part, path: str) -> None:
+    """Raises A2AError for content that is neither a text nor JSON."""
+    kind = (part.media_type or "").partition(";")[0].strip().lower()
+    known = not kind or kind == TEXT or kind.startswith("text/") or DATA.fullmatch(kind)
+    if part.is_file or not known:
+        what = "a file" if part.is_file else "content"
+        why = f"{what} of the type {kind[:80] or 'unknown'} is not taken: send text, or JSON as data"
+        raise A2AError(Code.CONTENT_TYPE, f"{path}: {why}", [(path, why)])
+
+
+def input_of(graph: Graph, asked: Asked, context_id: str) -> dict[str, Any]:
     """What a run of a workflow is given by a first message. Raises A2AError where it has no place for that."""
+    message = asked.message
+    keys = frozenset(graph.input_keys or graph.state)
     data = next((part.data for part in message.parts if part.data is not MISSING), MISSING)
-    if data is not MISSING:
-        if not isinstance(data, dict):
-            raise _wrong("message.parts", "the data of a first message is an object: the input of the workflow")
+    if isinstance(data, dict) and (INPUT not in keys or not data or not keys.isdisjoint(data)):
         given = dict(data)
+    elif data is not MISSING and INPUT in keys:
+        given = {INPUT: data}
+    elif data is not MISSING:
+        raise _wrong("message.parts", "the data of a first message is an object: the input of the workflow")
     else:
-        given = _from_text(graph, message)
+        given = _from_text(keys, message)
     if TOLD in graph.state and TOLD not in given:
-        given[TOLD] = {"message_id": message.message_id, "context_id": message.context_id}
+        given[TOLD] = asked.told(context_id)
     return given
 
 
-def _from_text(graph: Graph, message: Message) -> dict[str, Any]:
+def _from_text(keys: frozenset[str], message: Message) -> dict[str, Any]:
     text = text_of(message.parts)
-    if text is None:
-        raise A2AError(Code.CONTENT_TYPE, "a first message has a text, or data: files are not taken here")
-    keys = graph.input_keys or frozenset(graph.state)
-    if "input" in keys:
-        return {"input": text}
+    if INPUT in keys:
+        return {INPUT: text}
     if "messages" in keys:
         return {"messages": [{"role": "user", "content": text}]}
     wanted = ", ".join(sorted(keys - {TOLD}))
     raise _wrong("message.parts", f"a text has no place here: send a data part with an object of {wanted}")
 
 
-def answers_of(message: Message, open_ids: Sequence[str]) -> Any:
-    """The value that a message resumes a run with: by interrupt where it names them. Raises A2AError."""
+def answers_of(message: Message, open_ids: Sequence[str]) -> tuple[Any, str | None]:
+    """The value that a message answers with, and the question that it is for; None: the value has the answers to
+    several, by their ids. Raises A2AError."""
     data = next((part.data for part in message.parts if part.data is not MISSING), MISSING)
-    if isinstance(data, dict) and "resume" in data:
-        return data["resume"]
     value = data if data is not MISSING else text_of(message.parts)
-    if value is None:
-        raise A2AError(Code.CONTENT_TYPE, "an answer is a text, or data")
+    if isinstance(data, dict) and "resume" in data:
+        value = data["resume"]
+        if isinstance(value, dict) and value and value.keys() <= set(open_ids):
+            [*ids] = value
+            return (value[ids[0]], ids[0]) if len(ids) == 1 else (value, None)
     if len(open_ids) > 1:
         raise _wrong("message.parts", f"{len(open_ids)} questions are open: answer by data {{resume: {{id: value}}}}")
-    return {open_ids[0]: value} if open_ids else value
+    return value, open_ids[0]
 
 
 def text_of(parts: Sequence[Part]) -> str | None:

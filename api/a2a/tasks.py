@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from api.a2a.replies import reply_in
 from dispatch._a2a.model import Artifact, Message, Part, Role, State, Status, Task
-from dispatch._a2a.read import Unreadable, read_message
 from engine.model import RunStatus
 
 NOTE = "a2a"
@@ -32,16 +33,14 @@ def context_of(run: Shape) -> str:
     return str(run["session_id"] or run["id"])
 
 
-def task_of(run: Shape, *, history: int | None = None, artifacts: bool = True) -> Task:
-    """A run as a task, with so many of its last messages (None: all)."""
-    said = [message for message in (_first_message(run),) if message is not None]
-    kept = said if history is None else said[-history:] if history > 0 else []
+def task_of(run: Shape, *, history: Sequence[Message] = (), artifacts: bool = True) -> Task:
+    """A run as a task, with what was said in it."""
     return Task(
         id=run["id"],
         context_id=context_of(run),
         status=status_of(run),
         artifacts=artifacts_of(run) if artifacts else None,
-        history=tuple(kept),
+        history=tuple(history),
         metadata={"checkpointId": run["latest_checkpoint_id"]} if run.get("latest_checkpoint_id") else {},
     )
 
@@ -55,10 +54,21 @@ def status_of(run: Shape) -> Status:
 
 
 def artifacts_of(run: Shape) -> tuple[Artifact, ...]:
-    """What a run brought forth: its output, once it has completed."""
+    """What a run brought forth, once it has completed: what its reply has, or its output."""
     if run["status"] != RunStatus.COMPLETED or run.get("output") is None:
         return ()
+    reply = reply_in(run["output"])
+    if reply is not None and reply.flaw is None:
+        return reply.artifacts
     return (Artifact(artifact_id=OUTPUT, name=OUTPUT, parts=parts_of(run["output"])),)
+
+
+def message_of(run: Shape) -> Message | None:
+    """The message with which a run answers instead of a task; it belongs to the context alone."""
+    reply = reply_in(run.get("output")) if run["status"] == RunStatus.COMPLETED else None
+    if reply is None or not reply.message:
+        return None
+    return replace(_by_agent(run, reply.message), task_id=None)
 
 
 def parts_of(output: Any) -> tuple[Part, ...]:
@@ -67,13 +77,18 @@ def parts_of(output: Any) -> tuple[Part, ...]:
 
 
 def _said(run: Shape, state: State) -> Message | None:
-    """What the agent says in a status: its questions, or why it failed."""
+    """What the agent says in a status: its questions, why it failed, or what its reply says."""
     if state is State.INPUT_REQUIRED:
         return _by_agent(run, _questions(run.get("interrupts") or []))
     if state in (State.FAILED, State.REJECTED) and run["error"]:
         told = {name: run["error"].get(name) for name in ("code", "message", "node")}
         return _by_agent(run, (Part(text=str(told["message"])), Part(data={"error": told})))
-    return None
+    reply = reply_in(run.get("output")) if state is State.COMPLETED else None
+    if reply is None:
+        return None
+    flaw = (Part(text=f"The reply of the workflow cannot be told: {reply.flaw}"),) if reply.flaw else ()
+    parts = flaw or reply.message or reply.status
+    return _by_agent(run, parts) if parts else None
 
 
 def _questions(interrupts: Sequence[Shape]) -> tuple[Part, ...]:
@@ -96,14 +111,3 @@ def _by_agent(run: Shape, parts: tuple[Part, ...]) -> Message:
         context_id=context_of(run),
         task_id=run["id"],
     )
-
-
-def _first_message(run: Shape) -> Message | None:
-    """What was said to begin a run, where it was begun so."""
-    noted = (run.get("metadata") or {}).get(NOTE)
-    if not isinstance(noted, dict) or "message" not in noted:
-        return None
-    try:
-        return read_message({**noted["message"], "taskId": run["id"], "contextId": context_of(run)})
-    except Unreadable:
-        return None

@@ -145,14 +145,14 @@ async def _followed(
         asked = read_asked(call.params, blocks=True)
         known = asked.message.task_id
         after = None if known is None else await here(server, (await methods.run(known))["id"])
-        return follow(server, await methods.begin(asked), after, snapshot=True)
+        return follow(server, await methods.begin(asked), after, snapshot=True, history=asked.history)
     run = await methods.run(task_id_of(call))
     if last is not None:
         await server.streams.check(run["id"], last)
         return follow(server, RunId(run["id"]), last, snapshot=False)
     if STATES[run["status"]] in TERMINAL:
         raise A2AError(Code.UNSUPPORTED, "the task is over: nothing more will happen in it")
-    return follow(server, RunId(run["id"]), await here(server, run["id"]), snapshot=True)
+    return follow(server, RunId(run["id"]), await here(server, run["id"]), snapshot=True, waits=True)
 
 
 def _stream(server: Wired, call: Call, told: AsyncIterator[Told]) -> Response:

@@ -232,9 +232,11 @@ class Engine:
     # ---- what is asked of a run
 
     async def resume(
-        self, run_id: RunId, value: Any, updates: Mapping[str, Any], actor: str = "api", interrupt: str | None = None
-    ) -> None:
-        """Answer open interrupts of a run, or the one named. Raises NotFound, Conflict or Invalid."""
+        self, run_id: RunId, value: Any, updates: Mapping[str, Any], actor: str = "api", interrupt: str | None = None,
+        also: Also | None = None,
+    ) -> None:  # fmt: skip
+        """Answer open interrupts of a run, or the one named; `also` is written with it. Raises NotFound, Conflict or
+        Invalid."""
         row = await self.store.interrupt(interrupt) if interrupt is not None else None
         left = row is not None and row.status == "suspended"
 
@@ -251,6 +253,8 @@ class Engine:
             self.door.reclaim(turn, live)  # a run that was set aside may have its key together with another one
             for plan in resume.resume(run, chosen, updates, actor):
                 self.delivery.take(turn, live, plan(turn.now))
+            if also is not None:
+                also(turn, live.run.id)
 
         await self.loop.on_run(run_id, act, answer_first=True)
 
