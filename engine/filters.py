@@ -33,3 +33,16 @@ class RunFilter:
     parent_id: str | None = None
     session_id: str | None = None
     q: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentFilter:
+    """Which runs a list by their last change holds; empty fields do not filter. `since` is the earliest change, in
+    milliseconds since the epoch; `code` is the code of the error that a run has, `but_code` one that it has not."""
+
+    status: tuple[RunStatus, ...] = ()
+    workflow_id: str | None = None
+    session_id: str | None = None
+    since: int | None = None
+    code: str | None = None
+    but_code: str | None = None

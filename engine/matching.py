@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.holds import Hold
 from engine.model import RunHead
-from engine.ports import RunFilter, WorkflowRow
+from engine.ports import RecentFilter, RunFilter, WorkflowRow
 
 
 def lowered(text: str) -> str:
@@ -27,6 +27,20 @@ def run_matches(head: RunHead, where: RunFilter) -> bool:
         and (where.tag is None or where.tag in head.tags)
         and all(_holds(head.metadata, key, value) for key, value in where.metadata.items())
         and (not where.q or _contains(where.q, head.id, head.workflow_id))
+    )
+
+
+def recent_matches(head: RunHead, where: RecentFilter) -> bool:
+    """Whether a list by last changes and this filter holds the run."""
+    code = None if head.error is None else head.error.code
+    return (
+        head.hold is not Hold.ANCESTOR
+        and (not where.status or head.status in where.status)
+        and where.workflow_id in (None, head.workflow_id)
+        and (where.session_id is None or (head.seat is not None and head.seat.session == where.session_id))
+        and (where.since is None or head.changed_at >= where.since)
+        and where.code in (None, code)
+        and (where.but_code is None or where.but_code != code)
     )
 
 

@@ -366,6 +366,11 @@ class RunHead:
     seat: Seat | None = None
 
     @property
+    def changed_at(self) -> int:
+        """When it last changed; that of one which has ended is its end."""
+        return self.updated_at if self.finished_at is None else self.finished_at
+
+    @property
     def continues(self) -> bool:
         """Whether it goes on from another run of its session; else one that it has for a parent is what it was forked
         from."""

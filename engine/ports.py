@@ -14,6 +14,7 @@ from engine.claims import ClaimRow, Claims
 from engine.dead_letters import DeadLetter, DeadLetters
 from engine.filters import EVERY_INTERRUPT as EVERY_INTERRUPT
 from engine.filters import InterruptFilter as InterruptFilter
+from engine.filters import RecentFilter as RecentFilter
 from engine.filters import RunFilter as RunFilter
 from engine.holds import Hold
 from engine.jobs import JobItem, Jobs
@@ -286,6 +287,12 @@ class Store(Artifacts, Cache, Catalogue, Claims, DeadLetters, Jobs, Notices, Pla
     async def runs(self, where: RunFilter, limit: int, cursor: str | None) -> Page[RunHead]:
         """Newest first, without those of which no more than the beginning is there. Raises Invalid for a cursor that is
         none of ours."""
+
+    async def recent_runs(self, where: RecentFilter, limit: int, cursor: str | None) -> Page[RunHead]:
+        """The same by the time of their last change, the last changed first."""
+
+    async def count_recent(self, where: RecentFilter) -> int:
+        """How many runs such a list holds on all its pages."""
 
     async def moment(self, run_key: int) -> Moment | None:
         """Where a run stands, all of it read at one moment."""

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0014"
+REVISION = "0015"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -73,6 +73,11 @@ Index("runs_by_time", runs.c.created_at, runs.c.key)
 Index("runs_by_status", runs.c.status, runs.c.created_at, runs.c.key)
 Index("runs_by_workflow", runs.c.workflow_id, runs.c.created_at, runs.c.key)
 Index("runs_by_parent_id", runs.c.parent_id, runs.c.created_at, runs.c.key, sqlite_where=runs.c.parent_id.is_not(None))
+_ended = runs.c.finished_at.is_not(None)
+Index("runs_by_end", runs.c.status, runs.c.finished_at, runs.c.key, sqlite_where=_ended)
+Index(
+    "runs_by_workflow_end", runs.c.workflow_id, runs.c.status, runs.c.finished_at, runs.c.key, sqlite_where=_ended
+)  # fmt: skip
 Index("runs_by_parent", runs.c.parent, sqlite_where=runs.c.parent.is_not(None))
 
 run_inputs = Table(

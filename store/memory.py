@@ -11,7 +11,7 @@ from typing import ClassVar, TypeVar
 from engine.brief import Brief
 from engine.dead_letters import OPEN, REDRIVEN, DeadLetter
 from engine.errors import Invalid, StaleCommit
-from engine.matching import run_matches
+from engine.matching import recent_matches, run_matches
 from engine.model import TURNS, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
 from engine.places import Contender, contender_of, contends
 from engine.ports import (
@@ -27,6 +27,7 @@ from engine.ports import (
     LoggedEvent,
     Moment,
     Page,
+    RecentFilter,
     RunFilter,
     TimerRow,
 )
@@ -194,6 +195,16 @@ class MemoryStore(MemoryArtifacts, MemoryCatalogue, MemoryJobs, MemoryNotices, M
         after = cursors.read("runs", cursor, int, int)
         found = (run.head for run in self._runs.values() if run_matches(run.head, where))
         return page_of("runs", found, lambda head: (head.created_at, head.key), limit, after)
+
+    async def recent_runs(self, where: RecentFilter, limit: int, cursor: str | None) -> Page[RunHead]:
+        after = cursors.read("recent", cursor, int, int)
+        return page_of("recent", self._recent(where), lambda head: (head.changed_at, head.key), limit, after)
+
+    async def count_recent(self, where: RecentFilter) -> int:
+        return sum(1 for _ in self._recent(where))
+
+    def _recent(self, where: RecentFilter) -> Iterator[RunHead]:
+        return (run.head for run in self._runs.values() if recent_matches(run.head, where))
 
     async def moment(self, run_key: int) -> Moment | None:
         if (run := self._runs.get(run_key)) is None:

@@ -48,16 +48,16 @@ from store import _porting as porting
 from store import _rows as rows
 from store import _sessions as talks
 from store import _statements as sql
-from store._artifacts import SqliteArtifacts
 from store._cursor import Place
 from store._json import to_text
+from store._recent import SqliteRecent
 from store._sqlite import SLICE, in_slices
 
 _FIRST: Place = (-(2**63), 0)
 """Before the first place of any list of runs."""
 
 
-class SqliteStore(SqliteArtifacts):
+class SqliteStore(SqliteRecent):
     """Implements `engine.ports.Store` on a file, which one process at a time can open to write."""
 
     scheme: ClassVar[str] = "sqlite"

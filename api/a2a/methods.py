@@ -12,6 +12,7 @@ from uuid import uuid4
 from api.a2a.agents import meant
 from api.a2a.errors import A2AError, Code
 from api.a2a.history import answering, beginning, has_taken, told_task, was_answered
+from api.a2a.listing import listed, read_listing
 from api.a2a.rpc import V03, V1, Call, Method
 from api.a2a.sending import TOLD, Asked, answers_of, check_context, history_length, input_of, read_asked
 from api.a2a.tasks import NOTE, STATES, context_of, message_of
@@ -21,17 +22,14 @@ from dispatch._a2a.dialect import Dialect, Operation
 from dispatch._a2a.model import TERMINAL
 from dispatch._a2a.v03 import V03 as Dialect03
 from dispatch._a2a.v1 import V1 as Dialect1
-from dispatch._a2a.v1 import state_name
 from engine.claims import Claim
 from engine.errors import Conflict, Invalid, NotFound
 from engine.model import RunId, RunStatus
-from engine.ports import RunFilter
 
 DIALECTS: Mapping[str, Dialect] = {V1: Dialect1(), V03: Dialect03()}
 BLOCKS_S = 300.0
 """A message that blocks is answered after so long in any case, with the task as it is then."""
 SCOPE = "a2a"
-MOST = 100
 
 
 class Methods:
@@ -79,27 +77,13 @@ class Methods:
         return DIALECTS[call.version].task(await told_task(self.server, now))
 
     async def list(self, call: Call) -> Any:
-        """Tasks, those that began last first. How many there are is told where one page holds all of them."""
-        params = call.params
-        size = history_length(params, "pageSize")
-        if size is not None and not 1 <= size <= MOST:
-            raise _wrong("pageSize", f"1 to {MOST}")
-        size, cursor = size or 50, _text(params, "pageToken")
-        where = RunFilter(
-            workflow_id=self.name, session_id=_text(params, "contextId"), status=_statuses(params.get("status"))
-        )
-        try:
-            page = await self.server.reader.runs(where, size, cursor)
-        except Invalid as invalid:
-            raise _wrong("pageToken", invalid.message) from invalid
-        history, with_artifacts = history_length(params), params.get("includeArtifacts") is True
-        dialect, tasks = DIALECTS[call.version], []
-        for summary in page.items:
-            run = await self.server.reader.run(summary["id"])
-            task = await told_task(self.server, run, history, artifacts=with_artifacts)
-            tasks.append(dialect.task(task))
-        total = {} if cursor or page.next_cursor else {"totalSize": len(tasks)}
-        return {"tasks": tasks, "nextPageToken": page.next_cursor or "", "pageSize": size, **total}
+        """Tasks, those whose status changed last first."""
+        wanted = read_listing(call.params, self.name)
+        found = await listed(self.server, wanted)
+        tasks = [DIALECTS[call.version].task(task) for task in found.tasks]
+        return {
+            "tasks": tasks, "nextPageToken": found.following, "pageSize": wanted.size, "totalSize": found.total,
+        }  # fmt: skip
 
     async def refuse(self, code: Code, call: Call) -> Any:
         """What this agent does not do, and says so in its card."""
@@ -206,23 +190,6 @@ def task_id_of(call: Call) -> str:
     found = call.params.get("id")
     if not isinstance(found, str) or not found:
         raise _wrong("id", "the id of a task is expected")
-    return found
-
-
-def _text(params: Mapping[str, Any], name: str) -> str | None:
-    """A parameter that is a text; None where it is empty or absent. Raises A2AError."""
-    found = params.get(name)
-    if found is not None and not isinstance(found, str):
-        raise _wrong(name, "a text is expected")
-    return found or None
-
-
-def _statuses(given: Any) -> tuple[RunStatus, ...]:
-    if given in (None, "", "TASK_STATE_UNSPECIFIED"):
-        return ()
-    found = tuple(RunStatus(status) for status, state in STATES.items() if given in (state, state_name(state)))
-    if not found:
-        raise _wrong("status", "it is no state of a task")
     return found
 
 

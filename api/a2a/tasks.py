@@ -50,7 +50,7 @@ def status_of(run: Shape) -> Status:
     state = STATES[run["status"]]
     if state is State.FAILED and (run["error"] or {}).get("code") == REJECTED:
         state = State.REJECTED
-    return Status(state=state, message=_said(run, state), timestamp=run["updated_at"])
+    return Status(state=state, message=_said(run, state), timestamp=run["finished_at"] or run["updated_at"])
 
 
 def artifacts_of(run: Shape) -> tuple[Artifact, ...]:
