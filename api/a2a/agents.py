@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from api.a2a.cards import Agent, Skill
 from api.a2a.errors import A2AError, Code
+from api.a2a.extensions import declared
 from api.a2a.sending import Asked
 from api.schemas import WorkflowsQuery
 from api.wiring import Wired
@@ -41,6 +42,7 @@ async def agent_of(server: Wired, name: str | None) -> Agent:
             version=str(row.version),
             skills=(skill,),
             guarded=guarded,
+            extensions=declared(row.document),
         )
     page = await server.workflows.page(WorkflowsQuery(status=ACTIVE, limit=MOST_SKILLS))
     skills = tuple(sorted(map(skill_of, page.items), key=lambda skill: skill.id))

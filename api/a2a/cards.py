@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api.a2a.extensions import CHECKPOINTS, INPUT, Extension
 from api.a2a.rpc import V03, V1
 
-CHECKPOINTS = "urn:clew:a2a:checkpoints:v1"
-"""The extension by which tasks tell checkpoints, and messages fork from them."""
-INPUT = "urn:clew:a2a:input-schema:v1"
-"""The extension that says what the data of a first message has to look like."""
 MODES = ["application/json", "text/plain"]
 BEARER, KEY = "bearer", "apiKey"
 
@@ -39,6 +36,8 @@ class Agent:
     skills: tuple[Skill, ...]
     guarded: bool
     """Whether a token is wanted."""
+    extensions: tuple[Extension, ...] = ()
+    """Those that its workflow declares."""
 
     def url(self, version: str | None = None) -> str:
         """Its address; that of one version alone where that is named."""
@@ -61,7 +60,7 @@ def card_v1(agent: Agent, *, strict: bool = True) -> dict[str, Any]:
             "streaming": True,
             "pushNotifications": False,
             "extendedAgentCard": False,
-            "extensions": _extensions(agent.skills),
+            "extensions": _extensions(agent),
         },
         "skills": [_skill(skill) for skill in agent.skills],
     }
@@ -82,7 +81,7 @@ def card_v03(agent: Agent, *, strict: bool = True) -> dict[str, Any]:
             "streaming": True,
             "pushNotifications": False,
             "stateTransitionHistory": False,
-            "extensions": _extensions(agent.skills),
+            "extensions": _extensions(agent),
         },
         "skills": [_skill(skill) for skill in agent.skills],
         "supportsAuthenticatedExtendedCard": False,
@@ -130,17 +129,11 @@ def _skill(skill: Skill) -> dict[str, Any]:
     }
 
 
-def _extensions(skills: Sequence[Skill]) -> list[dict[str, Any]]:
-    """What is more than the protocol has; nobody has to know of it."""
-    schemas = {skill.id: dict(skill.input_schema) for skill in skills if skill.input_schema}
-    found: list[dict[str, Any]] = [
-        {
-            "uri": CHECKPOINTS,
-            "description": "Tasks tell their checkpoint; a message that names one forks from it.",
-            "required": False,
-        }
-    ]
-    if schemas:
-        told = {"uri": INPUT, "description": "The JSON Schema of the data of a first message, by skill."}
-        found.append({**told, "required": False, "params": {"inputSchemas": schemas}})
-    return found
+def _extensions(agent: Agent) -> list[dict[str, Any]]:
+    """What is more than the protocol has; of our own nobody has to know."""
+    about = "Tasks tell their checkpoint; a message that names one forks from it."
+    found = [Extension(uri=CHECKPOINTS, description=about)]
+    if schemas := {skill.id: dict(skill.input_schema) for skill in agent.skills if skill.input_schema}:
+        about = "The JSON Schema of the data of a first message, by skill."
+        found.append(Extension(uri=INPUT, description=about, params={"inputSchemas": schemas}))
+    return [one.as_json() for one in (*found, *agent.extensions)]

@@ -41,7 +41,8 @@ async def follow(
     `snapshot` is wanted. Who `waits` and finds it asking is told how it goes on after that."""
     run = await server.reader.run(run_id)
     if snapshot:
-        yield Told(await told_task(server, run, history), after)
+        shown = _begun(run) if after is None else run  # all that has happened since is told next
+        yield Told(await told_task(server, shown, history), after)
         if after is not None and run["status"] in (TERMINAL if waits else ENDS):
             return
     events = server.streams.stream(run_id, modes=MODES, after=after, from_now=False, until=RunStatus.INTERRUPTED)
@@ -50,6 +51,12 @@ async def follow(
         for event in page:
             async for found in changes.of(event):
                 yield Told(found, event.id)
+
+
+def _begun(run: Mapping[str, Any]) -> dict[str, Any]:
+    """A run as it was when it began."""
+    then = {"status": RunStatus.QUEUED, "updated_at": run["created_at"], "finished_at": None}
+    return {**run, **then, "latest_checkpoint_id": None}
 
 
 class Changes:

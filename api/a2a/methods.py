@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from api.a2a.agents import meant
 from api.a2a.errors import A2AError, Code
+from api.a2a.extensions import declared, require
 from api.a2a.history import answering, beginning, has_taken, told_task, was_answered
 from api.a2a.listing import listed, read_listing
 from api.a2a.rpc import V03, V1, Call, Method
@@ -33,10 +34,11 @@ SCOPE = "a2a"
 
 
 class Methods:
-    """What can be asked of an agent; `name` is its workflow, None the agent of all of them."""
+    """What can be asked of an agent; `name` is its workflow, None the agent of all of them, `extensions` are
+    those that the client knows of."""
 
-    def __init__(self, server: Wired, name: str | None) -> None:
-        self.server, self.name = server, name
+    def __init__(self, server: Wired, name: str | None, extensions: frozenset[str] = frozenset()) -> None:
+        self.server, self.name, self.extensions = server, name, extensions
 
     def of(self, version: str) -> Mapping[str, Method]:
         """The methods of a version, by the names that they have there."""
@@ -137,6 +139,7 @@ class Methods:
 
     async def _start(self, asked: Asked, claim: Claim) -> RunId:
         message, row = asked.message, await meant(self.server, self.name, asked)
+        require(declared(row.document), self.extensions | set(message.extensions))
         if message.context_id is not None:
             check_context(message.context_id)
         context = message.context_id or str(uuid4())

@@ -16,7 +16,7 @@ from jsonrpcserver import Error, Result, Success, async_dispatch_to_serializable
 from api.a2a.errors import A2AError, Code, error_object
 from dispatch._a2a.read import Unreadable
 from engine.codec import CodecError, loads, write
-from engine.errors import EngineError
+from engine.errors import Conflict, EngineError, Invalid
 
 V03, V1 = "0.3", "1.0"
 log = structlog.get_logger(__name__)
@@ -126,6 +126,10 @@ def told_of(error: Exception) -> A2AError:
             return A2AError(Code.INVALID_PARAMS, error.message, [(error.path, error.why)])
         case EngineError(code="not_found"):
             return A2AError(Code.TASK_NOT_FOUND, error.message)
+        case Invalid():
+            return A2AError(Code.INVALID_PARAMS, error.message)
+        case Conflict():
+            return A2AError(Code.UNSUPPORTED, error.message)
         case EngineError():
             log.error("a2a.failed", code=error.code, error=error.message)
             return A2AError(Code.INTERNAL, "the server cannot do this now; try again later")

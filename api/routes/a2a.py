@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api.a2a.agents import agent_of
 from api.a2a.cards import card_for_both, card_v03, card_v1
 from api.a2a.errors import A2AError, Code
+from api.a2a.extensions import OWN, known_to
 from api.a2a.following import Told, follow, here
 from api.a2a.methods import DIALECTS, Methods, task_id_of
 from api.a2a.rpc import V03, V1, Call, Failed, failure, read_call, respond, told_of
@@ -20,6 +21,7 @@ from api.a2a.tasks import STATES
 from api.deps import Serving
 from api.errors import Refused
 from api.render import answer
+from api.requests import read_body
 from api.sse import Stream
 from api.wiring import Wired
 from dispatch._a2a.dialect import Operation
@@ -120,21 +122,24 @@ async def ask(server: Serving, request: Request, name: str) -> Response:
 
 
 async def _asked(server: Wired, request: Request, name: str | None, spoken: frozenset[str]) -> Response:
-    if name is not None:
-        await agent_of(server, name)
+    declares = () if name is None else (await agent_of(server, name)).extensions
+    known = known_to(request.headers)
+    active = known & {*OWN, *(one.uri for one in declares)}
+    headers = {"A2A-Extensions": ", ".join(sorted(active))} if active else {}
+    body = await read_body(request, server.settings.max_body)
     header = request.headers.get("a2a-version") or request.query_params.get("A2A-Version")
     try:
-        call = read_call(await request.body(), header, spoken)
+        call = read_call(body, header, spoken)
     except Failed as failed:
         return answer(failure(failed))
-    methods = Methods(server, name)
+    methods = Methods(server, name, known)
     if (operation := STREAMED.get(call.method)) is None:
-        return answer(await respond(call, methods.of(call.version)))
+        return answer(await respond(call, methods.of(call.version)), headers=headers)
     try:
         told = await _followed(server, methods, call, operation, request.headers.get("last-event-id"))
     except Exception as error:  # noqa: BLE001 - the root of a call, where nothing but what is specified is told
         return answer(failure(Failed(told_of(error), call.id, call.version)))
-    return _stream(server, call, told)
+    return _stream(server, call, told, headers)
 
 
 async def _followed(
@@ -155,9 +160,10 @@ async def _followed(
     return follow(server, RunId(run["id"]), await here(server, run["id"]), snapshot=True, waits=True)
 
 
-def _stream(server: Wired, call: Call, told: AsyncIterator[Told]) -> Response:
+def _stream(server: Wired, call: Call, told: AsyncIterator[Told], headers: Mapping[str, str]) -> Response:
     return Stream(
         _frames(server, call, told),
+        headers=headers,
         ping=server.settings.ping_s,
         sep="\n",
         ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from api.a2a.following import follow, here
 from dispatch._a2a.model import Role, State
 from dispatch._a2a.read import read_task
+from engine.model import RunId
 from tests.integration.test_a2a_server import V03, events, message, rpc, sent
 from tests.unit.api.serving import Server, a_server, asking, straight
 
@@ -178,3 +180,30 @@ async def test_what_was_said_outlives_the_server(tmp_path: Any) -> None:
         again = await said(server, done, "that", "m3")
 
     assert found.history == done.history == again.history
+
+
+# ---- streams
+
+
+async def test_a_stream_begins_with_the_task_as_it_began_however_far_it_is(server: Server) -> None:
+    params = message({"data": {"n": 1}})
+    done = await sent(server, "straight", {"data": {"n": 1}})
+    told = await events(server, "straight", "SendStreamingMessage", params)
+
+    assert (told[0].id, told[0].status.state, told[0].artifacts) == (done.id, State.SUBMITTED, ())
+    assert told[-1].status == done.status
+    times = [one.status.timestamp for one in told if hasattr(one, "status")]
+    assert times == sorted(times)
+
+
+async def test_who_subscribes_to_a_task_that_asks_hears_how_it_goes_on(server: Server) -> None:
+    task = await begun(server)
+    place = await here(server.wired, task.id)
+    told = follow(server.wired, RunId(task.id), place, snapshot=True, waits=True)
+    first = (await anext(told)).event
+    await said(server, task, "this", "m2")
+    rest = [one.event async for one in told]
+
+    assert first.status.state is State.INPUT_REQUIRED
+    assert rest[-1].status.state is State.INPUT_REQUIRED
+    assert rest[-1].status.message.parts[0].text == "and then?"
