@@ -20,6 +20,9 @@ MODES = frozenset({"tasks", "custom"})
 ENDS = TERMINAL | {RunStatus.INTERRUPTED}
 
 
+Change = StatusUpdate | ArtifactUpdate
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a stream tells, with the place after which it goes on; None where there is none to go on from."""
@@ -50,7 +53,7 @@ async def follow(
     async for page in events:
         for event in page:
             async for found in changes.of(event):
-                yield Told(found, event.id)
+                yield Told(replace(found, metadata={**found.metadata, "seq": event.id}), event.id)
 
 
 def _begun(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +70,7 @@ class Changes:
         self.placed: dict[str, Any] = {"task_id": run["id"], "context_id": context_of(run)}
         self._told: dict[str, _Told] = {}
 
-    async def of(self, event: StreamEvent) -> AsyncIterator[Event]:
+    async def of(self, event: StreamEvent) -> AsyncIterator[Change]:
         """What an event changes."""
         data = event.data
         match event.event:
@@ -75,7 +78,7 @@ class Changes:
                 for update in self._ended(data["task_id"]):
                     yield update
                 step: dict[str, Any] = {name: data[name] for name in ("node", "kind") if name in data}
-                yield self._at_work(data, {**step, "seq": event.id})
+                yield self._at_work(data, step)
             case "custom":
                 for update in self._streamed(data):
                     yield update
@@ -89,7 +92,7 @@ class Changes:
         status = Status(state=State.WORKING, timestamp=data.get("at"))
         return StatusUpdate(status=status, metadata=metadata, **self.placed)
 
-    async def _over(self) -> AsyncIterator[Event]:
+    async def _over(self) -> AsyncIterator[Change]:
         """What there is to tell of a run that has ended, or asks."""
         run = await self.server.reader.run(self.run_id)
         for artifact in artifacts_of(run):

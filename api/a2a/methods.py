@@ -174,6 +174,8 @@ class Methods:
         await self.server.engine.resume(RunId(run["id"]), value, updates, interrupt=interrupt, also=also)
 
     async def _fork(self, asked: Asked, checkpoint: str, claim: Claim) -> RunId:
+        if asked.message.context_id is not None:
+            raise _wrong("message.contextId", "a fork begins a context of its own: leave the id out")
         origin = await self.run(checkpoint.rpartition(".")[0])
         data = next((part.data for part in asked.message.parts if isinstance(part.data, dict)), {})
         body = Fork(checkpoint_id=checkpoint, updates={**await self._told(origin, asked), **data})

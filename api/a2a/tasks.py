@@ -41,8 +41,15 @@ def task_of(run: Shape, *, history: Sequence[Message] = (), artifacts: bool = Tr
         status=status_of(run),
         artifacts=artifacts_of(run) if artifacts else None,
         history=tuple(history),
-        metadata={"checkpointId": run["latest_checkpoint_id"]} if run.get("latest_checkpoint_id") else {},
+        metadata=_about(run),
     )
+
+
+def _about(run: Shape) -> dict[str, Any]:
+    """The newest checkpoint of a run, and the one that it was forked from."""
+    origin = run.get("forked_from") or {}
+    told = {"checkpointId": run.get("latest_checkpoint_id"), "forkedFrom": origin.get("checkpoint_id")}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def status_of(run: Shape) -> Status:

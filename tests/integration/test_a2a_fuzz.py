@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from api.a2a.errors import Code
 from api.a2a.methods import DIALECTS
+from dispatch._a2a.dialect import Operation
 from tests.integration.test_a2a_extensions import STRICT
 from tests.integration.test_a2a_server import sent
 from tests.unit.api.serving import ORIGIN, Server, a_server, asking, straight
@@ -38,14 +39,14 @@ values = st.recursive(
 
 def rather(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Mostly what is usual, now and then anything."""
-    return st.integers(0, 5).flatmap(lambda chance: usual if chance else values)
+    return st.sampled_from([True] * 9 + [False]).flatmap(lambda is_usual: usual if is_usual else values)
 
 
 MEMBERS = ["text", "data", "raw", "url", "file", "kind", "mediaType", "metadata"]
 parts = st.dictionaries(st.sampled_from(MEMBERS), values)
 messages = st.fixed_dictionaries(
-    {"messageId": rather(words), "role": rather(st.sampled_from(["ROLE_USER", "user", "agent"])),
-     "parts": rather(st.lists(parts | st.just({"data": {"n": 1}}) | st.just({"text": "x"}), max_size=3))},
+    {"messageId": rather(words.filter(bool)), "role": rather(st.sampled_from(["ROLE_USER", "user", "agent"])),
+     "parts": rather(st.just([{"data": {}}]) | st.lists(parts | st.just({"text": "x"}), max_size=3))},
     optional={name: rather(words) for name in ("taskId", "contextId", "kind")}
     | {"metadata": rather(st.dictionaries(st.sampled_from(["skillId", "checkpointId", "x"]), values, max_size=2)),
        "extensions": rather(st.lists(words, max_size=2)), "referenceTaskIds": values},
@@ -53,22 +54,42 @@ messages = st.fixed_dictionaries(
 configurations = st.dictionaries(
     st.sampled_from(["historyLength", "returnImmediately", "blocking", "acceptedOutputModes"]), values, max_size=3
 )
+OFTEN = [Operation.SEND] * 6 + [Operation.GET, Operation.LIST, Operation.CANCEL] * 2
 FIELDS = ("id", "taskId", "contextId", "pageSize", "pageToken", "historyLength", "status", "includeArtifacts",
           "statusTimestampAfter", "metadata", "tenant", "pushNotificationConfig")  # fmt: skip
 params = st.fixed_dictionaries(
-    {},
-    optional={"message": rather(messages), "configuration": rather(configurations)}
-    | {name: rather(words) for name in FIELDS},
+    {"message": rather(messages)},
+    optional={"configuration": rather(configurations)} | {name: rather(words) for name in FIELDS},
 )
-requests = st.fixed_dictionaries(
-    {"jsonrpc": rather(st.just("2.0")), "id": rather(words), "method": rather(st.sampled_from(METHODS)),
-     "params": rather(params)}
-)  # fmt: skip
-bodies = (requests | st.lists(requests, max_size=2) | values).map(lambda value: json.dumps(value).encode())
+
+
+def requests(methods: list[str]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries(
+        {"jsonrpc": rather(st.just("2.0")), "id": rather(words), "method": rather(st.sampled_from(methods)),
+         "params": rather(params)}
+    )  # fmt: skip
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def to(path: str, version: str | None) -> st.SearchStrategy[tuple[str, bytes, str | None]]:
+    """Requests of a version, to an address that speaks it."""
+    found = DIALECTS[version or "0.3"].methods
+    methods = [*found.values(), *(found[one] for one in OFTEN if one in found)]
+    return st.tuples(st.just(path), requests(methods).map(as_json), st.just(version))
+
+
+bodies = (requests(METHODS) | st.lists(requests(METHODS), max_size=2) | values).map(as_json)
 spoilt = st.tuples(bodies, st.integers(0, 400), st.binary(max_size=3)).map(
     lambda found: found[0][: found[1]] + found[2] + found[0][found[1] + 1 :]
 )
 versions = st.sampled_from([None, "", "0.3", "1.0", "1.0.7", "99.0", "one", "\xff"])
+odd = st.tuples(st.sampled_from(PATHS), bodies | spoilt, versions)
+all_that_comes = st.one_of(
+    to("/a2a/straight", "1.0"), to("/a2a/v0.3/asking", None), to("/a2a", "1.0"), to("/a2a/asking", None), odd
+)
 
 
 async def checked(server: Server, database: sqlite3.Connection, path: str, body: bytes, version: str | None) -> None:
@@ -109,8 +130,9 @@ async def test_no_request_breaks_an_agent_and_none_that_is_refused_changes_anyth
         with closing(sqlite3.connect(tmp_path / "clew.db", check_same_thread=False)) as database:
 
             @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None)
-            @given(st.sampled_from(PATHS), bodies | spoilt, versions)
-            def each(path: str, body: bytes, version: str | None) -> None:
+            @given(all_that_comes)
+            def each(request: tuple[str, bytes, str | None]) -> None:
+                path, body, version = request
                 work = checked(server, database, path, body.replace(TASK.encode(), known), version)
                 asyncio.run_coroutine_threadsafe(work, loop).result()
 

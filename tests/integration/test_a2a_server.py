@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import httpx
@@ -192,7 +193,46 @@ async def test_a_checkpoint_is_forked_into_a_task_of_its_own(server: Server) -> 
     fork = await sent(server, "asking", {"data": {}}, messageId="m2", metadata={"checkpointId": f"{task.id}.1"})
 
     assert fork.id != task.id
+    assert fork.metadata["forkedFrom"] == f"{task.id}.1"
     assert (await server.get(f"/runs/{fork.id}"))["forked_from"]["run_id"] == task.id
+
+
+async def test_a_fork_has_a_context_of_its_own_and_takes_no_other(server: Server) -> None:
+    task = await sent(server, "asking", {"data": {}})
+    wanted = message({"data": {}}, messageId="m2", contextId=task.context_id, metadata={"checkpointId": f"{task.id}.1"})
+    found = await rpc(server, "asking", "SendMessage", wanted)
+    assert found["error"]["code"] == -32602
+
+
+async def test_a_context_in_which_a_task_asks_takes_no_other_message(server: Server) -> None:
+    task = await sent(server, "asking", {"data": {}})
+    other = message({"data": {}}, messageId="m2", contextId=task.context_id)
+    assert (await rpc(server, "asking", "SendMessage", other))["error"]["code"] == -32004
+
+
+async def test_what_is_not_known_of_a_request_is_left_out_of_account(server: Server) -> None:
+    params = message({"data": {"n": 1}, "mystery": 1}, mystery={}) | {"mystery": [], "tenant": "x"}
+    assert "result" in await rpc(server, "straight", "SendMessage", params)
+
+
+async def test_the_version_can_be_told_in_the_address(server: Server) -> None:
+    body = {"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": "x"}}
+    response = await server.http.post(f"{ORIGIN}/a2a/straight?A2A-Version=1.0", json=body)
+    assert response.json()["error"]["code"] == -32001
+
+
+async def test_members_have_the_names_and_times_the_form_that_the_protocol_wants(server: Server) -> None:
+    task = (await rpc(server, "asking", "SendMessage", message({"data": {}})))["result"]["task"]
+
+    assert not [name for name in names_in(task) if "_" in name]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", task["status"]["timestamp"])
+
+
+def names_in(value: Any) -> set[str]:
+    """The names of all members, however deep."""
+    if isinstance(value, dict):
+        return set(value).union(*map(names_in, value.values()))
+    return set().union(*map(names_in, value)) if isinstance(value, list) else set()
 
 
 async def test_the_agent_of_all_wants_to_know_which_skill(server: Server) -> None:
@@ -250,6 +290,9 @@ async def test_0_3_speaks_of_kinds(server: Server) -> None:
     [
         ("SendMessage", {}, "/a2a", -32009),
         ("SendMessage", {"A2A-Version": "2.0"}, "/a2a", -32009),
+        ("SendMessage", {"A2A-Version": "99.0"}, "/a2a/v1", -32009),
+        ("SendMessage", {"A2A-Version": ""}, "/a2a/v1", -32009),
+        ("tasks/get", {"A2A-Version": "2.0"}, "/a2a/v0.3", -32603),
         ("message/send", V1, "/a2a", -32603),
         ("message/send", {}, "/a2a/v1", -32601),
         ("SendMessage", V1, "/a2a/v0.3", -32601),
@@ -298,6 +341,7 @@ async def test_a_stream_begins_with_the_task_and_ends_with_its_last_status(serve
     assert kinds[-2:] == ["ArtifactUpdate", "StatusUpdate"]
     assert found[-1].status.state is State.COMPLETED
     assert found[-2].artifact.parts[0].data == {"n": 2}
+    assert all(event.metadata["seq"] for event in found[1:])
 
 
 async def test_a_stream_ends_at_a_question_and_one_of_its_answer_goes_on_from_there(server: Server) -> None:
