@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.a2a.extensions import declared
 from api.a2a.replies import piece_in, reply_in
 from dispatch._a2a.model import Artifact, Part
 
@@ -79,3 +83,15 @@ def test_a_piece_of_an_artifact_says_how_it_goes_on() -> None:
 @pytest.mark.parametrize("data", [None, 7, {}, {"a2a_artifact": 7}, {"a2a_artifact": {"parts": "x", "index": 1}}])
 def test_data_that_hold_no_piece_hold_none(data: Any) -> None:
     assert piece_in(data) is None
+
+
+def test_the_examples_of_the_documentation_are_what_they_say() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "be-an-agent.md").read_text("utf-8")
+    blocks = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+    [reply] = [reply_in(block) for block in blocks if "a2a_reply" in block]
+    [piece] = [piece_in(block["data"]) for block in blocks if "data" in block]
+    [extension] = [found for block in blocks for found in declared(block)]
+
+    assert reply is not None and reply.flaw is None and len(reply.artifacts[0].parts) == 5
+    assert piece is not None and piece.append
+    assert extension.required
