@@ -26,6 +26,22 @@ def check_hook_url(url: str) -> str | None:
     return _check_url(url, "; sign what is sent with `secret`")
 
 
+def check_push_url(url: str) -> str | None:
+    """What is wrong with the form of an address that is told of a task, or None; whether it may be connected to is
+    another question."""
+    return _check_url(url, "; use `authentication`")
+
+
+def is_header_name(name: str) -> bool:
+    """Whether a text can be the name of a header, or of a way to say who one is."""
+    return _NAME.fullmatch(name) is not None
+
+
+def is_header_value(value: str) -> bool:
+    """Whether a text can be the value of a header."""
+    return _VALUE.fullmatch(value) is not None
+
+
 def _check_url(url: str, instead: str) -> str | None:
     if any(char <= " " or char == "\x7f" for char in url):
         return "the URL must not contain spaces or control characters"

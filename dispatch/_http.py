@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import aiohttp
+from aiohttp import SocketFactoryType
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import StreamWriter
 from aiohttp.payload import Payload
@@ -117,6 +118,7 @@ class Http:
     """A client without cookies, proxies from the environment, redirects, or memory of what it sent.
 
     Open connections are bounded by the number of requests under way, which is the caller's to bound, and by `keep_s`.
+    `socket_factory` makes the sockets, and may refuse one to an address by an OSError.
     """
 
     def __init__(
@@ -126,8 +128,10 @@ class Http:
         connect_s: float = CONNECT_S,
         keep_s: float = KEEP_S,
         idle_s: float = IDLE_S,
+        socket_factory: SocketFactoryType | None = None,
     ) -> None:
         self._max_body = max_body
+        self._socket_factory = socket_factory
         self._connect_s = connect_s
         self._keep_s = keep_s
         self._idle_s = idle_s
@@ -231,9 +235,9 @@ class Http:
         """The pool, or the session whose every request has a connection of its own; made when they are first used."""
         if (session := self._sessions.get(fresh)) is None:
             connector = (
-                aiohttp.TCPConnector(limit=0, force_close=True)
+                aiohttp.TCPConnector(limit=0, force_close=True, socket_factory=self._socket_factory)
                 if fresh
-                else aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keep_s)
+                else aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keep_s, socket_factory=self._socket_factory)
             )
             session = self._sessions[fresh] = aiohttp.ClientSession(
                 connector=connector,
