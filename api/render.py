@@ -123,6 +123,7 @@ def notice_json(notice: Notice) -> dict[str, Any]:
         "run_id": notice.run_id,
         "workflow_id": notice.workflow_id,
         "type": f"run.{notice.event}",
+        "push_id": notice.push or None,
         "url": notice.url,
         "status": notice.status,
         "attempts": notice.attempts,

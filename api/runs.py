@@ -16,7 +16,7 @@ from engine.driver.engine import Also
 from engine.driver.reader import Reader, parse_checkpoint_id
 from engine.driver.travel import Asked
 from engine.errors import NotFound
-from engine.model import RunId
+from engine.model import Push, RunId
 from engine.ports import WorkflowRow
 from engine.render import checkpoint_id, parse_branch, pending_json
 from engine.session import OnBusy
@@ -28,12 +28,14 @@ class Runs:
     def __init__(self, engine: Engine, reader: Reader, workflows: Workflows, closing: asyncio.Event) -> None:
         self.engine, self.reader, self.workflows, self.closing = engine, reader, workflows, closing
 
-    async def start(self, workflow_id: str, asked: RunFields, claim: Claim | None = None) -> RunId:
-        """Start a run of a stored workflow; one with a key that has started one is that one. Raises NotFound or
-        Invalid."""
+    async def start(
+        self, workflow_id: str, asked: RunFields, claim: Claim | None = None, pushes: tuple[Push, ...] = ()
+    ) -> RunId:
+        """Start a run of a stored workflow, of which `pushes` are told; one with a key that has started one is that
+        one. Raises NotFound or Invalid."""
         if claim is not None and claim.made is not None:
             return RunId(claim.made)
-        return await self._start(await self.workflows.get(workflow_id, asked.version), asked, claim)
+        return await self._start(await self.workflows.get(workflow_id, asked.version), asked, claim, pushes)
 
     async def start_any(self, asked: StartAnyRun, claim: Claim | None = None) -> RunId:
         """Start a run of a stored workflow, or of one in the request. Raises NotFound, Conflict or Invalid."""
@@ -43,7 +45,9 @@ class Runs:
             return await self.start(asked.workflow_id, asked, claim)
         return await self._start(await self.workflows.keep(asked.workflow), asked, claim)
 
-    async def _start(self, row: WorkflowRow, asked: RunFields, claim: Claim | None) -> RunId:
+    async def _start(
+        self, row: WorkflowRow, asked: RunFields, claim: Claim | None, pushes: tuple[Push, ...] = ()
+    ) -> RunId:
         request = StartRequest(
             workflow_id=row.id,
             version=row.version,
@@ -54,6 +58,7 @@ class Runs:
             interrupt_before=_names(asked.interrupt_before),
             interrupt_after=_names(asked.interrupt_after),
             hook=hook_of(asked.webhook),
+            pushes=pushes,
             priority=asked.priority,
             concurrency_key=asked.concurrency_key,
             start_at=None if asked.start_at is None else milliseconds(asked.start_at),
@@ -63,16 +68,23 @@ class Runs:
         return await self.engine.start_run(request, claim=claim)
 
     async def fork(
-        self, asked: Fork, run_id: str | None = None, claim: Claim | None = None, also: Also | None = None
+        self,
+        asked: Fork,
+        run_id: str | None = None,
+        claim: Claim | None = None,
+        also: Also | None = None,
+        pushes: tuple[Push, ...] = (),
     ) -> RunId:
-        """Fork a run from a checkpoint, which is one of `run_id` where that is given; `also` is written with it. Raises
-        NotFound, Conflict or Invalid."""
+        """Fork a run from a checkpoint, which is one of `run_id` where that is given; `also` is written with it, and
+        `pushes` are told of the fork. Raises NotFound, Conflict or Invalid."""
         if claim is not None and claim.made is not None:
             return RunId(claim.made)
         named, _ = parse_checkpoint_id(asked.checkpoint_id)
         seq, hook = _seq_in(run_id or named, asked.checkpoint_id), hook_of(asked.webhook)
         wish = await self.engine.travel.wish(named, seq, _wanted(asked))
-        return await self.engine.fork(named, seq, wish, asked.config, claim=claim, hook=hook, also=also)
+        return await self.engine.fork(
+            named, seq, wish, asked.config, claim=claim, hook=hook, also=also, pushes=pushes
+        )
 
     async def replay(self, run_id: str, asked: Replay) -> None:
         """Begin a new branch at a checkpoint of the run. Raises NotFound, Conflict or Invalid."""

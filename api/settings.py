@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     webhook_timeout_s: float = Field(default=15.0, gt=0, le=600, allow_inf_nan=False)
     webhook_retry_s: float = Field(default=1.0, gt=0, le=3600, allow_inf_nan=False)
     webhook_give_up_s: float = Field(default=86_400.0, ge=0, allow_inf_nan=False)
+    private_pushes: bool = False
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="after")

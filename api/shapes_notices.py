@@ -11,12 +11,13 @@ from api.shapes import Shape
 
 
 class Notice(Shape):
-    """That a run has ended, or waits, as its webhook is told."""
+    """That a run has come to a status, as its webhook is told or a push of its task."""
 
     id: str = Field(description="What is sent as `webhook-id`.")
     run_id: str
     workflow_id: str
-    type: str = Field(description="`run.` and the status that is told.")
+    type: str = Field(description="`run.` and the status that is told, or `run.output` for an artifact.")
+    push_id: str | None = Field(description="The push config that it is for; null for the webhook of the run.")
     url: str
     status: Literal["pending", "delivered", "failed", "withdrawn"]
     attempts: int

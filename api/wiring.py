@@ -12,6 +12,7 @@ from functools import partial
 
 from uuid_utils import uuid7
 
+from api.a2a.said import said
 from api.answers import Answers, task_token
 from api.artifacts import Artifacts
 from api.backups import Backups
@@ -32,6 +33,7 @@ from dispatch._callbacks import Callbacks
 from dispatch._http import Http
 from dispatch._notice import NoticePost
 from dispatch._outbox import WorkerOutbox
+from dispatch._outside import Outside
 from dispatch._presence import Presence
 from dispatch._registry import open_transports
 from dispatch._secrets import reply_addresses, server_name
@@ -76,7 +78,7 @@ class Wired:
     base_url: str
     store: Store
     outbox: Outbox
-    sockets: Websocket | None
+    sockets: Websocket | None = None
     engine: Engine
     reader: Reader
     sessions: SessionReader
@@ -100,6 +102,7 @@ class Wired:
     backups: Backups
     notifier: Notifier
     notices: Notices
+    outside: Outside
     jobs: Jobs
     closing: Closing
     started_at: int
@@ -109,7 +112,9 @@ class Wired:
 class _Ways:
     """What the ways to workers and from them share."""
 
+    outside: Outside = field(default_factory=Outside)
     http: Http = field(default_factory=Http)
+    pushes: Http = field(default_factory=Http)
     inbound: Inbound = field(default_factory=Inbound)
     presence: Presence = field(default_factory=Presence)
     asks: Asks = field(default_factory=Asks)
@@ -127,8 +132,9 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         ends.push_async_callback(store.close)
         await store.open()
         key = await store.server_secret(secrets.token_bytes(KEY_BYTES))
-        ways, sockets = _Ways(), None
+        ways, sockets = _ways(settings), None
         ends.push_async_callback(ways.http.close)
+        ends.push_async_callback(ways.pushes.close)
         if outbox is None:
             outbox, sockets = _outbox(settings, base_url, key, ways)
         wired = replace(_wired(settings, base_url, store, outbox, key, ways), sockets=sockets)
@@ -148,6 +154,11 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         if settings.keep_last is not None or settings.max_age_s is not None:
             await ends.enter_async_context(swept(_retention(settings, wired.engine), settings.sweep_s))
         yield wired
+
+
+def _ways(settings: Settings) -> _Ways:
+    outside = Outside(anywhere=settings.private_pushes)
+    return _Ways(outside=outside, pushes=Http(socket_factory=outside.socket))
 
 
 def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> tuple[WorkerOutbox, Websocket | None]:
@@ -193,7 +204,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
     closing, limits = Closing(), Limits(max_nodes=settings.max_nodes)
     workflows = Workflows(store, limits, clock)
     engine = _engine(settings, store, outbox, workflows, key)
-    notifier = _notifier(settings, store, ways.http, engine)
+    notifier = _notifier(settings, store, ways, engine)
     workers = Workers(store, outbox, ways.beats, clock, ways.http, in_process=settings.local_workers)
     reader, lines = Reader(store, engine.loader, engine.loop), Lines(store, engine.loader)
     return Wired(
@@ -201,7 +212,6 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         base_url=base_url,
         store=store,
         outbox=outbox,
-        sockets=None,
         engine=engine,
         reader=reader,
         sessions=SessionReader(reader),
@@ -225,6 +235,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
         backups=Backups(store, settings.backups, clock),
         notifier=notifier,
         notices=Notices(store, notifier, clock),
+        outside=ways.outside,
         jobs=Jobs(Bulk(engine), closing),
         closing=closing,
         started_at=clock(),
@@ -244,7 +255,7 @@ def _engine(settings: Settings, store: Store, outbox: Outbox, workflows: Workflo
     )
 
 
-def _notifier(settings: Settings, store: Store, http: Http, engine: Engine) -> Notifier:
+def _notifier(settings: Settings, store: Store, ways: _Ways, engine: Engine) -> Notifier:
     policy = RetryPolicy(
         max_attempts=MAX_ATTEMPTS,
         initial_interval_ms=round(settings.webhook_retry_s * 1000),
@@ -254,12 +265,13 @@ def _notifier(settings: Settings, store: Store, http: Http, engine: Engine) -> N
     )
     notifier = Notifier(
         store,
-        NoticePost(http, clock, settings.webhook_timeout_s),
+        NoticePost(ways.http, ways.pushes, clock, settings.webhook_timeout_s),
         clock=clock,
         chance=random.random,
         patience=Patience(policy=policy, give_up_ms=round(settings.webhook_give_up_s * 1000)),
     )
     engine.announcer.deliver = notifier.take
+    engine.announcer.render = said
     return notifier
 
 

@@ -1,4 +1,4 @@
-"""A notice on its way: one POST, signed as Standard Webhooks says, and what comes of it."""
+"""A notice on its way: one POST, signed as Standard Webhooks says or with the token of a push, and what comes of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dispatch._http import Http, HttpFailure, Response, Unsendable
 from dispatch._reply import retry_after_ms
 from dispatch._secrets import signature_headers
-from engine.model import Hook
+from engine.model import Hook, Push
 from engine.notices import Attempt, Notice
 
 GONE = 410
@@ -16,20 +16,19 @@ GONE = 410
 
 
 class NoticePost:
-    """Sends notices. `clock` gives milliseconds since the epoch; an answer has to come within `timeout_s`."""
+    """Sends notices: to webhooks by one client, to pushes by another one, which goes only where strangers may have it
+    go. `clock` gives milliseconds since the epoch; an answer has to come within `timeout_s`."""
 
-    def __init__(self, http: Http, clock: Callable[[], int], timeout_s: float) -> None:
-        self._http, self._clock, self._timeout_s = http, clock, timeout_s
+    def __init__(self, http: Http, pushes: Http, clock: Callable[[], int], timeout_s: float) -> None:
+        self._http, self._pushes, self._clock, self._timeout_s = http, pushes, clock, timeout_s
 
-    async def __call__(self, notice: Notice, hook: Hook) -> Attempt:
+    async def __call__(self, notice: Notice, to: Hook | Push) -> Attempt:
         """Send a notice once. Its id is the same each time, its timestamp and signature are not."""
-        body, now = (notice.body,), self._clock()
-        headers = {"content-type": "application/json", "webhook-id": notice.id, "webhook-timestamp": str(now // 1000)}
-        if hook.secret is not None:
-            headers |= signature_headers(hook.secret, notice.id, now, body)
+        headers = headers_of(notice, to, self._clock())
+        http = self._pushes if isinstance(to, Push) else self._http
         try:
             async with asyncio.timeout(self._timeout_s) as limit:
-                response = await self._http.post(notice.url, body, headers, self._timeout_s)
+                response = await http.post(to.url, (notice.body,), headers, self._timeout_s)
         except HttpFailure as failure:
             return Attempt(error=failure.message, final=isinstance(failure, Unsendable))
         except TimeoutError:
@@ -37,6 +36,19 @@ class NoticePost:
                 raise
             return Attempt(error=f"no answer within {self._timeout_s:g} s")
         return attempt_of(response, self._clock())
+
+
+def headers_of(notice: Notice, to: Hook | Push, now: int) -> dict[str, str]:
+    """What goes along with a notice: its id, and that it comes from here."""
+    headers = {"content-type": notice.media_type, "webhook-id": notice.id, "webhook-timestamp": str(now // 1000)}
+    if isinstance(to, Hook):
+        signed = {} if to.secret is None else signature_headers(to.secret, notice.id, now, (notice.body,))
+        return {**headers, **signed}
+    if to.token is not None:
+        headers["x-a2a-notification-token"] = to.token
+    if to.scheme is not None and to.credentials is not None:
+        headers["authorization"] = f"{to.scheme} {to.credentials}"
+    return headers
 
 
 def attempt_of(response: Response, now: int) -> Attempt:

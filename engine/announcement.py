@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from engine.codec import write
-from engine.model import Hook, RunHead, RunStatus
+from engine.codec import digest, write
+from engine.model import Hook, Push, RunHead, RunStatus
 from engine.notices import Notice
 from engine.output import output_of
-from engine.render import branch_name, checkpoint_id, opened_json, rfc3339
+from engine.render import branch_name, checkpoint_id, opened_json, rfc3339, run_summary
 from engine.run import Run
 
 MAX_OUTPUT = 256 * 1024
@@ -21,6 +23,33 @@ def notice_of(run: Run, head: RunHead, hook: Hook, now: int) -> Notice:
         id=f"{run.id}-{run.seq}", run_key=run.key, run_id=run.id, workflow_id=head.workflow_id, event=run.status.value,
         url=hook.url, created_at=now, since=now, due_at=now, body=write(_message(run, head, now)),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One thing that a push is told: what it is about, and the body with its media type."""
+
+    event: str
+    media_type: str
+    body: bytes
+
+
+def pushed(run: Run, head: RunHead, push: Push, said: Sequence[Said], now: int) -> Iterator[Notice]:
+    """The notices of what a push is told now. Each place of a run in its history is told of once, so that their ids
+    follow from it."""
+    name = f"{run.id}-{run.seq}.{run.events}-{digest(push.id)[:32]}"
+    for number, one in enumerate(said):
+        yield Notice(
+            id=f"{name}-{number}", run_key=run.key, run_id=run.id, workflow_id=head.workflow_id, event=one.event,
+            url=push.url, created_at=now, since=now, due_at=now, push=push.id, media_type=one.media_type, body=one.body,
+        )  # fmt: skip
+
+
+def seen(run: Run, head: RunHead) -> dict[str, Any]:
+    """A run as those see it who are shown runs, as far as it is told; `head` is its row as it stands now."""
+    waits = run.interrupts.values() if run.status is RunStatus.INTERRUPTED else ()
+    interrupts = [opened_json(run, run.id, opened) for opened in waits]
+    return {**run_summary(head, None), **_output(run), "interrupts": interrupts}
 
 
 def _message(run: Run, head: RunHead, now: int) -> dict[str, Any]:

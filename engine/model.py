@@ -329,6 +329,20 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """An address outside that is told of every status that a run comes to, in one of the forms that the outer floors
+    know. The token and the credentials are sent along; they are write-only."""
+
+    id: str
+    url: str
+    form: str
+    created_at: int
+    token: str | None = field(default=None, repr=False)
+    scheme: str | None = None
+    credentials: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunHead:
     """The row of a run: what stays fixed, and where it stands."""
 
@@ -345,6 +359,7 @@ class RunHead:
     interrupt_before: tuple[str, ...] | None = None
     interrupt_after: tuple[str, ...] | None = None
     hook: Hook | None = None
+    pushes: tuple[Push, ...] = ()
     origin_id: str = ""
     branch: int = 1
     epoch: int = 0

@@ -28,7 +28,9 @@ OPEN = (NoticeStatus.PENDING, NoticeStatus.FAILED)
 class Notice:
     """That a run came to status `event`. `due_at` is when it is tried next, `since` from when on it has been tried.
 
-    `body` is what is sent; it is empty in lists, and once it is not needed any more.
+    `push` is the id of the push that it is for, empty for the webhook of the run. Those of a push arrive in the order
+    in which they were made. `body` is what is sent, of type `media_type`; it is empty in lists, and once it is not
+    needed any more.
     """
 
     id: str
@@ -45,20 +47,26 @@ class Notice:
     last_error: str | None = None
     ended_at: int | None = None
     body: bytes = field(default=b"", repr=False)
+    push: str = ""
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeFilter:
-    """Which notices a list holds; empty fields do not filter."""
+    """Which notices a list holds; fields that are None do not filter."""
 
     status: str | None = None
     run_key: int | None = None
+    push: str | None = None
 
 
 class Notices(Protocol):
     """The part of the store that keeps them; they are written with the commits that they tell of."""
 
     async def notice(self, notice_id: str) -> Notice | None: ...
+
+    async def next_notice(self, run_key: int, push: str) -> Notice | None:
+        """The oldest notice for a push that is still tried."""
 
     async def notices(
         self, where: NoticeFilter, limit: int, cursor: str | None

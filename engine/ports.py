@@ -18,7 +18,7 @@ from engine.filters import RecentFilter as RecentFilter
 from engine.filters import RunFilter as RunFilter
 from engine.holds import Hold
 from engine.jobs import JobItem, Jobs
-from engine.model import Ref, RunHead, RunId, TaskId
+from engine.model import Push, Ref, RunHead, RunId, TaskId
 from engine.notices import Notice, Notices
 from engine.places import Places
 from engine.sessions import Sessions
@@ -217,7 +217,10 @@ class Batch:
     """(run, task, time): a retry starts the task again, and settles its open letters"""
     notices: list[Notice] = field(default_factory=list)
     notices_withdrawn: list[tuple[int, int]] = field(default_factory=list)
-    """(run, time): its notices that have not arrived do not hold any more; before `notices` are added"""
+    """(run, time): what its webhook has not been told yet does not hold any more; before `notices` are added"""
+    pushes: dict[int, tuple[tuple[Push, ...], int]] = field(default_factory=dict)
+    """Run to all the pushes that it has from now on, and the time: notices for others do not hold any more, and those
+    that have not arrived go to where the pushes are now; after `notices` are added."""
     needed: list[int] = field(default_factory=list)
     """Keys of runs that have to be there, because those that are created read their history."""
     holds: dict[int, Hold | None] = field(default_factory=dict)
@@ -237,7 +240,7 @@ class Batch:
         """Whether there is nothing to write."""
         rows = (self.created, self.commits, self.heads, self.events, self.timers, self.timers_cleared)
         more = (self.interrupts, self.interrupts_ended, self.claims, self.dead_letters, self.redriven, self.retried)
-        told = (self.kept, self.notices, self.notices_withdrawn, self.items)
+        told = (self.kept, self.notices, self.notices_withdrawn, self.pushes, self.items)
         return not any((*rows, *more, *told, self.holds, self.seats, self.sessions, self.workflows))
 
 

@@ -16,6 +16,7 @@ from store import _kept as kept
 from store import _notices as notices
 from store import _places as places
 from store import _porting as porting
+from store import _pushes as pushes
 from store import _rows as rows
 from store import _sessions as sessions
 from store import _statements as sql
@@ -49,6 +50,7 @@ def write(connection: sqlite3.Connection, batch: Batch, gaps: Mapping[str, int])
         dead_letters.write(connection, batch)
         kept.write(connection, batch.kept, max((row.at for row in batch.commits), default=0))
         notices.write(connection, batch)
+        pushes.write(connection, batch)
         jobs.write(connection, batch)
         artifacts.write(connection, batch)
         if batch.holds:
@@ -86,6 +88,7 @@ def _create(connection: sqlite3.Connection, batch: Batch, versions: Mapping[int,
     connection.executemany(sql.INSERT_INPUT, map(rows.input_values, heads))
     if told := [rows.hook_values(head) for head in heads if head.hook is not None]:
         connection.executemany(sql.INSERT_HOOK, told)
+    pushes.add(connection, heads)
     places.add(connection, heads)
     if seated := [rows.seat_values(head) for head in heads if head.seat is not None]:
         connection.executemany(sql.INSERT_SEAT, seated)

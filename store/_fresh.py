@@ -25,7 +25,7 @@ _moving = attrgetter(*_MOVES)
 def touched(batch: Batch) -> set[int]:
     """The keys of the runs that have to be there already."""
     keys = {row.run_key for row in batch.commits}
-    keys.update(batch.expected, batch.heads, batch.needed, batch.holds, batch.seats)
+    keys.update(batch.expected, batch.heads, batch.needed, batch.holds, batch.seats, batch.pushes)
     return keys.difference(head.key for head in batch.created)
 
 
@@ -39,7 +39,7 @@ def versions_after(batch: Batch, standing: Mapping[int, Standing]) -> dict[int, 
     for key, expected in batch.expected.items():
         if known.get(key) != (expected.version, expected.epoch):
             raise stale(key, known.get(key), f"version {expected.version} and epoch {expected.epoch} are expected")
-    for key in (*batch.heads, *batch.needed, *batch.holds, *batch.seats):
+    for key in (*batch.heads, *batch.needed, *batch.holds, *batch.seats, *batch.pushes):
         if key not in known:
             raise stale(key, None, "its head was to move, or its history is needed")
     versions = {key: version for key, (version, _) in known.items()}
@@ -60,6 +60,7 @@ def joined(batches: Iterable[Batch]) -> Batch:
         whole.heads.update(batch.heads)
         whole.holds.update(batch.holds)
         whole.seats.update(batch.seats)
+        whole.pushes.update(batch.pushes)
         whole.sessions.update(batch.sessions)
     return whole
 

@@ -26,7 +26,11 @@ _values = attrgetter(*_NAMES)
 _INSERT = ordered(insert(notices).values({name: bindparam(name) for name in _NAMES}), _NAMES)
 _WITHDRAW = named(
     update(notices)
-    .where(notices.c.run_key == bindparam("run"), notices.c.status.in_([bindparam(f"open_{i}") for i in range(2)]))
+    .where(
+        notices.c.run_key == bindparam("run"),
+        notices.c.push == bindparam("webhook"),
+        notices.c.status.in_([bindparam(f"open_{i}") for i in range(2)]),
+    )
     .values(
         status=bindparam("withdrawn"), ended_at=bindparam("at"), due_at=bindparam("never"), body=bindparam("nothing")
     )
@@ -35,12 +39,17 @@ _same = [notices.c[name] == bindparam(f"was_{name}") for name in ("id", "status"
 _MOVE = named(update(notices).where(*_same).values({name: bindparam(f"new_{name}") for name in _CHANGES}))
 ONE = named(select(*picked(notices, _NAMES)).where(notices.c.id == bindparam("notice")))
 
+_for = (notices.c.run_key == bindparam("run_key"), notices.c.push == bindparam("push"))
+_tried = select(*picked(notices, _NAMES)).where(*_for, notices.c.status == bindparam("status"))
+NEXT = named(first_rows(_tried.order_by(notices.c.n)))
+
 
 def write(connection: sqlite3.Connection, batch: Batch) -> None:
     """Withdraw those of runs that have gone on, then add those of a batch."""
     if not (batch.notices or batch.notices_withdrawn):
         return
-    given = {"withdrawn": NoticeStatus.WITHDRAWN, "never": None, "nothing": b"", "open_0": OPEN[0], "open_1": OPEN[1]}
+    given = {"withdrawn": NoticeStatus.WITHDRAWN, "never": None, "nothing": b"", "webhook": ""}
+    given |= {"open_0": OPEN[0], "open_1": OPEN[1]}
     for run, at in batch.notices_withdrawn:
         connection.execute(_WITHDRAW, {"run": run, "at": at, **given})
     if batch.notices:
@@ -63,6 +72,7 @@ def _listed(used: tuple[str, ...]) -> str:
     conditions = {
         "status": notices.c.status == bindparam("status"),
         "run_key": notices.c.run_key == bindparam("run_key"),
+        "push": notices.c.push == bindparam("push"),
         "after": notices.c.n < bindparam("after"),
     }
     found = select(*picked(notices, _LISTED), notices.c.n).where(*(conditions[name] for name in used))
@@ -71,7 +81,8 @@ def _listed(used: tuple[str, ...]) -> str:
 
 def query(where: NoticeFilter, limit: int, after: Place | None) -> tuple[str, dict[str, Any]]:
     """The statement of a list, and its parameters."""
-    given = {"status": where.status, "run_key": where.run_key, "after": after[0] if after else None}
+    given = {"status": where.status, "run_key": where.run_key, "push": where.push}
+    given |= {"after": after[0] if after else None}
     found = {name: value for name, value in given.items() if value is not None}
     return _listed(tuple(found)), {**found, "limit": limit}
 

@@ -10,7 +10,7 @@ from typing import Any
 from engine.brief import Brief
 from engine.claims import ClaimRow
 from engine.holds import Hold
-from engine.model import NO_USAGE, ErrorInfo, Hook, Ref, RunHead, RunId, RunStatus, TaskId, Usage
+from engine.model import NO_USAGE, ErrorInfo, Hook, Push, Ref, RunHead, RunId, RunStatus, TaskId, Usage
 from engine.ports import CommitRow, EventRow, InterruptRow, TimerRow, WorkerRow, WorkflowRow
 from engine.session import OnBusy, Seat
 from store._json import from_text, to_text
@@ -36,6 +36,7 @@ RUN = (
 )  # fmt: skip
 INPUT = ("run_key", "tags", "metadata", "config", "input", "stops")
 HOOK = ("run_key", "url", "secret", "events")
+PUSH = tuple(field.name for field in fields(Push))
 PLACE = ("run_key", "priority", "concurrency_key", "start_at", "reason")
 SEAT = ("run_key", "session_id", "workflow_id", "created_at", "place", "waits")
 SEATED = ("session_id", "place", "waits")
@@ -83,6 +84,16 @@ def hook_values(head: RunHead) -> Row:
     return head.key, head.hook.url, head.hook.secret, to_text(head.hook.events)
 
 
+def push_values(run_key: int, pushes: Iterable[Push]) -> list[Row]:
+    """The values of `run_key`, then of the columns PUSH, of each push of a run."""
+    return [(run_key, *(getattr(push, name) for name in PUSH)) for push in pushes]
+
+
+def _pushes(text: str) -> tuple[Push, ...]:
+    found = (Push(**dict(zip(PUSH, values, strict=True))) for values in from_text(text)) if text != "[]" else ()
+    return tuple(sorted(found, key=lambda push: (push.created_at, push.id)))
+
+
 def has_place(head: RunHead) -> bool:
     """Whether a run has asked for a place among others, or is queued."""
     return bool(head.priority) or any(part is not None for part in place_values(head)[2:])
@@ -113,6 +124,10 @@ def _hook(url: str | None, secret: str | None, events: str) -> Hook | None:
     return None if url is None else Hook(url=url, secret=secret, events=tuple(map(RunStatus, from_text(events))))
 
 
+def _usage(given: int, made: int, cost: float) -> Usage:
+    return Usage(input_tokens=given, output_tokens=made, cost=cost) if given or made or cost else NO_USAGE
+
+
 def moved_values(head: RunHead, version: int) -> Row:
     """The values of the columns MOVED, then the run's key."""
     usage = head.usage
@@ -124,15 +139,14 @@ def moved_values(head: RunHead, version: int) -> Row:
 
 
 def run_head(row: Row) -> RunHead:
-    """A run of the columns RUN, then those of INPUT without the key, why it is held, those of HOOK and of PLACE without
-    it, and SEATED."""
+    """A run of the columns RUN, then those of INPUT without the key, why it is held, those of HOOK without it, its
+    pushes, those of PLACE without the key, and SEATED."""
     (
         key, run_id, workflow_id, workflow_version, status, head, _, branch, epoch, origin_id, parent, parent_id,
         name, error, input_tokens, output_tokens, cost, task_count, created_at, updated_at, finished_at, tags,
-        metadata, config, given, stops, hold, url, secret, told, *more,
+        metadata, config, given, stops, hold, url, secret, told, pushes, *more,
     ) = row  # fmt: skip
     before, after = _stops(stops)
-    used = input_tokens or output_tokens or cost
     return RunHead(
         key=key,
         id=RunId(run_id),
@@ -147,11 +161,12 @@ def run_head(row: Row) -> RunHead:
         interrupt_before=before,
         interrupt_after=after,
         hook=_hook(url, secret, told),
+        pushes=_pushes(pushes),
         origin_id=origin_id,
         branch=branch,
         epoch=epoch,
         error=None if error is None else ErrorInfo(**from_text(error)),
-        usage=Usage(input_tokens=input_tokens, output_tokens=output_tokens, cost=cost) if used else NO_USAGE,
+        usage=_usage(input_tokens, output_tokens, cost),
         task_count=task_count,
         parent=parent,
         parent_id=parent_id,

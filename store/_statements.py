@@ -46,6 +46,7 @@ from store._tables import (
     notices,
     places,
     probes,
+    pushes,
     run_inputs,
     runs,
     seats,
@@ -139,8 +140,14 @@ STANDING = named(
 
 # ---- runs
 
+_pushes = (
+    select(func.json_group_array(func.json_array(*picked(pushes, rows.PUSH))))
+    .where(pushes.c.run_key == runs.c.key)
+    .correlate(runs)
+    .scalar_subquery()
+)
 RUN_COLUMNS = [
-    *picked(runs, rows.RUN), *picked(run_inputs, rows.INPUT[1:]), holds.c.why, *picked(hooks, rows.HOOK[1:]),
+    *picked(runs, rows.RUN), *picked(run_inputs, rows.INPUT[1:]), holds.c.why, *picked(hooks, rows.HOOK[1:]), _pushes,
     *picked(places, rows.PLACE[1:]),
     *picked(seats, rows.SEATED),
 ]  # fmt: skip
@@ -160,8 +167,8 @@ ACTIVE_RUNS = named(
     .order_by(runs.c.key)
 )
 _OF_RUNS = (
-    commits, events, timers, assignments, interrupts, dead_letters, notices, hooks, holds, places, seats, run_inputs,
-    artifact_refs,
+    commits, events, timers, assignments, interrupts, dead_letters, notices, hooks, pushes, holds, places, seats,
+    run_inputs, artifact_refs,
 )  # fmt: skip
 OWNED = {table.name: named(delete(table).where(table.c.run_key == bindparam("run_key"))) for table in _OF_RUNS}
 """What deletes the rows that a run owns, by table."""

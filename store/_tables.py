@@ -238,6 +238,21 @@ hooks = Table(
     Column("events", Text, nullable=False),
 )
 
+# Who is told outside of everything that a run comes to.
+pushes = Table(
+    "pushes",
+    metadata,
+    _run_key(),
+    Column("id", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("form", Text, nullable=False),
+    Column("created_at", _Int, nullable=False),
+    Column("token", Text),
+    Column("scheme", Text),
+    Column("credentials", Text),
+    PrimaryKeyConstraint("run_key", "id"),
+)
+
 # What they are told.
 notices = Table(
     "notices",
@@ -257,6 +272,8 @@ notices = Table(
     Column("last_error", Text),
     Column("ended_at", _Int),
     Column("body", LargeBinary, nullable=False),
+    Column("push", Text, nullable=False, server_default=""),
+    Column("media_type", Text, nullable=False, server_default="application/json"),
 )
 Index("notices_by_status", notices.c.status, notices.c.n)
 Index("notices_by_run", notices.c.run_key, notices.c.n)

@@ -117,13 +117,20 @@ class MemoryStore(MemoryArtifacts, MemoryCatalogue, MemoryJobs, MemoryNotices, M
         self._add_notices(batch)
         self._end_items(batch)
         self._bring(batch.workflows)
+        self._beside(batch)
+        self._touch_sessions(batch)
+        self._refer(batch)
+
+    def _beside(self, batch: Batch) -> None:
+        """What stands beside the rows of runs."""
         for key, why in batch.holds.items():
             self._runs[key].head = replace(self._runs[key].head, hold=why)
         for key, head in batch.seats.items():
             was = self._runs[key].head
             self._runs[key].head = replace(was, seat=head.seat, parent=head.parent, parent_id=head.parent_id)
-        self._touch_sessions(batch)
-        self._refer(batch)
+        for key, (pushes, at) in batch.pushes.items():
+            self._runs[key].head = replace(self._runs[key].head, pushes=pushes)
+            self._push(key, pushes, at)
 
     async def commit_all(self, batches: Iterable[Batch]) -> None:
         await self.commit(joined(batches))

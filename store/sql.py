@@ -14,7 +14,6 @@ from engine.dead_letters import DeadLetter
 from engine.driver.pace import Pace
 from engine.jobs import Job, JobItem, Target
 from engine.model import Ref, RunHead, RunId, TaskId
-from engine.notices import Notice, NoticeFilter
 from engine.places import Contender
 from engine.ports import (
     EVERY_INTERRUPT,
@@ -42,7 +41,6 @@ from store import _jobs as work
 from store import _kept as kept
 from store import _lists as lists
 from store import _log as log
-from store import _notices as told
 from store import _places as places
 from store import _porting as porting
 from store import _rows as rows
@@ -52,12 +50,13 @@ from store._cursor import Place
 from store._json import to_text
 from store._recent import SqliteRecent
 from store._sqlite import SLICE, in_slices
+from store._sqlite_notices import SqliteNotices
 
 _FIRST: Place = (-(2**63), 0)
 """Before the first place of any list of runs."""
 
 
-class SqliteStore(SqliteRecent):
+class SqliteStore(SqliteRecent, SqliteNotices):
     """Implements `engine.ports.Store` on a file, which one process at a time can open to write."""
 
     scheme: ClassVar[str] = "sqlite"
@@ -257,20 +256,6 @@ class SqliteStore(SqliteRecent):
     ) -> tuple[tuple[DeadLetter, ...], str | None]:
         text, given = letters.query(status, run_key, limit + 1, cursors.read("dead_letters", cursor, int))
         return letters.page([(row[-1], letters.letter_of(row)) for row in self._read(text, **given)], limit)
-
-    async def notice(self, notice_id: str) -> Notice | None:
-        return self._one(told.notice_of, told.ONE, notice=notice_id)
-
-    async def notices(
-        self, where: NoticeFilter, limit: int, cursor: str | None
-    ) -> tuple[tuple[Notice, ...], str | None]:
-        text, given = told.query(where, limit + 1, cursors.read("notices", cursor, int))
-        return told.page(self._read(text, **given), limit)
-
-    async def move_notice(self, was: Notice, now: Notice) -> bool:
-        done: list[bool] = []
-        await self._write().change(told.move(was, now, done.append))
-        return done[0]
 
     async def create_job(self, job: Job, targets: Sequence[Target], claim: Claim | None = None) -> None:
         await self._write().change(work.create(job, targets, claim))

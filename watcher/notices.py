@@ -1,7 +1,8 @@
 """Notices are delivered: each as often as it takes, after longer and longer pauses, until it arrives or is given up.
 
 What is still to be done is in the store, so that a process that ends in the middle of it loses nothing: the next one
-sends again whatever is not known to have arrived.
+sends again whatever is not known to have arrived. What webhooks are told is delivered each for itself; what a push is
+told stands in a lane of its own, in which one comes after the other.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
 
 from engine.errors import StoreUnavailable
-from engine.model import Hook
+from engine.model import Hook, Push, RunHead
 from engine.notices import Attempt, Notice, NoticeFilter, NoticeStatus, Patience, after
 from engine.ports import Store
 from watcher._beside import beside
@@ -29,9 +30,17 @@ MAX_PER_SERVER = 4
 LONGEST_S = 3600.0
 PAGE = 100
 
-Post = Callable[[Notice, Hook], Awaitable[Attempt]]
+Post = Callable[[Notice, Hook | Push], Awaitable[Attempt]]
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
+
+
+class Lane(NamedTuple):
+    """What is delivered one after the other: what a push of a run is told, or one notice for a webhook, by its id."""
+
+    run_key: int
+    push: str
+    notice_id: str
 
 
 @dataclass(slots=True, eq=False)
@@ -60,12 +69,16 @@ class Notifier:
         self.store, self.post, self.clock, self.chance, self.patience = store, post, clock, chance, patience
         self.store_pause_s = store_pause_s
         self.counts = Counts()
-        self._due: list[tuple[int, str, str]] = []
-        """(due time, id, server), the earliest first; entries that are out of date are found out when they come up."""
-        self._lines: dict[str, deque[str]] = {}
+        self._due: list[tuple[int, Lane, str]] = []
+        """(due time, lane, server), the earliest first; what is out of date is found out when it comes up."""
+        self._lines: dict[str, deque[Lane]] = {}
         """What is due, by server; the one that was served last comes last."""
-        self._held: set[str] = set()
+        self._held: set[Lane] = set()
         """Those in a line or under way."""
+        self._grown: set[Lane] = set()
+        """Lanes that something has come into while they were held."""
+        self._open: dict[Lane, set[str]] = {}
+        """The notices that are known not to have arrived, by lane."""
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._wake = asyncio.Event()
         self._closing = False
@@ -73,13 +86,19 @@ class Notifier:
     @property
     def waiting(self) -> int:
         """How many notices have not arrived yet."""
-        return len(self._held | {name for _, name, _ in self._due})
+        return sum(map(len, self._open.values()))
 
     def take(self, notice: Notice) -> None:
         """Deliver a notice when its time has come; one that is under way already is looked at again after that."""
-        if notice.due_at is not None and notice.id not in self._held:
-            heappush(self._due, (notice.due_at, notice.id, urlsplit(notice.url).netloc))
+        if notice.due_at is None:
+            return
+        lane = Lane(notice.run_key, notice.push, "" if notice.push else notice.id)
+        self._open.setdefault(lane, set()).add(notice.id)
+        if lane not in self._held:
+            heappush(self._due, (notice.due_at, lane, urlsplit(notice.url).netloc))
             self._wake.set()
+        elif lane.push:
+            self._grown.add(lane)
 
     async def follow(self) -> None:
         """Deliver what the store holds and what is taken, for ever."""
@@ -95,7 +114,7 @@ class Notifier:
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         while not self._closing and len(self._tasks) < MAX_UNDER_WAY and (found := self._next()) is not None:
-            task = tasks.create_task(self._deliver(*found), name=f"notice {found[0]}")
+            task = tasks.create_task(self._deliver(*found), name=f"notice {found[0].run_key}")
             self._tasks[task] = found[1]
             task.add_done_callback(self._ended)
 
@@ -119,22 +138,22 @@ class Notifier:
     def _line_up(self) -> None:
         now = self.clock()
         while self._due and self._due[0][0] <= now:
-            _, name, server = heappop(self._due)
-            if name not in self._held:
-                self._held.add(name)
-                self._lines.setdefault(server, deque()).append(name)
+            _, lane, server = heappop(self._due)
+            if lane not in self._held:
+                self._held.add(lane)
+                self._lines.setdefault(server, deque()).append(lane)
 
-    def _next(self) -> tuple[str, str] | None:
-        """The notice to deliver next, and its server: of those that have room, the one that has waited longest."""
+    def _next(self) -> tuple[Lane, str] | None:
+        """The lane to deliver from next, and its server: of those that have room, the one that has waited longest."""
         busy = Counter(self._tasks.values())
         server = next((server for server in self._lines if busy[server] < MAX_PER_SERVER), None)
         if server is None:
             return None
         line = self._lines.pop(server)
-        name = line.popleft()
+        lane = line.popleft()
         if line:
             self._lines[server] = line
-        return name, server
+        return lane, server
 
     def _pause_s(self) -> float:
         if not self._due:
@@ -143,15 +162,21 @@ class Notifier:
 
     # ---- a delivery
 
-    async def _deliver(self, name: str, server: str) -> None:
+    async def _deliver(self, lane: Lane, server: str) -> None:
         again = None
         try:
-            again = await self._attempt(name)
+            again = await self._attempt(lane)
         except Exception:  # the root of a delivery: whatever goes wrong with one notice must not keep the others back
-            log.exception("notice.broken", notice_id=name)
-            heappush(self._due, (self.clock() + self.patience.policy.max_interval_ms, name, server))
+            log.exception("notice.broken", run_key=lane.run_key, notice_id=lane.notice_id)
+            heappush(self._due, (self.clock() + self.patience.policy.max_interval_ms, lane, server))
+        else:
+            if (again is None or again.due_at is None) and lane not in self._grown:
+                self._open.pop(lane, None)
         finally:
-            self._held.discard(name)
+            self._held.discard(lane)
+        if lane in self._grown:
+            self._grown.discard(lane)
+            heappush(self._due, (self.clock(), lane, server))
         if again is not None:
             self.take(again)
 
@@ -159,16 +184,26 @@ class Notifier:
         del self._tasks[task]
         self._wake.set()
 
-    async def _attempt(self, name: str) -> Notice | None:
-        """Send a notice, and write down how that went; the notice if it has to be tried again."""
-        notice = await self._patiently(self.store.notice, name)
+    async def _attempt(self, lane: Lane) -> Notice | None:
+        """Send what comes next in a lane, and write down how that went; the notice that is to be tried after that."""
+        notice = await self._first(lane)
         if notice is None or notice.due_at is None or notice.due_at > self.clock():
             return notice
         run = await self._patiently(self.store.run_by_key, notice.run_key)
-        if run is None or run.hook is None:
+        to = None if run is None else _told_by(run, notice)
+        if to is None:
             return None
-        attempt = await self.post(notice, run.hook)
-        return await self._keep(name, attempt)
+        attempt = await self.post(notice, to)
+        now = await self._keep(notice.id, attempt)
+        if now is not None and now.due_at is not None:
+            return now
+        self._open.get(lane, set()).discard(notice.id)
+        return await self._first(lane) if lane.push else None
+
+    async def _first(self, lane: Lane) -> Notice | None:
+        if lane.push:
+            return await self._patiently(self.store.next_notice, lane.run_key, lane.push)
+        return await self._patiently(self.store.notice, lane.notice_id)
 
     async def _keep(self, name: str, attempt: Attempt) -> Notice | None:
         """Write down how an attempt went, by what the notice is now: it may have been withdrawn meanwhile."""
@@ -202,6 +237,13 @@ class Notifier:
                     log.warning("notice.store", code=error.code, error=error.message)
                 told = True
                 await asyncio.sleep(self.store_pause_s)
+
+
+def _told_by(run: RunHead, notice: Notice) -> Hook | Push | None:
+    """Who is told by a notice of a run; None where that one is not there any more."""
+    if not notice.push:
+        return run.hook
+    return next((push for push in run.pushes if push.id == notice.push), None)
 
 
 @asynccontextmanager

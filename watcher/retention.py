@@ -63,7 +63,7 @@ class Retention:
 
     async def _is_untold(self, head: RunHead) -> bool:
         """Whether somebody is still to be told of a run: what is told goes with it."""
-        if head.hook is None:
+        if head.hook is None and not head.pushes:
             return False
         pending = NoticeFilter(status=NoticeStatus.PENDING, run_key=head.key)
         return bool((await self.store.notices(pending, 1, None))[0])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from api.a2a.extensions import CHECKPOINTS, INPUT, Extension
 from api.a2a.rpc import V03, V1
 
+NODES = "urn:clew:a2a:nodes:v1"
+"""The extension by which the extended card tells what workflows are made of."""
 MODES = ["application/json", "text/plain"]
 BEARER, KEY = "bearer", "apiKey"
 
@@ -58,8 +60,8 @@ def card_v1(agent: Agent, *, strict: bool = True) -> dict[str, Any]:
         "supportedInterfaces": [{"url": url, "protocolBinding": "JSONRPC", "protocolVersion": V1}],
         "capabilities": {
             "streaming": True,
-            "pushNotifications": False,
-            "extendedAgentCard": False,
+            "pushNotifications": True,
+            "extendedAgentCard": agent.guarded,
             "extensions": _extensions(agent),
         },
         "skills": [_skill(skill) for skill in agent.skills],
@@ -79,12 +81,12 @@ def card_v03(agent: Agent, *, strict: bool = True) -> dict[str, Any]:
         "preferredTransport": "JSONRPC",
         "capabilities": {
             "streaming": True,
-            "pushNotifications": False,
+            "pushNotifications": True,
             "stateTransitionHistory": False,
             "extensions": _extensions(agent),
         },
         "skills": [_skill(skill) for skill in agent.skills],
-        "supportsAuthenticatedExtendedCard": False,
+        "supportsAuthenticatedExtendedCard": agent.guarded,
     }
     if agent.guarded:
         schemes = {
@@ -105,6 +107,26 @@ def card_for_both(agent: Agent) -> dict[str, Any]:
         shapes = {name: {**old["securitySchemes"][name], **new["securitySchemes"][name]} for name in (BEARER, KEY)}
         found["securitySchemes"] = shapes
     return found
+
+
+CARDS: Mapping[str, Callable[..., dict[str, Any]]] = {V1: card_v1, V03: card_v03}
+"""The card of an agent by the version that it is written in."""
+
+
+def extended(card: dict[str, Any], documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A card with what is not for everybody: of which nodes the workflows are made that its skills are."""
+    nodes = {name: _nodes(document) for name, document in documents.items()}
+    told = {"uri": NODES, "description": "The nodes of the workflows, which steps name that streams tell."}
+    found = [*card["capabilities"]["extensions"], {**told, "required": False, "params": {"nodes": nodes}}]
+    return {**card, "capabilities": {**card["capabilities"], "extensions": found}}
+
+
+def _nodes(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The nodes of a workflow with their types, and what is said of them."""
+    return {
+        name: {key: node[key] for key in ("type", "name", "description") if key in node}
+        for name, node in document["nodes"].items()
+    }
 
 
 def _common(agent: Agent) -> dict[str, Any]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from api.a2a.agents import meant
+from api.a2a.agents import agent_of, meant, workflow_of
+from api.a2a.cards import CARDS, extended
+from api.a2a.configs import push_of
 from api.a2a.errors import A2AError, Code
 from api.a2a.extensions import declared, require
 from api.a2a.history import answering, beginning, has_taken, told_task, was_answered
 from api.a2a.listing import listed, read_listing
+from api.a2a.pushing import Pushing
 from api.a2a.rpc import V03, V1, Call, Method
-from api.a2a.sending import TOLD, Asked, answers_of, check_context, history_length, input_of, read_asked
+from api.a2a.sending import CONFIGS, TOLD, Asked, answers_of, check_context, history_length, input_of, read_asked
 from api.a2a.tasks import NOTE, STATES, context_of, message_of
 from api.schemas import Fork, StartRun
 from api.wiring import Wired
@@ -25,7 +27,7 @@ from dispatch._a2a.v03 import V03 as Dialect03
 from dispatch._a2a.v1 import V1 as Dialect1
 from engine.claims import Claim
 from engine.errors import Conflict, Invalid, NotFound
-from engine.model import RunId, RunStatus
+from engine.model import Push, RunId, RunStatus
 
 DIALECTS: Mapping[str, Dialect] = {V1: Dialect1(), V03: Dialect03()}
 BLOCKS_S = 300.0
@@ -35,10 +37,12 @@ SCOPE = "a2a"
 
 class Methods:
     """What can be asked of an agent; `name` is its workflow, None the agent of all of them, `extensions` are
-    those that the client knows of."""
+    those that the client knows of. `strict`: where it is asked one version alone is spoken."""
 
-    def __init__(self, server: Wired, name: str | None, extensions: frozenset[str] = frozenset()) -> None:
-        self.server, self.name, self.extensions = server, name, extensions
+    def __init__(
+        self, server: Wired, name: str | None, extensions: frozenset[str] = frozenset(), *, strict: bool = False
+    ) -> None:
+        self.server, self.name, self.extensions, self.strict = server, name, extensions, strict
 
     def of(self, version: str) -> Mapping[str, Method]:
         """The methods of a version, by the names that they have there."""
@@ -47,8 +51,8 @@ class Methods:
             Operation.GET: self.get,
             Operation.LIST: self.list,
             Operation.CANCEL: self.cancel,
-            **{one: partial(self.refuse, Code.PUSH_UNSUPPORTED) for one in _PUSH},
-            Operation.EXTENDED_CARD: partial(self.refuse, Code.UNSUPPORTED if version == V1 else Code.NO_EXTENDED_CARD),
+            **Pushing(self.server, self.run).methods,
+            Operation.EXTENDED_CARD: self.extended_card,
         }
         names = DIALECTS[version].methods
         return {names[operation]: method for operation, method in there.items() if operation in names}
@@ -56,7 +60,7 @@ class Methods:
     async def send(self, call: Call) -> Any:
         """Take a message, and answer with the task that it leads to."""
         asked = read_asked(call.params, blocks=True)
-        run_id = await self.begin(asked)
+        run_id = await self.begin(asked, call.version)
         if asked.blocking:
             await self.server.runs.settle(run_id, BLOCKS_S)
         run = await self.server.reader.run(run_id)
@@ -87,9 +91,13 @@ class Methods:
             "tasks": tasks, "nextPageToken": found.following, "pageSize": wanted.size, "totalSize": found.total,
         }  # fmt: skip
 
-    async def refuse(self, code: Code, call: Call) -> Any:
-        """What this agent does not do, and says so in its card."""
-        raise A2AError(code)
+    async def extended_card(self, call: Call) -> Any:
+        """The card with what is only for those who have the token; without one there is none, and the card says so."""
+        agent = await agent_of(self.server, self.name)
+        if not agent.guarded:
+            raise A2AError(Code.UNSUPPORTED if call.version == V1 else Code.NO_EXTENDED_CARD)
+        documents = {skill.id: (await workflow_of(self.server, skill.id)).document for skill in agent.skills}
+        return extended(CARDS[call.version](agent, strict=self.strict), documents)
 
     # ---- runs
 
@@ -103,15 +111,17 @@ class Methods:
             raise A2AError(Code.TASK_NOT_FOUND, f"there is no task '{run_id[:80]}'")
         return found
 
-    async def begin(self, asked: Asked) -> RunId:
-        """The run that a message leads to: one that goes on, a fork, or a new one. Raises A2AError."""
+    async def begin(self, asked: Asked, version: str) -> RunId:
+        """The run that a message leads to: one that goes on, a fork, or a new one; whoever is to be told of it, in a
+        version, is told from there on. Raises A2AError."""
+        pushes = await self._pushes(asked, version)
         try:
             if asked.message.task_id is not None:
-                return await self._resume(asked, asked.message.task_id)
+                return await self._resume(asked, asked.message.task_id, pushes)
             async with self._turn(asked) as claim:
                 if asked.checkpoint is not None:
-                    return await self._fork(asked, asked.checkpoint, claim)
-                return await self._start(asked, claim)
+                    return await self._fork(asked, asked.checkpoint, claim, pushes)
+                return await self._start(asked, claim, pushes)
         except Invalid as invalid:
             fields = [(str(one.get("path", "message")), str(one.get("message", ""))) for one in invalid.problems]
             raise A2AError(Code.INVALID_PARAMS, invalid.message, fields) from invalid
@@ -137,7 +147,13 @@ class Methods:
             return True
         return head.status is RunStatus.CANCELLED or await was_answered(self.server, run_id)
 
-    async def _start(self, asked: Asked, claim: Claim) -> RunId:
+    async def _pushes(self, asked: Asked, version: str) -> tuple[Push, ...]:
+        if asked.config is None:
+            return ()
+        clock, where = self.server.engine.clock, "configuration." + CONFIGS[version != V1]
+        return (await push_of(asked.config, where, version, self.server.outside, clock()),)
+
+    async def _start(self, asked: Asked, claim: Claim, pushes: tuple[Push, ...]) -> RunId:
         message, row = asked.message, await meant(self.server, self.name, asked)
         require(declared(row.document), self.extensions | set(message.extensions))
         if message.context_id is not None:
@@ -149,9 +165,9 @@ class Methods:
             session_id=context,
             metadata={NOTE: {"message": Dialect1().message(message), "message_id": message.message_id}},
         )
-        return await self.server.runs.start(row.id, body, claim)
+        return await self.server.runs.start(row.id, body, claim, pushes)
 
-    async def _resume(self, asked: Asked, task_id: str) -> RunId:
+    async def _resume(self, asked: Asked, task_id: str, pushes: tuple[Push, ...]) -> RunId:
         """Answer what a task asks; one message after the other, so that each is for the question that is open then."""
         turn = Claim(scope=f"{SCOPE} answers", key=task_id, fingerprint="")
         async with self.server.keys.turn(turn):
@@ -159,10 +175,10 @@ class Methods:
             if message.context_id is not None and message.context_id != context_of(run):
                 raise _wrong("message.contextId", "the task is in another context")
             if not await has_taken(self.server, run["id"], asked):
-                await self._answer(run, asked)
+                await self._answer(run, asked, pushes)
             return RunId(run["id"])
 
-    async def _answer(self, run: Mapping[str, Any], asked: Asked) -> None:
+    async def _answer(self, run: Mapping[str, Any], asked: Asked, pushes: tuple[Push, ...]) -> None:
         state = STATES[run["status"]]
         if state in TERMINAL:
             raise A2AError(Code.UNSUPPORTED, f"the task is {state}: it takes no more messages")
@@ -171,23 +187,21 @@ class Methods:
             raise A2AError(Code.UNSUPPORTED, "the task is at work: it takes messages when it asks for something")
         value, interrupt = answers_of(asked.message, open_ids)
         updates, also = await self._told(run, asked), answering(run, asked)
-        await self.server.engine.resume(RunId(run["id"]), value, updates, interrupt=interrupt, also=also)
+        push = next(iter(pushes), None)
+        await self.server.engine.resume(RunId(run["id"]), value, updates, interrupt=interrupt, push=push, also=also)
 
-    async def _fork(self, asked: Asked, checkpoint: str, claim: Claim) -> RunId:
+    async def _fork(self, asked: Asked, checkpoint: str, claim: Claim, pushes: tuple[Push, ...]) -> RunId:
         if asked.message.context_id is not None:
             raise _wrong("message.contextId", "a fork begins a context of its own: leave the id out")
         origin = await self.run(checkpoint.rpartition(".")[0])
         data = next((part.data for part in asked.message.parts if isinstance(part.data, dict)), {})
         body = Fork(checkpoint_id=checkpoint, updates={**await self._told(origin, asked), **data})
-        return await self.server.runs.fork(body, origin["id"], claim, beginning(asked))
+        return await self.server.runs.fork(body, origin["id"], claim, beginning(asked), pushes)
 
     async def _told(self, run: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
         """The state by which a workflow is told of a message to a run, where it has a key for it."""
         graph = await self.server.workflows.graph(run["workflow_id"], run["workflow_version"])
         return {TOLD: asked.told(context_of(run))} if TOLD in graph.state else {}
-
-
-_PUSH = (Operation.PUSH_SET, Operation.PUSH_GET, Operation.PUSH_LIST, Operation.PUSH_DELETE)
 
 
 def task_id_of(call: Call) -> str:

@@ -17,6 +17,8 @@ from engine.missing import MISSING
 
 CONTEXT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,199}")
 CHECKPOINT = "checkpointId"
+CONFIGS = ("taskPushNotificationConfig", "pushNotificationConfig")
+"""What the place is called that is to be told of the task, in 1.0 and in 0.3."""
 TOLD = "a2a"
 """The state key into which a workflow has it written which message began or answered a run, where it declares one."""
 TEXT, INPUT = "text", "input"
@@ -31,6 +33,8 @@ class Asked:
     blocking: bool
     history: int | None
     metadata: Mapping[str, Any]
+    config: Any = None
+    """Where to tell of the task, as it was written."""
 
     @property
     def checkpoint(self) -> str | None:
@@ -75,11 +79,11 @@ def read_asked(params: Mapping[str, Any], *, blocks: bool) -> Asked:
     told, metadata = given or {}, params.get("metadata") or {}
     if not isinstance(metadata, dict):
         raise _wrong("metadata", "an object is expected")
-    if told.get("pushNotificationConfig") or told.get("taskPushNotificationConfig"):
-        raise A2AError(Code.PUSH_UNSUPPORTED)
+    config = next((told[name] for name in CONFIGS if told.get(name)), None)
     at_once, blocking = _flag(told, "returnImmediately"), _flag(told, "blocking")
     blocking = not at_once if at_once is not None else blocks if blocking is None else blocking
-    return Asked(message=message, blocking=blocking, history=history_length(told), metadata=metadata)
+    history = history_length(told)
+    return Asked(message=message, blocking=blocking, history=history, metadata=metadata, config=config)
 
 
 def history_length(told: Mapping[str, Any], name: str = "historyLength") -> int | None:

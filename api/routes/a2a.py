@@ -10,7 +10,7 @@ from sse_starlette import ServerSentEvent
 from starlette.responses import Response
 
 from api.a2a.agents import agent_of
-from api.a2a.cards import card_for_both, card_v03, card_v1
+from api.a2a.cards import CARDS, card_for_both
 from api.a2a.errors import A2AError, Code
 from api.a2a.extensions import OWN, known_to
 from api.a2a.following import Told, follow, here
@@ -43,8 +43,7 @@ STREAMED = {names.methods[one]: one for names in DIALECTS.values() for one in (O
 
 async def _card(server: Wired, request: Request, name: str | None, version: str | None) -> Response:
     agent = await agent_of(server, name)
-    makes = {None: card_for_both, V1: card_v1, V03: card_v03}
-    card = makes[version](agent)
+    card = card_for_both(agent) if version is None else CARDS[version](agent)
     etag = f'"{digest(card)[:32]}"'
     headers = {"ETag": etag, "Cache-Control": CACHED, "Vary": "Authorization"}
     if etag in request.headers.get("if-none-match", ""):
@@ -132,7 +131,7 @@ async def _asked(server: Wired, request: Request, name: str | None, spoken: froz
         call = read_call(body, header, spoken)
     except Failed as failed:
         return answer(failure(failed))
-    methods = Methods(server, name, known)
+    methods = Methods(server, name, known, strict=spoken != BOTH)
     if (operation := STREAMED.get(call.method)) is None:
         return answer(await respond(call, methods.of(call.version)), headers=headers)
     try:
@@ -150,7 +149,8 @@ async def _followed(
         asked = read_asked(call.params, blocks=True)
         known = asked.message.task_id
         after = None if known is None else await here(server, (await methods.run(known))["id"])
-        return follow(server, await methods.begin(asked), after, snapshot=True, history=asked.history)
+        run_id = await methods.begin(asked, call.version)
+        return follow(server, run_id, after, snapshot=True, history=asked.history)
     run = await methods.run(task_id_of(call))
     if last is not None:
         await server.streams.check(run["id"], last)

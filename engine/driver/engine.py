@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from engine import control, gates, resume, stopping, travel
@@ -18,42 +17,21 @@ from engine.driver.door import Door
 from engine.driver.loading import Loader, new_run
 from engine.driver.loop import Loop
 from engine.driver.options import EngineOptions
+from engine.driver.pushes import Pushes
 from engine.driver.rebind import Rebind
 from engine.driver.redrive import Redrive
 from engine.driver.reports import Reports
+from engine.driver.requests import StartRequest, asked_for, forked
 from engine.driver.sessions import Sessions
 from engine.driver.travel import Travel
 from engine.driver.turn import RESTING, Live, Turn, is_resting
 from engine.errors import Conflict, Draining, EngineError, NotFound
-from engine.graph import Graph, deep_merge
+from engine.graph import Graph
 from engine.holds import Hold
-from engine.model import TERMINAL, Hook, InterruptId, Ref, RunHead, RunId, RunStatus, TaskId, make_ref, run_key_of
+from engine.model import TERMINAL, Hook, InterruptId, Push, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of
 from engine.outbox import Outbox
 from engine.ports import Store
-from engine.session import OnBusy
 from engine.travel import Wish
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRequest:
-    """What a run is started with. `config` is laid over the workflow's."""
-
-    workflow_id: str
-    version: int
-    input: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Any] = field(default_factory=dict)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    tags: tuple[str, ...] = ()
-    interrupt_before: tuple[str, ...] | None = None
-    interrupt_after: tuple[str, ...] | None = None
-    hook: Hook | None = None
-    priority: int = 0
-    concurrency_key: str | None = None
-    start_at: int | None = None
-    session: str | None = None
-    on_busy: OnBusy = OnBusy.REJECT
-    """What is done where another run of the session is not over."""
-
 
 Also = Callable[[Turn, RunId], None]
 """Adds to a turn what is to be written in the same transaction as what is done to a run."""
@@ -88,6 +66,7 @@ class Engine:
         self.travel = Travel(self.loop, self.loader, self.delivery, new_id, self.door.reclaim)
         self.redrive = Redrive(self.loop, self.travel)
         self.rebinding = Rebind(self.loop, self.delivery)
+        self.pushes = Pushes(self.loop)
         self.draining = False
         self.sessions = Sessions(self.loop, self.loader, self.delivery, self.door, lambda: self.draining)
         self._next_key = 1
@@ -148,7 +127,7 @@ class Engine:
         graph = await self.graph(request.workflow_id, request.version)
         gates.check_stops(graph, (*(request.interrupt_before or ()), *(request.interrupt_after or ())))
         now, key, run_id = self.clock(), self.take_key(), RunId(self.new_id())
-        head = _asked_for(request, key, run_id, now)
+        head = asked_for(request, key, run_id, now)
         if request.session is not None:
             self.require_beginning()
             return await self.sessions.start(head, request.session, request.on_busy, actor, claim)
@@ -175,16 +154,17 @@ class Engine:
         actor: str = "api",
         claim: Claim | None = None,
         hook: Hook | None = None,
+        pushes: tuple[Push, ...] = (),
         also: Also | None = None,
     ) -> RunId:
-        """Fork a run from its commit `seq`; returns the new run's id. Nobody is told of a fork but its own `hook`;
-        `also` is written with it. Raises NotFound, Conflict or Invalid."""
+        """Fork a run from its commit `seq`; returns the new run's id. Nobody is told of a fork but its own `hook` and
+        `pushes`; `also` is written with it. Raises NotFound, Conflict or Invalid."""
         check_config(config)
         parent = await self.store.run(run_id)
         if parent is None:
             raise NotFound(f"there is no run '{run_id}'")
         now, run_id = self.clock(), RunId(self.new_id())
-        head = _forked(parent, seq, self.take_key(), run_id, now, config=config, hook=hook)
+        head = forked(parent, seq, self.take_key(), run_id, now, config=config, hook=hook, pushes=pushes)
         live = Live(run=await self.loader.forked(head, parent, seq), head=head)
         if wish.reuse is not None:
             live.run.recall = await self.loader.recalled(parent, seq, wish.reuse)
@@ -232,11 +212,17 @@ class Engine:
     # ---- what is asked of a run
 
     async def resume(
-        self, run_id: RunId, value: Any, updates: Mapping[str, Any], actor: str = "api", interrupt: str | None = None,
+        self,
+        run_id: RunId,
+        value: Any,
+        updates: Mapping[str, Any],
+        actor: str = "api",
+        interrupt: str | None = None,
+        push: Push | None = None,
         also: Also | None = None,
-    ) -> None:  # fmt: skip
-        """Answer open interrupts of a run, or the one named; `also` is written with it. Raises NotFound, Conflict or
-        Invalid."""
+    ) -> None:
+        """Answer open interrupts of a run, or the one named; from then on `push` is told of it too, and `also` is
+        written with it. Raises NotFound, Conflict or Invalid."""
         row = await self.store.interrupt(interrupt) if interrupt is not None else None
         left = row is not None and row.status == "suspended"
 
@@ -250,8 +236,12 @@ class Engine:
                 if interrupt is None
                 else resume.choose_interrupt(run, InterruptId(interrupt), value)
             )
+            plans = resume.resume(run, chosen, updates, actor)
+            self.pushes.require_room(live, push)
             self.door.reclaim(turn, live)  # a run that was set aside may have its key together with another one
-            for plan in resume.resume(run, chosen, updates, actor):
+            if push is not None:
+                self.pushes.put(turn, live, push)
+            for plan in plans:
                 self.delivery.take(turn, live, plan(turn.now))
             if also is not None:
                 also(turn, live.run.id)
@@ -345,56 +335,3 @@ class Engine:
             return is_resting(live.run) and not live.undurable and not live.inbox
 
         await self.loop.changed(head.key, rests, timeout_s)
-
-
-def _asked_for(request: StartRequest, key: int, run_id: RunId, now: int) -> RunHead:
-    """The row of a run that is asked for."""
-    return RunHead(
-        key=key,
-        id=run_id,
-        workflow_id=request.workflow_id,
-        workflow_version=request.version,
-        status=RunStatus.RUNNING,
-        head=make_ref(key, 0),
-        created_at=now,
-        updated_at=now,
-        input=dict(request.input),
-        config=dict(request.config),
-        interrupt_before=request.interrupt_before,
-        interrupt_after=request.interrupt_after,
-        hook=request.hook,
-        origin_id=run_id,
-        metadata=dict(request.metadata),
-        tags=request.tags,
-        priority=request.priority,
-        concurrency_key=request.concurrency_key,
-        start_at=request.start_at,
-    )
-
-
-def _forked(
-    parent: RunHead, seq: int, key: int, run_id: RunId, now: int, *, config: Mapping[str, Any], hook: Hook | None
-) -> RunHead:
-    """The row of a run that begins at commit `seq` of another one, of which it takes over what is not its own."""
-    at = make_ref(parent.key, seq)
-    return RunHead(
-        key=key,
-        id=run_id,
-        workflow_id=parent.workflow_id,
-        workflow_version=parent.workflow_version,
-        status=RunStatus.RUNNING,
-        head=at,
-        created_at=now,
-        updated_at=now,
-        input=parent.input,
-        config=deep_merge(parent.config, config),
-        interrupt_before=parent.interrupt_before,
-        interrupt_after=parent.interrupt_after,
-        hook=hook,
-        origin_id=parent.origin_id,
-        metadata=parent.metadata,
-        tags=parent.tags,
-        priority=parent.priority,
-        parent=at,
-        parent_id=parent.id,
-    )

@@ -101,7 +101,7 @@ class Reader:
     async def _last_notice(self, head: RunHead) -> Notice | None:
         if head.hook is None:
             return None
-        found, _ = await self.store.notices(NoticeFilter(run_key=head.key), 1, None)
+        found, _ = await self.store.notices(NoticeFilter(run_key=head.key, push=""), 1, None)
         return found[0] if found else None
 
     async def _recent(self, head: RunHead) -> list[Commit]:

@@ -221,9 +221,9 @@ class Turn:
         self.note(live, "run", None, {"status": status, **error})
 
     def withdraw_notices(self, run_key: int) -> None:
-        """Have no notice of a run delivered any more that has not arrived: it has gone on."""
+        """Have the webhook of a run told nothing any more that has not arrived: it has gone on."""
         self.batch.notices_withdrawn.append((run_key, self.now))
-        self.batch.notices = [notice for notice in self.batch.notices if notice.run_key != run_key]
+        self.batch.notices = [one for one in self.batch.notices if one.run_key != run_key or one.push]
 
     def seal(self) -> None:
         """Write down the heads of all runs as they are after this turn."""

@@ -298,7 +298,7 @@ async def test_0_3_speaks_of_kinds(server: Server) -> None:
         ("SendMessage", V1, "/a2a/v0.3", -32601),
         ("Dream", V1, "/a2a", -32601),
         ("tasks/dream", {}, "/a2a", -32601),
-        ("CreateTaskPushNotificationConfig", V1, "/a2a", -32003),
+        ("CreateTaskPushNotificationConfig", V1, "/a2a", -32602),
         ("agent/getAuthenticatedExtendedCard", {}, "/a2a", -32007),
     ],
 )

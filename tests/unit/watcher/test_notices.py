@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import StoreUnavailable
-from engine.model import Hook
+from engine.model import Hook, Push
 from engine.notices import Attempt, Notice, Patience
 from engine.ports import Batch
 from engine.retry import RetryPolicy
@@ -31,7 +31,7 @@ class Receiver(Watched):
         self.sent: list[str] = []
         self.open: dict[str, asyncio.Future[Attempt]] = {}
 
-    async def __call__(self, notice: Notice, hook: Hook) -> Attempt:
+    async def __call__(self, notice: Notice, to: Hook | Push) -> Attempt:
         self.sent.append(notice.id)
         answer = self.open[notice.id] = asyncio.get_running_loop().create_future()
         self.changed()
@@ -230,3 +230,118 @@ async def test_what_is_cut_off_is_still_to_be_sent(post: Post) -> None:
         await post.receiver.until(lambda: item.id in post.receiver.open)
     found = await post.store.notice(item.id)
     assert found == replace(item)
+
+
+# ---- pushes: one after the other
+
+
+FIRST, SECOND = (Push(id=name, url=f"http://{name}.test/x", form="f", created_at=NOW) for name in ("p", "q"))
+
+
+def pushed(count: int, push: Push = FIRST, first: int = 1) -> list[Notice]:
+    found = [notice(2, seq, push=push.id, url=push.url) for seq in range(first, first + count)]
+    return [replace(item, id=f"{item.id}-{push.id}") for item in found]
+
+
+@pytest.fixture
+async def pushing(post: Post) -> Post:
+    await post.store.commit(created(run(2, pushes=(FIRST, SECOND))))
+    return post
+
+
+async def test_what_a_push_is_told_arrives_in_order_and_others_do_not_wait_for_it(pushing: Post) -> None:
+    one, two, three = pushed(3)
+    (other,) = pushed(1, SECOND)
+    async with delivering(pushing):
+        await pushing.add(one, two, other, three)
+        await pushing.receiver.until(lambda: {one.id, other.id} == pushing.receiver.open.keys())
+        assert pushing.notifier.waiting == 4
+        for item in (one, two, three):
+            await pushing.receiver.until(lambda item=item: item.id in pushing.receiver.open)  # type: ignore[misc]
+            pushing.receiver.answer(item)
+        await pushing.until(three, "delivered")
+        pushing.receiver.answer(other)
+        await pushing.until(other, "delivered")
+    assert [name for name in pushing.receiver.sent if name != other.id] == [one.id, two.id, three.id]
+    assert pushing.notifier.waiting == 0
+
+
+async def test_what_follows_waits_until_what_did_not_arrive_is_tried_again(pushing: Post) -> None:
+    one, two = pushed(2)
+    (other,) = pushed(1, SECOND)
+    async with delivering(pushing):
+        await pushing.add(one, two)
+        await pushing.receiver.until(lambda: one.id in pushing.receiver.open)
+        pushing.receiver.answer(one, MISSED)
+        await pushing.tried(one)
+        pushing.notifier.take(two)
+        await pushing.add(other)
+        await pushing.receiver.until(lambda: other.id in pushing.receiver.open)
+        pushing.now += 1000
+        pushing.notifier.take(two)
+        await pushing.receiver.until(lambda: one.id in pushing.receiver.open)
+        pushing.receiver.answer(one)
+        await pushing.receiver.until(lambda: two.id in pushing.receiver.open)
+    assert pushing.receiver.sent == [one.id, other.id, one.id, two.id]
+
+
+async def test_what_is_given_up_does_not_keep_back_what_follows(pushing: Post) -> None:
+    one, two = pushed(2)
+    async with delivering(pushing):
+        await pushing.add(one, two)
+        await pushing.receiver.until(lambda: one.id in pushing.receiver.open)
+        pushing.receiver.answer(one, Attempt(error="HTTP 410", final=True))
+        await pushing.receiver.until(lambda: two.id in pushing.receiver.open)
+        assert (await pushing.status(one), pushing.notifier.waiting) == ("failed", 1)
+
+
+async def test_what_comes_while_the_one_before_is_written_down_is_not_forgotten(pushing: Post) -> None:
+    one, two = pushed(2)
+    known = pushing.store.next_notice
+
+    async def slowly(run_key: int, push: str) -> Notice | None:
+        found = await known(run_key, push)
+        if found is None and (await pushing.store.notice(two.id)) is None:
+            await pushing.add(two)
+        return found
+
+    pushing.store.next_notice = slowly  # type: ignore[method-assign]
+    async with delivering(pushing):
+        await pushing.add(one)
+        await pushing.receiver.until(lambda: one.id in pushing.receiver.open)
+        pushing.receiver.answer(one)
+        await pushing.receiver.until(lambda: two.id in pushing.receiver.open)
+        assert pushing.notifier.waiting == 1
+
+
+async def test_the_next_process_goes_on_in_the_order_of_the_one_before(pushing: Post) -> None:
+    waiting = pushed(3)
+    await pushing.store.commit(Batch(notices=waiting))
+    (new,) = pushed(1, first=9)
+    await pushing.add(new)
+    async with delivering(pushing):
+        for item in (*waiting, new):
+            await pushing.receiver.until(lambda item=item: item.id in pushing.receiver.open)  # type: ignore[misc]
+            pushing.receiver.answer(item)
+        await pushing.until(new, "delivered")
+    assert pushing.receiver.sent == [item.id for item in (*waiting, new)]
+
+
+async def test_who_is_not_told_any_more_is_not_told_what_waits(pushing: Post) -> None:
+    one, two = pushed(2)
+    (other,) = pushed(1, SECOND)
+    moved = replace(FIRST, url="http://moved.test/x")
+    async with delivering(pushing):
+        await pushing.add(one, two)
+        await pushing.receiver.until(lambda: one.id in pushing.receiver.open)
+        await pushing.store.commit(Batch(pushes={2: ((moved, SECOND), NOW)}))
+        pushing.receiver.answer(one, MISSED)
+        await pushing.tried(one)
+        assert (await pushing.store.next_notice(2, "p")) is not None
+        await pushing.store.commit(Batch(pushes={2: ((SECOND,), NOW)}))
+        pushing.now += 1000
+        pushing.notifier.take(two)
+        await pushing.add(other)
+        await pushing.receiver.until(lambda: other.id in pushing.receiver.open)
+        assert pushing.notifier.waiting == 1
+    assert pushing.receiver.sent == [one.id, other.id]
