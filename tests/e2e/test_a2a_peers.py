@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.processes import ROOT, Client, Server
+from tests.e2e.processes import ROOT, Client, Server, serving
 from tests.environments import CACHE, Missing, environment
 from tests.unit.api.serving import asking, straight, working
 
@@ -85,3 +87,75 @@ async def test_the_official_client_of_0_3_gets_on_with_our_agents(server: Server
     assert found["resubscribe"][-1]["task"]["status"]["state"] == "canceled"
     task, got = found["look"]
     assert got["id"] == task["id"]
+
+
+# ---- pushes, and the extended card
+
+TOKEN = "secret"
+
+
+@asynccontextmanager
+async def guarded(folder: Path) -> AsyncIterator[Server]:
+    """A server with a token, that may push to this machine."""
+    workflows = folder / "workflows"
+    workflows.mkdir()
+    for document in (straight(), asking()):
+        (workflows / f"{document['id']}.json").write_text(json.dumps(document))
+    env = {"CLEW_TOKEN": TOKEN, "CLEW_WORKFLOWS": str(workflows), "CLEW_PRIVATE_PUSHES": "1"}
+    async with serving(folder, env=env) as server:
+        yield server
+
+
+def nodes_in(card: Any) -> Any:
+    """What an extended card says that a workflow is made of."""
+    params = [one.get("params", {}) for one in card["capabilities"]["extensions"]]
+    return next(one["nodes"] for one in params if "nodes" in one)
+
+
+def at(told: list[Any], path: str) -> list[Any]:
+    return [one["body"] for one in told if one["path"] == path]
+
+
+def check_headers(told: list[Any], media_type: str) -> None:
+    for one in told:
+        headers = one["headers"]
+        assert headers["content-type"] == media_type
+        known = (headers.get("authorization"), headers.get("x-a2a-notification-token"))
+        assert known == (("Bearer letmein", "mine") if one["path"] == "/sent" else (None, None))
+
+
+@pytest.mark.xdist_group("a2a-1.3")
+@pytest.mark.parametrize("alias", ["", "/v1"])
+async def test_the_official_client_of_1_0_is_told_by_push(tmp_path: Path, alias: str) -> None:
+    async with guarded(tmp_path) as server:
+        found = await ran("1.3", "client_v1.py", f"{server.url}/a2a{alias}", TOKEN)
+
+    pushes = found["pushes"]
+    check_headers(pushes["told"], "application/a2a+json")
+    began, output, ended = at(pushes["told"], "/sent")
+    assert began["statusUpdate"]["status"]["state"] == "TASK_STATE_WORKING"
+    assert output["artifactUpdate"]["artifact"]["parts"][0]["data"] == {"n": 5}
+    assert ended["statusUpdate"]["status"]["state"] == "TASK_STATE_COMPLETED"
+    assert [next(iter(body)) for body in at(pushes["told"], "/kept")] == [
+        "statusUpdate", "artifactUpdate", "statusUpdate",
+    ]  # fmt: skip
+    assert (pushes["gone"], pushes["got"]["id"]) == ([], "gone")
+    assert pushes["listed"] == [pushes["made"]]
+    assert set(nodes_in(found["extended"])) == {"asking"}
+
+
+@pytest.mark.xdist_group("a2a-0.3")
+@pytest.mark.parametrize("alias", ["", "/v0.3"])
+async def test_the_official_client_of_0_3_is_told_by_push(tmp_path: Path, alias: str) -> None:
+    async with guarded(tmp_path) as server:
+        found = await ran("0.3", "client_v03.py", f"{server.url}/a2a{alias}", TOKEN)
+
+    pushes = found["pushes"]
+    check_headers(pushes["told"], "application/json")
+    for path, output in (("/sent", {"n": 5}), ("/kept", {"answer": 7})):
+        working, completed = at(pushes["told"], path)
+        assert (working["status"]["state"], completed["status"]["state"]) == ("working", "completed")
+        assert completed["artifacts"][0]["parts"][0]["data"] == output
+    assert (pushes["gone"], pushes["got"]["pushNotificationConfig"]["id"]) == ([], "gone")
+    assert pushes["listed"] == [pushes["made"]]
+    assert set(nodes_in(found["extended"])) == {"asking"}

@@ -220,12 +220,3 @@ async def test_a_name_that_leads_within_by_then_is_not_connected_to(
         await server.post("/workflows/straight/runs?wait=30", {"webhook": f"{receiver.url}/hook"}, 201)
         await receiver.until(lambda: len(receiver.seen) == 1)
     assert [seen.path for seen in receiver.seen] == ["/hook"]
-
-
-# ---- cards
-
-
-@pytest.mark.parametrize("alias", ["", "/v1", "/v0.3"])
-async def test_cards_say_that_there_are_pushes(server: Server, alias: str) -> None:
-    found = await server.http.get(f"http://clew.test/a2a{alias}/asking/.well-known/agent-card.json")
-    assert found.json()["capabilities"]["pushNotifications"] is True

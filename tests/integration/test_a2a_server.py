@@ -6,7 +6,6 @@ import asyncio
 import re
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 
@@ -52,40 +51,6 @@ async def events(server: Server, name: str, method: str, params: Any, headers: A
     assert response.headers["content-type"].startswith("text/event-stream")
     lines = [line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: ")]
     return [read_event(orjson.loads(line)["result"]) for line in lines]
-
-
-# ---- cards
-
-
-async def card(server: Server, path: str, **headers: str) -> httpx.Response:
-    return await server.http.get(f"{ORIGIN}{path}", headers=headers)
-
-
-async def test_one_card_is_for_both_versions_and_the_strict_ones_for_either(server: Server) -> None:
-    both = (await card(server, "/a2a/asking/.well-known/agent-card.json")).json()
-    new = (await card(server, "/a2a/v1/asking/.well-known/agent-card.json")).json()
-    old = (await card(server, "/a2a/v0.3/asking/.well-known/agent-card.json")).json()
-
-    assert both["url"] == both["supportedInterfaces"][0]["url"] == f"{ORIGIN}/a2a/asking"
-    assert "url" not in new and new["supportedInterfaces"][0]["url"] == f"{ORIGIN}/a2a/v1/asking"
-    assert "supportedInterfaces" not in old and old["url"] == f"{ORIGIN}/a2a/v0.3/asking"
-    assert both["skills"][0]["id"] == "asking"
-
-
-async def test_a_card_is_not_sent_again_to_who_has_it(server: Server) -> None:
-    first = await card(server, "/a2a/asking/.well-known/agent-card.json")
-    again = await card(server, "/a2a/asking/.well-known/agent-card.json", **{"If-None-Match": first.headers["ETag"]})
-
-    assert (again.status_code, again.content) == (304, b"")
-    assert "max-age" in first.headers["Cache-Control"]
-
-
-async def test_the_agent_of_all_has_every_active_workflow_as_a_skill(server: Server) -> None:
-    await server.post("/workflows/working/pause")
-    found = (await card(server, "/.well-known/agent-card.json")).json()
-
-    assert [skill["id"] for skill in found["skills"]] == ["asking", "saying", "straight"]
-    assert (await card(server, "/a2a/working/.well-known/agent-card.json")).status_code == 404
 
 
 # ---- messages and tasks

@@ -1,4 +1,5 @@
-"""What the official client of Agent2Agent 1.0 makes of our agents: `python client_v1.py BASE`, prints one JSON object.
+"""What the official client of Agent2Agent 1.0 makes of our agents: `python client_v1.py BASE`, prints one JSON object;
+with a token behind it what it makes of pushes and of the extended card.
 
 It runs in an environment of its own, and knows nothing of ours.
 """
@@ -14,18 +15,26 @@ from typing import Any
 import httpx
 from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
 from a2a.types.a2a_pb2 import (
+    AuthenticationInfo,
     CancelTaskRequest,
+    DeleteTaskPushNotificationConfigRequest,
+    GetExtendedAgentCardRequest,
+    GetTaskPushNotificationConfigRequest,
     GetTaskRequest,
+    ListTaskPushNotificationConfigsRequest,
     ListTasksRequest,
     Message,
     Part,
     Role,
     SendMessageConfiguration,
     SendMessageRequest,
+    StreamResponse,
     SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
 )
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Value
+from pushed import Receiver, receiving
 
 
 def said(data: Any, at_once: bool = False, **fields: Any) -> SendMessageRequest:
@@ -81,6 +90,47 @@ class Peer:
         listed = MessageToDict(await client.list_tasks(ListTasksRequest(context_id=task["contextId"])))
         return [task, got, listed["tasks"]]
 
+    # ---- pushes
+
+    async def pushes(self, receiver: Receiver) -> Any:
+        """Be told of a task from its message on, and of another one from its question on."""
+        known = AuthenticationInfo(scheme="Bearer", credentials="letmein")
+        wanted = TaskPushNotificationConfig(url=f"{receiver.url}/sent", token="mine", authentication=known)
+        request = said({"n": 4})
+        request.configuration.task_push_notification_config.CopyFrom(wanted)
+        await self.events("straight", request)
+        asked = (await self.events("asking", said({})))[0]["task"]
+        configs = await self.configs(asked["id"], receiver)
+        await self.events("asking", said({"resume": 7}, task_id=asked["id"], context_id=asked["contextId"]))
+        told = [*await receiver.at("/sent", 3), *await receiver.at("/kept", 3)]
+        for one in told:
+            one["body"] = MessageToDict(ParseDict(one["body"], StreamResponse()))
+        return {"told": told, "gone": [one for one in receiver.told if one["path"] == "/gone"], **configs}
+
+    async def configs(self, task_id: str, receiver: Receiver) -> Any:
+        """Two configs made, one got and deleted, the other one listed."""
+        client = await self.client("asking", streaming=False)
+        for name in ("gone", "kept"):
+            wanted = TaskPushNotificationConfig(task_id=task_id, id=name, url=f"{receiver.url}/{name}")
+            made = await client.create_task_push_notification_config(wanted)
+        place = {"task_id": task_id, "id": "gone"}
+        got = await client.get_task_push_notification_config(GetTaskPushNotificationConfigRequest(**place))
+        await client.delete_task_push_notification_config(DeleteTaskPushNotificationConfigRequest(**place))
+        wish = ListTaskPushNotificationConfigsRequest(task_id=task_id)
+        listed = await client.list_task_push_notification_configs(wish)
+        return {"made": MessageToDict(made), "got": MessageToDict(got), "listed": MessageToDict(listed)["configs"]}
+
+    async def extended(self) -> Any:
+        client = await self.client("asking", streaming=False)
+        return MessageToDict(await client.get_extended_agent_card(GetExtendedAgentCardRequest()))
+
+
+async def with_token(base: str, token: str) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(timeout=30, headers=headers) as http, receiving() as receiver:
+        peer = Peer(http, base)
+        print(json.dumps({"pushes": await peer.pushes(receiver), "extended": await peer.extended()}))
+
 
 async def main(base: str) -> None:
     async with httpx.AsyncClient(timeout=30) as http:
@@ -97,4 +147,4 @@ async def main(base: str) -> None:
     print(json.dumps(found))
 
 
-asyncio.run(main(sys.argv[1]))
+asyncio.run(with_token(*sys.argv[1:]) if sys.argv[2:] else main(sys.argv[1]))
