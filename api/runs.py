@@ -37,6 +37,12 @@ class Runs:
             return RunId(claim.made)
         return await self._start(await self.workflows.get(workflow_id, asked.version), asked, claim, pushes)
 
+    async def start_version(
+        self, row: WorkflowRow, asked: RunFields, claim: Claim, pushes: tuple[Push, ...] = ()
+    ) -> RunId:
+        """The same for a version that was read already. Raises Invalid."""
+        return RunId(claim.made) if claim.made is not None else await self._start(row, asked, claim, pushes)
+
     async def start_any(self, asked: StartAnyRun, claim: Claim | None = None) -> RunId:
         """Start a run of a stored workflow, or of one in the request. Raises NotFound, Conflict or Invalid."""
         if claim is not None and claim.made is not None:
@@ -82,9 +88,7 @@ class Runs:
         named, _ = parse_checkpoint_id(asked.checkpoint_id)
         seq, hook = _seq_in(run_id or named, asked.checkpoint_id), hook_of(asked.webhook)
         wish = await self.engine.travel.wish(named, seq, _wanted(asked))
-        return await self.engine.fork(
-            named, seq, wish, asked.config, claim=claim, hook=hook, also=also, pushes=pushes
-        )
+        return await self.engine.fork(named, seq, wish, asked.config, claim=claim, hook=hook, also=also, pushes=pushes)
 
     async def replay(self, run_id: str, asked: Replay) -> None:
         """Begin a new branch at a checkpoint of the run. Raises NotFound, Conflict or Invalid."""

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0015"
+REVISION = "0016"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()

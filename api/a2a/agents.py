@@ -30,25 +30,29 @@ async def workflow_of(server: Wired, name: str) -> WorkflowRow:
 
 async def agent_of(server: Wired, name: str | None) -> Agent:
     """The agent of a workflow, or the one of all of them. Raises NotFound."""
-    guarded = server.settings.token is not None
     if name is not None:
-        row = await workflow_of(server, name)
-        skill = skill_of(row)
-        return Agent(
-            base=server.base_url,
-            path=f"/a2a/{quote(name, safe='')}",
-            name=skill.name,
-            description=skill.description,
-            version=str(row.version),
-            skills=(skill,),
-            guarded=guarded,
-            extensions=declared(row.document),
-        )
+        return agent_for(server, await workflow_of(server, name))
+    guarded = server.settings.token is not None
     page = await server.workflows.page(WorkflowsQuery(status=ACTIVE, limit=MOST_SKILLS))
     skills = tuple(sorted(map(skill_of, page.items), key=lambda skill: skill.id))
     version = str(max((row.version for row in page.items), default=0))
     return Agent(
         base=server.base_url, path="/a2a", name=NAME, description=ABOUT, version=version, skills=skills, guarded=guarded
+    )
+
+
+def agent_for(server: Wired, row: WorkflowRow) -> Agent:
+    """The agent of a workflow."""
+    skill = skill_of(row)
+    return Agent(
+        base=server.base_url,
+        path=f"/a2a/{quote(row.id, safe='')}",
+        name=skill.name,
+        description=skill.description,
+        version=str(row.version),
+        skills=(skill,),
+        guarded=server.settings.token is not None,
+        extensions=declared(row.document),
     )
 
 
@@ -65,10 +69,8 @@ def skill_of(row: WorkflowRow) -> Skill:
     )
 
 
-async def meant(server: Wired, name: str | None, asked: Asked) -> WorkflowRow:
-    """The workflow that a first message is for: that of the agent, or the skill that it names. Raises A2AError."""
-    if name is not None:
-        return await workflow_of(server, name)
+async def meant(server: Wired, asked: Asked) -> WorkflowRow:
+    """The workflow that a first message to the agent of all is for: the skill that it names. Raises A2AError."""
     agent = await agent_of(server, None)
     known = [skill.id for skill in agent.skills]
     wanted = asked.skill or (known[0] if len(known) == 1 else None)

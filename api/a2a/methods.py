@@ -28,6 +28,7 @@ from dispatch._a2a.v1 import V1 as Dialect1
 from engine.claims import Claim
 from engine.errors import Conflict, Invalid, NotFound
 from engine.model import Push, RunId, RunStatus
+from engine.ports import WorkflowRow
 
 DIALECTS: Mapping[str, Dialect] = {V1: Dialect1(), V03: Dialect03()}
 BLOCKS_S = 300.0
@@ -36,13 +37,14 @@ SCOPE = "a2a"
 
 
 class Methods:
-    """What can be asked of an agent; `name` is its workflow, None the agent of all of them, `extensions` are
-    those that the client knows of. `strict`: where it is asked one version alone is spoken."""
+    """What can be asked of an agent; `row` is its workflow, None the agent of all of them, `extensions` are those that
+    the client knows of. `strict`: where it is asked one version alone is spoken."""
 
     def __init__(
-        self, server: Wired, name: str | None, extensions: frozenset[str] = frozenset(), *, strict: bool = False
+        self, server: Wired, row: WorkflowRow | None, extensions: frozenset[str] = frozenset(), *, strict: bool = False
     ) -> None:
-        self.server, self.name, self.extensions, self.strict = server, name, extensions, strict
+        self.server, self.row, self.extensions, self.strict = server, row, extensions, strict
+        self.name = None if row is None else row.id
 
     def of(self, version: str) -> Mapping[str, Method]:
         """The methods of a version, by the names that they have there."""
@@ -154,7 +156,7 @@ class Methods:
         return (await push_of(asked.config, where, version, self.server.outside, clock()),)
 
     async def _start(self, asked: Asked, claim: Claim, pushes: tuple[Push, ...]) -> RunId:
-        message, row = asked.message, await meant(self.server, self.name, asked)
+        message, row = asked.message, self.row or await meant(self.server, asked)
         require(declared(row.document), self.extensions | set(message.extensions))
         if message.context_id is not None:
             check_context(message.context_id)
@@ -165,7 +167,7 @@ class Methods:
             session_id=context,
             metadata={NOTE: {"message": Dialect1().message(message), "message_id": message.message_id}},
         )
-        return await self.server.runs.start(row.id, body, claim, pushes)
+        return await self.server.runs.start_version(row, body, claim, pushes)
 
     async def _resume(self, asked: Asked, task_id: str, pushes: tuple[Push, ...]) -> RunId:
         """Answer what a task asks; one message after the other, so that each is for the question that is open then."""

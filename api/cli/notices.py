@@ -12,7 +12,9 @@ from api.cli._options import Cursor, Limit, grouped
 from api.cli._reach import Where
 from api.cli._shown import time_of
 
-notices = typer.Typer(help="Look at what webhooks of runs and pushes of tasks were told, and tell it again.", no_args_is_help=True)
+notices = typer.Typer(
+    help="Look at what webhooks of runs and pushes of tasks were told, and tell it again.", no_args_is_help=True
+)
 app.add_typer(notices, name="notices", rich_help_panel=RUNS)
 
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 from sse_starlette import ServerSentEvent
 from starlette.responses import Response
 
-from api.a2a.agents import agent_of
+from api.a2a.agents import agent_of, workflow_of
 from api.a2a.cards import CARDS, card_for_both
 from api.a2a.errors import A2AError, Code
-from api.a2a.extensions import OWN, known_to
+from api.a2a.extensions import OWN, declared, known_to
 from api.a2a.following import Told, follow, here
 from api.a2a.methods import DIALECTS, Methods, task_id_of
 from api.a2a.rpc import V03, V1, Call, Failed, failure, read_call, respond, told_of
@@ -121,8 +121,8 @@ async def ask(server: Serving, request: Request, name: str) -> Response:
 
 
 async def _asked(server: Wired, request: Request, name: str | None, spoken: frozenset[str]) -> Response:
-    declares = () if name is None else (await agent_of(server, name)).extensions
-    known = known_to(request.headers)
+    row = None if name is None else await workflow_of(server, name)
+    declares, known = () if row is None else declared(row.document), known_to(request.headers)
     active = known & {*OWN, *(one.uri for one in declares)}
     headers = {"A2A-Extensions": ", ".join(sorted(active))} if active else {}
     body = await read_body(request, server.settings.max_body)
@@ -131,7 +131,7 @@ async def _asked(server: Wired, request: Request, name: str | None, spoken: froz
         call = read_call(body, header, spoken)
     except Failed as failed:
         return answer(failure(failed))
-    methods = Methods(server, name, known, strict=spoken != BOTH)
+    methods = Methods(server, row, known, strict=spoken != BOTH)
     if (operation := STREAMED.get(call.method)) is None:
         return answer(await respond(call, methods.of(call.version)), headers=headers)
     try:
