@@ -144,6 +144,17 @@ async def test_the_same_message_again_tells_nobody_twice(server: Server, receive
     assert len(receiver.seen) == 3
 
 
+async def test_the_webhook_of_a_run_shows_what_it_was_told_itself(server: Server, receiver: HttpWorker) -> None:
+    hook = {"url": f"{receiver.url}/hook", "events": ["interrupted"]}
+    run = await server.post("/workflows/asking/runs?wait=30", {"webhook": hook}, 201)
+    await created(server, run, config(receiver))
+    await sent(server, "asking", taskId=run["id"], messageId="m2")
+    await heard(receiver, 3)
+    shown = (await server.get(f"/runs/{run['id']}"))["webhook"]
+    [told] = [one for one in (await server.get("/notices"))["items"] if one["push_id"] is None]
+    assert (shown["notice_id"], shown["url"]) == (told["id"], f"{receiver.url}/hook")
+
+
 async def test_an_output_that_is_long_is_left_out_and_that_is_said(
     server: Server, receiver: HttpWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from api.wiring import clock
 from engine.model import RunId
 from engine.verify import verify_run
+from tests.integration.test_a2a_server import message, rpc
 from tests.unit.api.serving import PATIENCE_S, Server, a_server, asking, straight
 from watcher.retention import Retention, Rules
 
@@ -60,6 +61,17 @@ async def test_a_run_that_is_still_to_be_told_of_stays(tmp_path: Path) -> None:
         assert await swept(server, Rules(max_age_ms=0), DAY_MS) == 1
         assert [one["run_id"] for one in (await server.get("/notices?status=pending"))["items"]] == [told]
         assert await left(server) == [told]
+
+
+async def test_a_task_that_is_still_to_be_pushed_stays(tmp_path: Path) -> None:
+    async with a_server(tmp_path, private_pushes=True) as server:
+        await server.post("/workflows", straight(), 201)
+        nobody = {"id": "p", "url": "http://127.0.0.1:9/told"}
+        told = message({"data": {}}) | {"configuration": {"taskPushNotificationConfig": nobody}}
+        task = (await rpc(server, "straight", "SendMessage", told))["result"]["task"]["id"]
+        await start(server)
+        assert await swept(server, Rules(max_age_ms=0), DAY_MS) == 1
+        assert await left(server) == [task]
 
 
 async def test_the_ancestors_of_a_fork_that_lives_stay(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from engine.announcement import MAX_OUTPUT, notice_of
 from engine.codec import read
+from engine.driver.turn import Turn
 from engine.errors import Conflict
 from engine.model import Hook, InterruptId, RunId
 from engine.notices import Attempt, Notice, NoticeStatus, Patience, after, again
@@ -100,6 +101,13 @@ def test_a_run_that_goes_on_takes_back_that_it_waits() -> None:
     world.resume(InterruptId(next(iter(world.run.interrupts))), 5)
     assert told(world)["type"] == "run.completed"
     assert waits not in world.store.told
+
+
+def test_what_pushes_are_told_is_not_taken_back() -> None:
+    turn, pushed = Turn(now=NOW), replace(PENDING, id="pushed", push="p")
+    turn.batch.notices += [PENDING, pushed]
+    turn.withdraw_notices(PENDING.run_key)
+    assert (turn.batch.notices, turn.batch.notices_withdrawn) == ([pushed], [(1, NOW)])
 
 
 def test_only_what_somebody_wants_to_hear_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

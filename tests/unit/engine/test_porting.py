@@ -187,6 +187,7 @@ def test_every_field_of_a_run_is_in_its_line_or_left_out_on_purpose() -> None:
         "hold": "it is a matter of the store",
         "reason": "a run that has not begun is not written",
         "hook": "whom a server tells is its own matter, and the address has a secret",
+        "pushes": "so are those who are told of everything",
     }
     assert names(RunHead) == {*FIXED, *PLACE, *MOVING, *by_themselves, *left_out}
     named = {*FIXED, *PLACE, *MOVING, *by_themselves - {"seat"}, "session", "commits", "events"}
