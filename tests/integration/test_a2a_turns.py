@@ -11,7 +11,7 @@ from api.a2a.following import follow, here
 from dispatch._a2a.model import Role, State
 from dispatch._a2a.read import read_task
 from engine.model import RunId
-from tests.integration.test_a2a_server import V03, events, message, rpc, sent
+from tests.integration.test_a2a_server import V03, V1, events, message, rpc, sent
 from tests.unit.api.serving import Server, a_server, asking, straight
 
 TWICE = {
@@ -207,3 +207,9 @@ async def test_who_subscribes_to_a_task_that_asks_hears_how_it_goes_on(server: S
     assert first.status.state is State.INPUT_REQUIRED
     assert rest[-1].status.state is State.INPUT_REQUIRED
     assert rest[-1].status.message.parts[0].text == "and then?"
+
+
+async def test_a_place_that_no_stream_gave_out_is_refused(server: Server) -> None:
+    task = await sent(server, "asking", {"data": {}})
+    found = await rpc(server, "asking", "SubscribeToTask", {"id": task.id}, {**V1, "Last-Event-ID": "somewhere"})
+    assert found["error"]["code"] == -32602

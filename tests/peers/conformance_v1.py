@@ -141,7 +141,7 @@ class Kit:
             "own": await self.send(said("complete-task", "mine", context_id=f"client-{SESSION}")),
             "wrong": await caught(self.send(wrong)),
             "unfit": await caught(self.send(said("complete-task", context_id="two words"))),
-            "inferred": [task, await self.finish(task)],
+            "inferred": [task, await caught(self.finish(task))],
         }
 
     async def errors(self) -> Any:
