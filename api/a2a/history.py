@@ -6,15 +6,13 @@ question that it answers, in the transaction of what it leads to, so that neithe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
 from api.a2a.sending import Asked
-from api.a2a.tasks import NOTE, context_of, status_of, task_of
+from api.a2a.tasks import NOTE, messages_of, status_of, task_of
 from api.wiring import Wired
 from dispatch._a2a.model import Message, Task
-from dispatch._a2a.read import Unreadable, read_message
 from dispatch._a2a.v1 import V1
 from engine.driver.engine import Also
 from engine.driver.sayings import said_to, say
@@ -25,7 +23,7 @@ _WRITTEN = V1()
 
 async def told_task(server: Wired, run: Shape, history: int | None = None, *, artifacts: bool = True) -> Task:
     """A run as a task, with so many of its last messages (None: all of them, 0: none)."""
-    said = () if history == 0 else tuple(_messages(run, await _turns(server, run["id"])))
+    said = () if history == 0 else tuple(messages_of(run, await _turns(server, run["id"])))
     kept = said if history is None else said[-history:] if history else ()
     return task_of(run, history=kept, artifacts=artifacts)
 
@@ -61,15 +59,3 @@ async def _turns(server: Wired, run_id: str) -> list[Shape]:
     head = await server.reader.head(run_id)
     found = [body.get(NOTE) for body in await said_to(server.store, head.key)]
     return [turn for turn in found if isinstance(turn, dict)]  # a run that was imported may hold anything
-
-
-def _messages(run: Shape, turns: list[Shape]) -> Iterator[Message]:
-    """All that was said, oldest first, as messages of this task."""
-    noted = (run.get("metadata") or {}).get(NOTE)
-    given = [noted.get("message")] if isinstance(noted, dict) else []
-    for turn in turns:
-        given += turn["messages"] if isinstance(turn.get("messages"), list) else []
-    for message in given:
-        if isinstance(message, dict):
-            with suppress(Unreadable):  # metadata are anybody's: what is no message there is none
-                yield read_message({**message, "taskId": run["id"], "contextId": context_of(run)})

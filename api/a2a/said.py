@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.a2a.rpc import V03, V1
-from api.a2a.tasks import OUTPUT, artifacts_of, context_of, status_of, task_of
+from api.a2a.tasks import OUTPUT, artifacts_of, context_of, messages_of, status_of, task_of
 from dispatch._a2a.model import TERMINAL, ArtifactUpdate, Event, StatusUpdate
 from dispatch._a2a.v03 import V03 as Dialect03
 from dispatch._a2a.v1 import V1 as Dialect1
@@ -37,7 +37,7 @@ def _changes(run: Shape) -> tuple[Said, ...]:
 
 
 def _whole(run: Shape) -> tuple[Said, ...]:
-    task = Dialect03().task(task_of(run))
+    task = Dialect03().task(task_of(run, history=tuple(messages_of(run))))
     if notes := _notes(run):
         task["metadata"] = {**task.get("metadata", {}), **notes}
     return (Said(event=str(run["status"]), media_type="application/json", body=write(task)),)

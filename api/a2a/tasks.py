@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from api.a2a.replies import reply_in
 from dispatch._a2a.model import Artifact, Message, Part, Role, State, Status, Task
+from dispatch._a2a.read import Unreadable, read_message
 from engine.model import RunStatus
 
 NOTE = "a2a"
@@ -43,6 +45,18 @@ def task_of(run: Shape, *, history: Sequence[Message] = (), artifacts: bool = Tr
         history=tuple(history),
         metadata=_about(run),
     )
+
+
+def messages_of(run: Shape, turns: Sequence[Shape] = ()) -> Iterator[Message]:
+    """All that was said, oldest first, as messages of this task: how it began, and its later turns."""
+    noted = (run.get("metadata") or {}).get(NOTE)
+    given = [noted.get("message")] if isinstance(noted, dict) else []
+    for turn in turns:
+        given += turn["messages"] if isinstance(turn.get("messages"), list) else []
+    for message in given:
+        if isinstance(message, dict):
+            with suppress(Unreadable):  # metadata are anybody's: what is no message there is none
+                yield read_message({**message, "taskId": run["id"], "contextId": context_of(run)})
 
 
 def _about(run: Shape) -> dict[str, Any]:

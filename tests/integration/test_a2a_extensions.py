@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from api.a2a.extensions import CHECKPOINTS, declared
-from tests.integration.test_a2a_server import V03, V1, card, message
+from tests.integration.test_a2a_cards import card
+from tests.integration.test_a2a_server import V03, V1, message
 from tests.unit.api.serving import ORIGIN, Server, straight
 
 URI, OTHER = "urn:example:signed", "urn:example:polite"
