@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     max_import: int = Field(default=256 * MIB, ge=1024)
     max_inline_bytes: int = Field(default=256 * 1024, ge=1024)
     max_artifact_bytes: int = Field(default=1024 * MIB, ge=1024)
+    artifacts: str | None = Field(default=None, min_length=1)
     artifact_ttl_s: int = Field(default=86_400, ge=1)
     max_depth: int = Field(default=64, ge=8, le=256)
     max_nodes: int = Field(default=2000, ge=1)

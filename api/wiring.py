@@ -128,10 +128,11 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
     store is closed. `outbox` stands in for the one that asks the registered workers.
     Raises StoreLocked, StoreUnavailable or Invalid."""
     async with AsyncExitStack() as ends:
-        store = store_at(settings.db)
+        store = store_at(settings.db, settings.artifacts)
         ends.push_async_callback(store.close)
         await store.open()
         key = await store.server_secret(secrets.token_bytes(KEY_BYTES))
+        await store.claim_artifacts(server_name(key))
         ways, sockets = _ways(settings), None
         ends.push_async_callback(ways.http.close)
         ends.push_async_callback(ways.pushes.close)
@@ -192,7 +193,7 @@ def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> tuple
 async def looking(settings: Settings, outbox: Outbox) -> AsyncIterator[Wired]:
     """A server that only answers what is asked about its database, also beside one that serves it: nothing runs and
     nothing is written. Raises StoreUnavailable or Invalid."""
-    store = store_to_read(settings.db)
+    store = store_to_read(settings.db, settings.artifacts)
     await store.open()
     try:
         yield _wired(settings, "", store, outbox, b"", _Ways())
@@ -289,9 +290,9 @@ def _definitions(settings: Settings, workflows: Workflows) -> Definitions | None
     return found
 
 
-def store_to_read(address: str) -> Store:
+def store_to_read(address: str, artifacts: str | None = None) -> Store:
     """The store at an address, opened beside a server that may be using it. Raises Invalid."""
-    return SqliteStore(address, readonly=True)
+    return SqliteStore(address, readonly=True, artifacts=artifacts)
 
 
 def clock() -> int:

@@ -83,6 +83,11 @@ class Upload(Protocol):
 class Artifacts(Protocol):
     """The part of the store that keeps artifacts. Which runs refer to them is written with the runs' commits."""
 
+    async def claim_artifacts(self, owner: str) -> None:
+        """Have the place of large artifacts be this server's alone, where it is one that others reach as well: what
+        nobody refers to is removed there. `owner` names the server, the same after a restart. Raises StoreUnavailable
+        where the place cannot be reached, or is another's."""
+
     def receive(self) -> AbstractAsyncContextManager[Upload]:
         """Take in bytes of any number, of which no more than a few are held in memory."""
 

@@ -11,9 +11,9 @@ from typing import Any
 from engine.errors import Invalid
 from engine.ports import Store
 
-StoreType = Callable[[str], Store]
-"""A class that takes an address. It has two constants: `scheme`, that of its addresses, and `keeps`, whether a new
-object at the same address finds again what was written."""
+StoreType = Callable[..., Store]
+"""A class that takes an address, and `artifacts`: where large ones are to be, or None. It has two constants: `scheme`,
+that of its addresses, and `keeps`, whether a new object at the same address finds again what was written."""
 
 
 def stores() -> dict[str, StoreType]:
@@ -29,11 +29,12 @@ def stores() -> dict[str, StoreType]:
     return {kind.scheme: kind for kind in kinds if hasattr(kind, "scheme")}
 
 
-def store_at(address: str) -> Store:
-    """The store of an address: `sqlite:///clew.db`, `memory://`, or the path of a SQLite file."""
+def store_at(address: str, artifacts: str | None = None) -> Store:
+    """The store of an address: `sqlite:///clew.db`, `memory://`, or the path of a SQLite file. Large artifacts are
+    where `artifacts` says, `s3://bucket/prefix`, or with the rest. Raises Invalid."""
     scheme = address.partition("://")[0] if "://" in address else "sqlite"
     known = stores()
     if scheme not in known:
         schemes = ", ".join(f"{name}://" for name in known)
         raise Invalid(f"no store has addresses like '{address}'; known are {schemes}", "store.address", address=address)
-    return known[scheme](address)
+    return known[scheme](address, artifacts=artifacts)

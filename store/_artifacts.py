@@ -1,17 +1,19 @@
-"""The part of the SQLite store that keeps artifacts: small ones as rows, large ones as files beside the database."""
+"""The part of the SQLite store that keeps artifacts: small ones as rows, large ones as files or as objects."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from itertools import islice
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from engine.artifacts import Artifact, Lease, Totals, Upload
 from store import _artifact_rows as sql
 from store import _cursor as cursors
-from store._artifact_files import ArtifactFiles, folder_of, on_disk
+from store._artifact_files import ArtifactFiles, folder_of
+from store._artifact_locks import NameLocks
+from store._artifact_objects import ObjectShelf
+from store._artifact_shelf import FileShelf, Shelf
 from store._artifact_upload import Arrived, Receiving
 from store._errors import no_artifact
 from store._json import to_text
@@ -20,20 +22,26 @@ from store._sqlite_file import SqliteFile
 PART = 256 * 1024
 """So many bytes are read at a time."""
 WINDOW = 500
-"""So many rows are looked through in one go, and at most so many files."""
+"""So many rows are looked through in one go."""
 FEW = 50
 """So many artifacts at most are deleted in one transaction."""
 
 
 class SqliteArtifacts(SqliteFile):
-    """A row is there only while its bytes are: files come before their rows and go after them. `_naming` keeps
-    who names a file and who removes it from doing so at once."""
+    """A row is there only while its bytes are: these come before their rows and go after them. `_names` keeps who
+    brings bytes and who removes them from doing so at once. With `artifacts` large ones are objects there, and no files
+    beside the database; those that were files before stay so."""
 
-    def __init__(self, address: str | Path, *, readonly: bool = False) -> None:
+    def __init__(self, address: str | Path, *, readonly: bool = False, artifacts: str | None = None) -> None:
         super().__init__(address, readonly=readonly)
         self._files = ArtifactFiles(folder_of(self.path))
-        self._naming = asyncio.Lock()
+        beside = FileShelf(self._files)
+        self._shelf: Shelf = beside if artifacts is None else ObjectShelf(artifacts, beside)
+        self._names = NameLocks()
         self._swept = False
+
+    async def claim_artifacts(self, owner: str) -> None:
+        await self._shelf.claim(owner)
 
     @asynccontextmanager
     async def receive(self) -> AsyncIterator[Upload]:
@@ -45,10 +53,11 @@ class SqliteArtifacts(SqliteFile):
             await asyncio.shield(upload.close())
 
     async def _keep(self, arrived: Arrived, lease: Lease) -> Artifact:
-        async with self._naming:
-            if arrived.file is not None:
-                await asyncio.to_thread(self._files.adopt, arrived.file, arrived.sha256)
-            await self._write().change(sql.put(arrived, lease))
+        async with self._names.held(arrived.sha256):
+            with self._swept_again():
+                if arrived.file is not None:
+                    await self._shelf.adopt(arrived.file, arrived.sha256, arrived.size)
+                await self._write().change(sql.put(arrived, lease))
         return await self._artifact(arrived.sha256)
 
     async def artifact(self, sha256: str) -> Artifact | None:
@@ -69,22 +78,14 @@ class SqliteArtifacts(SqliteFile):
         return sql.totals_of(self._read(sql.TOTALS, run_key=run_key)[0])
 
     async def read_artifact(self, sha256: str, first: int, last: int) -> AsyncIterator[bytes]:
-        await self._artifact(sha256)
-        size = max(last - first + 1, 0)
-        if rows := self._read(sql.CONTENT, name=sha256, start=first + 1, size=size):
+        last = min(last, (await self._artifact(sha256)).size - 1)
+        if rows := self._read(sql.CONTENT, name=sha256, start=first + 1, size=max(last - first + 1, 0)):
             content = rows[0][0] or b""
             for start in range(0, len(content), PART):
                 yield content[start : start + PART]
             return
-        with on_disk(self._files.folder):
-            file = await asyncio.to_thread(self._files.place_of(sha256).open, "rb")
-            try:
-                file.seek(first)
-                while size > 0 and (part := await asyncio.to_thread(file.read, min(PART, size))):
-                    size -= len(part)
-                    yield part
-            finally:
-                file.close()
+        async for part in self._shelf.read(sha256, first, last):
+            yield part
 
     async def hold_artifacts(self, names: Iterable[str], until: int) -> set[str]:
         missing: list[set[str]] = []
@@ -96,16 +97,18 @@ class SqliteArtifacts(SqliteFile):
         return await self._artifact(sha256)
 
     async def delete_artifact(self, sha256: str, now: int) -> None:
-        async with self._naming:
+        async with self._names.held(sha256):
             await self._write().change(sql.remove(sha256, now))
-            await asyncio.to_thread(self._files.remove, [sha256])
+            with self._swept_again():
+                await self._shelf.remove([sha256])
 
     # ---- what nobody needs any more
 
     async def collect_artifacts(self, now: int) -> int:
         if not self._swept:
-            await self._sweep_files()
             self._swept = True
+            with self._swept_again():
+                await self._sweep()
         deleted, first = 0, 1
         end = int(self._read(sql.LAST)[0][0])
         while first <= end:
@@ -119,18 +122,31 @@ class SqliteArtifacts(SqliteFile):
 
     async def _collect(self, names: list[str], now: int) -> int:
         gone: list[str] = []
-        async with self._naming:
+        async with self._names.held(*names):
             await self._write().change(sql.collect(names, now, gone.extend))
-            await asyncio.to_thread(self._files.remove, gone)
+            with self._swept_again():
+                await self._shelf.remove(gone)
         return len(gone)
 
-    async def _sweep_files(self) -> None:
-        """Remove files without a row: a crash came between the two."""
-        names = self._files.names()
-        while some := await asyncio.to_thread(lambda: list(islice(names, WINDOW))):
-            async with self._naming:
-                known = {name for (name,) in self._read(sql.KNOWN, names=to_text(some))}
-                await asyncio.to_thread(self._files.remove, [name for name in some if name not in known])
+    async def _sweep(self) -> None:
+        """Remove bytes without a row: a crash, or a fault of where they are, came between the two."""
+        async for some in self._shelf.names():
+            if strangers := self._unknown(some):
+                async with self._names.held(*strangers):
+                    await self._shelf.remove(self._unknown(strangers))
+
+    def _unknown(self, names: list[str]) -> list[str]:
+        known = {name for (name,) in self._read(sql.KNOWN, names=to_text(names))}
+        return [name for name in names if name not in known]
+
+    @contextmanager
+    def _swept_again(self) -> Iterator[None]:
+        """What is broken off here may leave bytes behind: they are looked for again."""
+        try:
+            yield
+        except BaseException:
+            self._swept = False
+            raise
 
     def _open_to_write(self) -> None:
         super()._open_to_write()

@@ -65,7 +65,9 @@ class MemoryStore(MemoryArtifacts, MemoryCatalogue, MemoryJobs, MemoryNotices, M
     scheme: ClassVar[str] = "memory"
     keeps: ClassVar[bool] = False
 
-    def __init__(self, address: str = "memory://") -> None:
+    def __init__(self, address: str = "memory://", *, artifacts: str | None = None) -> None:
+        if artifacts is not None:
+            raise Invalid("a store in memory keeps its artifacts itself: leave --artifacts out", "artifacts.address")
         MemoryArtifacts.__init__(self)
         MemoryCatalogue.__init__(self)
         MemoryJobs.__init__(self)

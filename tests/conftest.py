@@ -8,9 +8,9 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from tests.servers import mosquitto, redis_server
+from tests.servers import mosquitto, object_server, redis_server
 
-__all__ = ["mosquitto", "redis_server"]
+__all__ = ["mosquitto", "object_server", "redis_server"]
 
 # How fast a machine makes up inputs says nothing about the code: no test fails because others work beside it.
 settings.register_profile("clew", suppress_health_check=[HealthCheck.too_slow], deadline=None)

@@ -1,6 +1,7 @@
-"""Real servers for tests: Redis and an MQTT broker on free ports, in temporary folders, ended whatever happens.
+"""Real servers for tests: Redis, an MQTT broker, an object store; on free ports, in their own folders, ended whatever
+happens.
 
-A server that is not installed skips the test on a laptop and fails it where `CI` is set. `make test` installs both.
+A server that is not installed skips the test on a laptop and fails it where `CI` is set; `make test` installs all.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +19,7 @@ from getpass import getuser
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -25,6 +28,7 @@ from tests.unit.dispatch.builders import free_port
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "servers"
 """Where `tests.fetch_servers` unpacks what it may not install."""
 PLACES = (
+    str(Path(sys.executable).parent),
     "/usr/local/sbin",
     "/usr/local/bin",
     "/usr/sbin",
@@ -202,6 +206,37 @@ class Mosquitto(Daemon):
             return True
 
 
+class ObjectServer(Daemon):
+    """A server that speaks as S3 does, with one bucket. It keeps what it has in memory: a restart empties it."""
+
+    program = "moto_server"
+    bucket = "clew-tests"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the environment of a client says."""
+        return {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "tests",
+            "AWS_SECRET_ACCESS_KEY": "tests",
+            "AWS_REGION": "us-east-1",
+        }
+
+    def command(self, path: Path) -> Sequence[str]:
+        return [str(path), "-H", "127.0.0.1", "-p", str(self.port)]
+
+    def answers(self) -> bool:
+        """Whether it has made the bucket."""
+        asked = Request(f"http://127.0.0.1:{self.port}/{self.bucket}", method="PUT")
+        with urlopen(asked, timeout=10) as said:
+            return bool(said.status == 200)
+
+    def address(self, prefix: str) -> str:
+        """Where artifacts may be kept."""
+        return f"s3://{self.bucket}/{prefix}"
+
+
 SomeDaemon = TypeVar("SomeDaemon", bound=Daemon)
 
 
@@ -229,6 +264,20 @@ def own_redis(**options: str) -> Iterator[RedisServer]:
 def own_mosquitto(lines: Sequence[str] = ()) -> Iterator[Mosquitto]:
     """A broker in a folder of its own, for tests that stop it."""
     with TemporaryDirectory(prefix="clew-mqtt-") as folder, started(Mosquitto(Path(folder), lines=lines)) as server:
+        yield server
+
+
+@contextmanager
+def own_objects() -> Iterator[ObjectServer]:
+    """An object store in a folder of its own, for tests that stop it."""
+    with TemporaryDirectory(prefix="clew-objects-") as folder, started(ObjectServer(Path(folder))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    """An object store that all tests share: each uses a prefix of its own, and leaves it running."""
+    with own_objects() as server:
         yield server
 
 

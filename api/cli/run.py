@@ -63,6 +63,8 @@ async def _play(body: Any, script: Any, db: str, as_json: bool) -> tuple[Any, di
 
     lines = parse_script(script, _nodes(body["workflow"]))
     settings = Settings(db=db, workflows=None, token=None, host="127.0.0.1", public_url=None, grace_s=0)
+    if db.startswith("memory://"):
+        settings = settings.model_copy(update={"artifacts": None})
     async with running(settings, LOCAL, Scripted(lines, clock)) as wired, within(wired) as reach:
         begun = await reach.post("/runs", body)
         return await _to_its_end(wired, reach, begun["id"], lines, as_json), lines.unused()

@@ -13,6 +13,22 @@ from api.cli._options import grouped
 from api.cli._reach import Where
 from api.cli._settings import Unfit, settings_from
 
+MaxInline = Annotated[
+    int | None,
+    typer.Option(metavar="BYTES", help="A larger output of a task is kept as an artifact.", show_default="262144"),
+]
+ArtifactsAt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Where large artifacts are: s3://BUCKET/PREFIX.",
+        show_default="beside the database",
+    ),
+]
+LocalWorkers = Annotated[
+    bool | None, typer.Option("--local-workers", help="Allow workers that are Python functions in this process.")
+]
+
 
 @app.command(rich_help_panel=SERVING)
 def serve(
@@ -33,13 +49,9 @@ def serve(
         str | None, typer.Option(metavar="TOKEN", help="Bearer token that callers need; better: CLEW_TOKEN.")
     ] = None,
     public_url: Annotated[str | None, typer.Option(metavar="URL", help="Where workers reach this server.")] = None,
-    max_inline_bytes: Annotated[
-        int | None,
-        typer.Option(metavar="BYTES", help="A larger output of a task is kept as an artifact.", show_default="262144"),
-    ] = None,
-    local_workers: Annotated[
-        bool | None, typer.Option("--local-workers", help="Allow workers that are Python functions in this process.")
-    ] = None,
+    max_inline_bytes: MaxInline = None,
+    artifacts: ArtifactsAt = None,
+    local_workers: LocalWorkers = None,
 ) -> None:
     """Serve the API until SIGTERM or Ctrl-C.
 
@@ -48,7 +60,7 @@ def serve(
     try:
         settings = settings_from(
             host=host, port=port, db=db, workflows=workflows, token=token, public_url=public_url,
-            max_inline_bytes=max_inline_bytes, local_workers=local_workers,
+            max_inline_bytes=max_inline_bytes, artifacts=artifacts, local_workers=local_workers,
         )  # fmt: skip
     except Unfit as error:
         stop(MISUSED, *error.faults)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -11,12 +13,33 @@ from engine.artifacts import Artifact, Lease, Totals, reference
 from engine.codec import write
 from engine.errors import Conflict, NotFound, StaleCommit
 from engine.ports import Batch, Store
+from store import store_at
 from store._artifact_upload import IN_DATABASE
+from tests.contract.conftest import SCHEMES, address_of
 from tests.contract.samples import NOW, commit, created, event, run
+from tests.servers import ObjectServer
 
 SMALL, LARGE = b"small", bytes(range(256)) * (IN_DATABASE // 64)
 BOTH = pytest.mark.parametrize("content", [SMALL, LARGE, b""], ids=["small", "large", "empty"])
 HOUR = 3_600_000
+
+
+@pytest.fixture(params=[*SCHEMES, "objects"])
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Store]:
+    """An open, empty store of each kind, and one whose large artifacts are objects elsewhere."""
+    if request.param != "objects":
+        found = store_at(address_of(request.param, tmp_path))
+    else:
+        objects: ObjectServer = request.getfixturevalue("object_server")
+        for name, value in objects.env.items():
+            monkeypatch.setenv(name, value)
+        found = store_at(str(tmp_path / "clew.db"), objects.address(uuid4().hex))
+    await found.open()
+    await found.claim_artifacts("me")
+    yield found
+    await found.close()
 
 
 def name_of(content: bytes) -> str:

@@ -110,7 +110,7 @@ async def soon(wanted: Awaitable[Any]) -> Any:
 @pytest.fixture
 async def gated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gated]:
     store = GatedStore(tmp_path / "clew.db")
-    monkeypatch.setattr("api.wiring.store_at", lambda address: store)
+    monkeypatch.setattr("api.wiring.store_at", lambda address, artifacts: store)
     settings = Settings(db=f"sqlite:///{tmp_path}/clew.db", grace_s=0)
     async with running(settings, "http://127.0.0.1:1") as wired:
         transport = httpx.ASGITransport(create_app(wired))
