@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from api.paging import page_of
 from api.render_workers import worker_json
 from api.schemas_workers import Beat, ChangedWorker, NewWorker
-from dispatch._address import check_worker_headers
+from dispatch._address import check_worker_headers, check_worker_url
 from dispatch._beats import Beats
+from dispatch._fault import Fault
 from dispatch._http import Http
-from dispatch._registry import check_address, has_address, introduced, needs_introduction, protocols, runs_code
+from dispatch._registry import faults_of, introduced, needs_introduction, protocols, runs_code
 from dispatch._secrets import new_secret
 from engine.claims import Claim
 from engine.codec import write
@@ -134,27 +135,29 @@ class Workers:
         if runs_code(row.protocol) and not self.in_process:
             why = f"{row.protocol} workers run code in the server's process: start it with --local-workers"
             raise _invalid("protocol", why)
-        if why_not := _address_problem(row):
-            raise _invalid("url", why_not)
-        if "rate_limit" in row.metadata and (why_not := rate_problem(row.metadata["rate_limit"])):
-            raise _invalid("metadata/rate_limit", why_not)
-        if why_not := check_worker_headers(_with_token(row)):
-            raise _invalid("headers", why_not)
+        faults = [*faults_of(row), *_own_faults(row)]
+        if faults:
+            problems = [{"path": f"/{field}", "message": why} for field, why in faults]
+            raise Invalid(f"{faults[0].field}: {faults[0].why}", "worker.invalid", problems)
 
 
-def _address_problem(row: WorkerRow) -> str | None:
-    if row.url is not None:
-        return check_address(row.protocol, row.url)
-    return (
-        f"a worker that is reached by {row.protocol} needs an address in `url`" if has_address(row.protocol) else None
-    )
+def _own_faults(row: WorkerRow) -> Iterator[Fault]:
+    """What is wrong with what all workers may have, however they are reached."""
+    if "rate_limit" in row.metadata and (why := rate_problem(row.metadata["rate_limit"])):
+        yield Fault("metadata/rate_limit", why)
+    if row.health is not None and not row.health.startswith("{") and (why := check_worker_url(row.health)):
+        yield Fault("health", why)
+    if why := check_worker_headers(_with_token(row)):
+        yield Fault("headers", why)
 
 
 def _columns(asked: NewWorker | ChangedWorker) -> dict[str, Any]:
-    """The fields that were given, as a row has them; null empties a list or an object."""
+    """The fields that were given, as a row has them; null empties a list or an object. Raises Invalid."""
     given = asked.model_dump(include=asked.model_fields_set - {"id"})
     if "tags" in given:
         given["tags"] = tuple(dict.fromkeys(given["tags"]))
+    if isinstance(given.get("health"), str) and given["health"].startswith("{"):
+        raise _invalid("health", 'a promise is an object, {"heartbeat_ms": 10000}, and not its text')
     if isinstance(given.get("health"), dict):
         given["health"] = write(given["health"]).decode()
     if given.get("headers", ...) is None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from dispatch._fault import Fault, said
 from engine.ports import WorkerRow
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -68,20 +67,36 @@ def check_address(address: str) -> str | None:
     return None
 
 
+def check(worker: WorkerRow) -> list[Fault]:
+    """What is wrong with the token and the metadata of a worker."""
+    found = []
+    for place, read in (("token", _login), ("metadata/mqtt_version", _version)):
+        try:
+            read(worker)
+        except BadAddress as wrong:
+            found.append(Fault(place, str(wrong)))
+    return found
+
+
 def place_of(worker: WorkerRow) -> Place:
     """Where a worker is. Raises BadAddress."""
     host, port, tls, topic = _parsed(worker.url or "")
+    user, password = _login(worker)
+    broker = Broker(host=host, port=port, tls=tls, version=_version(worker), user=user)
+    return Place(broker=broker, password=password, topic=topic)
+
+
+def _login(worker: WorkerRow) -> tuple[str | None, str | None]:
+    """User and password. Raises BadAddress."""
     user, colon, password = (worker.token or "").partition(":")
     if worker.token and not user:
         raise BadAddress("the token must be user:password")
-    broker = Broker(host=host, port=port, tls=tls, version=_version(worker.metadata), user=user or None)
-    return Place(broker=broker, password=password if colon else None, topic=topic)
+    return user or None, password if colon else None
 
 
-def _version(metadata: Any) -> str:
-    """The version of MQTT that a worker's metadata asks for."""
-    given = metadata.get("mqtt_version", V5) if isinstance(metadata, Mapping) else V5
-    if (found := VERSIONS.get(str(given))) is None:
+def _version(worker: WorkerRow) -> str:
+    """The version of MQTT that a worker's metadata asks for. Raises BadAddress."""
+    if (found := VERSIONS.get(str(said(worker, "mqtt_version", V5)))) is None:
         raise BadAddress('metadata.mqtt_version must be "5" or "3.1.1"')
     return found
 

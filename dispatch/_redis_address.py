@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from dispatch._fault import Fault, said
 from engine.ports import WorkerRow
 
 DEFAULT_PORT = 6379
@@ -57,18 +58,39 @@ def check_address(address: str) -> str | None:
     return None
 
 
+def check(worker: WorkerRow) -> list[Fault]:
+    """What is wrong with the metadata of a worker."""
+    found = []
+    for name, read in (("group", _group), ("max_len", _max_len)):
+        try:
+            read(worker)
+        except NoAddress as wrong:
+            found.append(Fault(f"metadata/{name}", str(wrong)))
+    return found
+
+
 def target_of(worker: WorkerRow) -> Target:
     """Where the tasks of a worker go. Raises NoAddress."""
     place, stream = _parsed(worker.url or "", worker.token)
-    group = worker.metadata.get("group", DEFAULT_GROUP)
+    return Target(place=place, stream=stream, group=_group(worker), max_len=_max_len(worker))
+
+
+def _group(worker: WorkerRow) -> str:
+    """Raises NoAddress."""
+    group = said(worker, "group", DEFAULT_GROUP)
     if not isinstance(group, str) or not 0 < len(group) <= LONGEST_NAME:
         raise NoAddress(
             f"metadata.group must be the name of a consumer group: a text of 1 to {LONGEST_NAME} characters"
         )
-    max_len = worker.metadata.get("max_len", DEFAULT_MAX_LEN)
+    return group
+
+
+def _max_len(worker: WorkerRow) -> int:
+    """Raises NoAddress."""
+    max_len = said(worker, "max_len", DEFAULT_MAX_LEN)
     if isinstance(max_len, bool) or not isinstance(max_len, int) or max_len < 1:
         raise NoAddress("metadata.max_len must be a whole number of entries, at least 1")
-    return Target(place=place, stream=stream, group=group, max_len=max_len)
+    return max_len
 
 
 def _parsed(url: str, token: str | None) -> tuple[Place, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 
 import dispatch
+from dispatch._fault import Fault
 from dispatch._http import Http
 from dispatch._transport import Tools, Transport
 from engine.ports import WorkerRow
@@ -30,15 +31,16 @@ def runs_code(protocol: str) -> bool:
     return getattr(_module(protocol), "IN_PROCESS", False)
 
 
-def has_address(protocol: str) -> bool:
-    """Whether workers of a protocol have an address."""
-    return getattr(_module(protocol), "ADDRESSED", True)
-
-
-def check_address(protocol: str, address: str) -> str | None:
-    """What is wrong with the address of a worker of this protocol, or None."""
-    check: Callable[[str], str | None] = _module(protocol).check_address
-    return check(address)
+def faults_of(worker: WorkerRow) -> list[Fault]:
+    """All that keeps a worker from being asked as it says, by the rules of its protocol; nothing is looked up."""
+    module = _module(worker.protocol)
+    check: Callable[[WorkerRow], Iterable[Fault]] = getattr(module, "check", lambda worker: ())
+    why = None
+    if worker.url is not None:
+        why = module.check_address(worker.url)
+    elif getattr(module, "ADDRESSED", True):
+        why = f"a worker that is reached by {worker.protocol} needs an address in `url`"
+    return [*([] if why is None else [Fault("url", why)]), *check(worker)]
 
 
 async def introduced(

@@ -1,8 +1,10 @@
 """What a protocol module provides, and what it is given: the way from a chosen worker to its reply.
 
 A public module of this package is a protocol, by its name. It has `open_transport(tools: Tools) -> Transport` and
-`check_address(address: str) -> str | None`, which says what is wrong with the `url` of a worker. One whose workers are
-code that runs in this process sets `IN_PROCESS = True`, one whose workers have no `url` sets `ADDRESSED = False`.
+`check_address(address: str) -> str | None`, which says what is wrong with the `url` of a worker. One that reads more of
+a worker, such as its `metadata`, has `check(worker) -> Iterable[Fault]`: what is wrong is told when the worker is
+registered or changed, and not when it is to be asked. One whose workers are code that runs in this process sets
+`IN_PROCESS = True`, one whose workers have no `url` sets `ADDRESSED = False`.
 One whose workers say by themselves what they are has `introduce(http, clock, worker, before)`, which gives the worker
 with what it says, and `needs_introduction(worker)`.
 """

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import structlog
 
-from dispatch._a2a.agents import Agent, Agents
+from dispatch._a2a.agents import Agent, Agents, check
 from dispatch._a2a.answering import reply_of
 from dispatch._a2a.client import Said
 from dispatch._a2a.failing import FAILURES, reply_of_error
@@ -44,7 +44,7 @@ CALLBACKS = "/a2a/callbacks"
 
 log = structlog.get_logger(__name__)
 check_address = check_worker_url
-__all__ = ["A2A", "check_address", "introduce", "needs_introduction", "open_transport"]
+__all__ = ["A2A", "check", "check_address", "introduce", "needs_introduction", "open_transport"]
 
 
 def open_transport(tools: Tools) -> A2A:

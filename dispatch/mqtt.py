@@ -12,7 +12,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from dispatch._envelope import Envelope
-from dispatch._mqtt_address import CANCEL, V5, BadAddress, Broker, Place, check_address, place_of
+from dispatch._mqtt_address import CANCEL, V5, BadAddress, Broker, Place, check, check_address, place_of
 from dispatch._mqtt_properties import Published
 from dispatch._mqtt_session import Down, Session, topic_of_replies
 from dispatch._mqtt_wire import Lost, TooLong
@@ -28,7 +28,7 @@ RETIRE_S = 3600.0
 _FINE, _NOBODY = 0x00, 0x10
 _NOT_NOW = frozenset({0x80, 0x83, 0x87, 0x97})  # unspecified, implementation specific, not authorized, quota exceeded
 
-__all__ = ["Mqtt", "check_address", "open_transport"]
+__all__ = ["Mqtt", "check", "check_address", "open_transport"]
 
 log = structlog.get_logger(__name__)
 

@@ -22,6 +22,7 @@ from dispatch._chat_reports import reporting
 from dispatch._chat_request import Asked, Unaskable, request_of
 from dispatch._chat_task import headers_of
 from dispatch._envelope import Envelope
+from dispatch._fault import Fault, bool_fault
 from dispatch._http import HttpFailure, Response
 from dispatch._reply import reply_of_failure
 from dispatch._transport import Tools, Transport, refused
@@ -43,6 +44,11 @@ def open_transport(tools: Tools) -> OpenAiChat:
 def check_address(address: str) -> str | None:
     """What is wrong with the base address of a server, or None."""
     return check_worker_url(address)
+
+
+def check(worker: WorkerRow) -> list[Fault]:
+    """What is wrong with what a worker says of itself."""
+    return bool_fault(worker, "stream")
 
 
 class OpenAiChat(Transport):

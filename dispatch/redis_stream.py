@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from dispatch._envelope import Envelope
-from dispatch._redis_address import NoAddress, Place, Target, check_address, target_of
+from dispatch._redis_address import NoAddress, Place, Target, check, check_address, target_of
 from dispatch._redis_broker import Broker
 from dispatch._redis_replies import Replies, reply_stream
 from dispatch._redis_wire import Away
@@ -18,7 +18,7 @@ from engine.model import TaskId
 from engine.outbox import Reply
 from engine.ports import WorkerRow
 
-__all__ = ["RedisStream", "check_address", "open_transport"]
+__all__ = ["RedisStream", "check", "check_address", "open_transport"]
 
 LINGER_S = 900.0
 """For so long the answers of a Redis are read that no worker uses any more: what its last ones still say."""

@@ -9,6 +9,7 @@ import structlog
 
 from dispatch._address import check_worker_url
 from dispatch._envelope import Envelope
+from dispatch._fault import Fault, bool_fault, said
 from dispatch._http import HttpFailure
 from dispatch._reply import reply_of, reply_of_failure
 from dispatch._secrets import signature_headers
@@ -26,6 +27,11 @@ MAX_SIGNED = 64
 
 check_address = check_worker_url
 log = structlog.get_logger(__name__)
+
+
+def check(worker: WorkerRow) -> list[Fault]:
+    """What is wrong with what a worker says of itself."""
+    return bool_fault(worker, "cancel")
 
 
 def open_transport(tools: Tools) -> Webhook:
@@ -58,7 +64,7 @@ class Webhook(Transport):
 
     async def cancel(self, worker: WorkerRow, task_id: TaskId, message_id: str) -> None:
         """DELETE its URL with the task's id, if it says by `metadata.cancel` that it can be told."""
-        if not (isinstance(worker.metadata, Mapping) and worker.metadata.get("cancel") is True):
+        if said(worker, "cancel") is not True:
             return
         headers = {"Idempotency-Key": f"{task_id}.cancel"}
         try:

@@ -13,6 +13,8 @@ import structlog
 
 from dispatch._a2a.card import V03, V1, VERSIONS, Card, CardInvalid, Interface, interface_of, origin_problem, read_card
 from dispatch._a2a.security import Credentials, credentials_of
+from dispatch._address import check_worker_url
+from dispatch._fault import Fault, said
 from dispatch._http import Http, HttpFailure, Response
 from engine.codec import CodecError, loads
 from engine.errors import EngineError
@@ -25,6 +27,8 @@ FRESH_MS, LONGEST_MS = 5 * 60_000, 24 * 3_600_000
 AGAIN_MS = 30_000
 """After so long it is tried again to get a newer card, where that failed."""
 CARD_S = 10.0
+PINS = (*VERSIONS, "0.2")
+"""The versions that metadata may name; 0.2 is 0.3 on the wire."""
 
 log = structlog.get_logger(__name__)
 
@@ -154,16 +158,29 @@ def versions_of(agent: Agent) -> tuple[str, ...]:
     return (agent.version,) if agent.pinned else (*VERSIONS[place:], *reversed(VERSIONS[:place]))
 
 
+def check(worker: WorkerRow) -> list[Fault]:
+    """What is wrong with what a worker says of how it is asked."""
+    found = []
+    version, url = said(worker, "a2a_version"), said(worker, "a2a_url")
+    if version is not None and version not in PINS:
+        found.append(Fault("metadata/a2a_version", f"metadata.a2a_version must be one of {', '.join(map(repr, PINS))}"))
+    if url is not None and not isinstance(url, str):
+        found.append(Fault("metadata/a2a_url", "metadata.a2a_url must be a URL"))
+    elif url is not None and (why := check_worker_url(url)) is not None:
+        found.append(Fault("metadata/a2a_url", f"metadata.a2a_url: {why}"))
+    return found
+
+
 def pin_of(worker: WorkerRow, name: str) -> str | None:
     """What the metadata of a worker says of how it is asked."""
-    value = worker.metadata.get(name) if isinstance(worker.metadata, Mapping) else None
+    value = said(worker, name)
     return value if isinstance(value, str) and value else None
 
 
 def fresh_ms(headers: Mapping[str, str]) -> int:
     """How long a card may be used without asking again."""
-    said = re.search(r"max-age=(\d{1,9})", headers.get("Cache-Control", ""))
-    return FRESH_MS if said is None else min(int(said[1]) * 1000, LONGEST_MS)
+    age = re.search(r"max-age=(\d{1,9})", headers.get("Cache-Control", ""))
+    return FRESH_MS if age is None else min(int(age[1]) * 1000, LONGEST_MS)
 
 
 def headers_of(agent: Agent, worker: WorkerRow, version: str) -> dict[str, str]:
@@ -176,8 +193,8 @@ def headers_of(agent: Agent, worker: WorkerRow, version: str) -> dict[str, str]:
 
 def _read(response: Response, url: str) -> Card:
     if response.status != 200:
-        said = f"no card at {url}: {response.status} {response.reason}".rstrip()
-        raise NoCard(said + (": redirects are not followed" if 300 <= response.status < 400 else ""), response)
+        told = f"no card at {url}: {response.status} {response.reason}".rstrip()
+        raise NoCard(told + (": redirects are not followed" if 300 <= response.status < 400 else ""), response)
     try:
         return read_card(loads(response.body))
     except CodecError as error:
@@ -186,7 +203,7 @@ def _read(response: Response, url: str) -> Card:
 
 def _agent(worker: WorkerRow, card: Card, card_url: str) -> Agent:
     pinned, url = pin_of(worker, "a2a_version"), pin_of(worker, "a2a_url")
-    if pinned is not None and pinned not in (*VERSIONS, "0.2"):
+    if pinned is not None and pinned not in PINS:
         raise CardInvalid(f"`metadata.a2a_version` is '{pinned[:20]}'; spoken here: {', '.join(VERSIONS)}")
     found = interface_of(card, V03 if pinned == "0.2" else pinned)
     if url is not None:
