@@ -35,7 +35,7 @@ MISSED = 3
 MAX_REMEMBERED = 1000
 """So many answers are remembered with what became of them, for workers that send them again."""
 
-LEFT, REFUSED, SILENT, REPLACED, REMOVED = 4400, 4403, 4408, 4409, 4410
+LEFT, REFUSED, SILENT, REPLACED, REMOVED, SENT_AWAY = 4400, 4403, 4408, 4409, 4410, 4411
 """Close codes: it did not register, it may not be registered, it does not do its part in time, another connection came
 for the same worker, it was removed from the registry."""
 

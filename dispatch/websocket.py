@@ -8,10 +8,25 @@ from functools import partial
 
 import structlog
 
+from dispatch._beats import DRAINING
 from dispatch._envelope import Envelope
 from dispatch._inbox import Receipt
 from dispatch._transport import Tools, Transport, refused
-from dispatch._ws_desk import MAX_SENDS, REMOVED, REPLACED, Action, Away, Close, Desk, Lost, Send, Settle, Take, Times
+from dispatch._ws_desk import (
+    MAX_SENDS,
+    REMOVED,
+    REPLACED,
+    SENT_AWAY,
+    Action,
+    Away,
+    Close,
+    Desk,
+    Lost,
+    Send,
+    Settle,
+    Take,
+    Times,
+)
 from dispatch._ws_frames import Acknowledge, Feedback, Heartbeat, Held, Leave, Register, Result
 from dispatch._ws_line import Channel, Line
 from dispatch._ws_taking import Taking
@@ -65,6 +80,7 @@ class Websocket(Transport):
         self._taking = Taking(tools.inbox)
         self._seats: dict[str, Seat] = {}
         self._lines: dict[Line, Seat] = {}
+        self._drained: set[str] = set()
         self._closed = False
 
     # ---- what the outbox asks
@@ -103,13 +119,15 @@ class Websocket(Transport):
             self._do(seat, seat.desk.cancel(task_id))
 
     def serve(self, workers: Sequence[WorkerRow]) -> None:
-        """Workers without a connection are away; the connection of one that was removed is ended."""
+        """Workers without a connection are away; the connection of one that was removed is ended, for good where it was
+        drained before."""
         known = {worker.id for worker in workers}
+        drained, self._drained = self._drained, {worker.id for worker in workers if worker.status == DRAINING}
         for worker_id in known - self._seats.keys():
             self._seat(worker_id)
             self._presence.set(worker_id, False)
         for worker_id in self._seats.keys() - known:
-            self._forget(worker_id)
+            self._forget(worker_id, SENT_AWAY if worker_id in drained else REMOVED)
 
     async def close(self) -> None:
         """End all connections and give up what is under way; idempotent."""
@@ -254,13 +272,13 @@ class Websocket(Transport):
             self._wake(seat, seat.desk.due())
         return seat
 
-    def _forget(self, worker_id: str) -> None:
+    def _forget(self, worker_id: str, code: int) -> None:
         """Let go of a worker that was removed; what it holds may still be answered when it dials again."""
         seat = self._seats.pop(worker_id)
         self._quiet(seat)
         if seat.line is not None:
             self._lines.pop(seat.line, None)
-            seat.line.close(REMOVED, "the worker was removed")
+            seat.line.close(code, "the worker was removed" if code == REMOVED else "the worker was drained and removed")
         why = "the worker was removed before it acknowledged the task"
         for dispatch_id in tuple(seat.replies):
             self._settle(seat, Settle(dispatch_id, refused("worker.lost", why, retryable=True, transport=True)))

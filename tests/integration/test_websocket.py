@@ -258,6 +258,16 @@ async def test_a_worker_that_is_removed_is_sent_off(place: Place) -> None:
         assert await worker.closed() == (4410, "the worker was removed")
 
 
+async def test_a_worker_that_was_drained_before_is_sent_off_for_good(place: Place) -> None:
+    async with Dialler.at(place.url) as worker:
+        await place.server.post("/workers/w1/drain", {})
+        await place.server.call("DELETE", "/workers/w1", 204)
+        assert await worker.closed() == (4411, "the worker was drained and removed")
+    async with Dialler.at(place.url) as worker:
+        await place.server.call("DELETE", "/workers/w1", 204)
+        assert await worker.closed() == (4410, "the worker was removed")
+
+
 async def test_workers_are_told_that_the_server_ends(tmp_path: Path) -> None:
     async with a_socketed_server(tmp_path) as (server, url), Dialler.at(url) as worker:
         server.wired.closing.set()

@@ -10,7 +10,7 @@ from typing import Any
 
 from clew import Answer, Cancelled, Task, TaskError, Worker
 
-worker = Worker("kit", max_concurrent=4, grace_s=20)
+worker = Worker("kit", max_concurrent=4, grace_s=20, heartbeat_s=0.2)
 
 
 def note(task: Task, what: str) -> None:

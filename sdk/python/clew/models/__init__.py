@@ -23,12 +23,13 @@ from clew.models.runs import TERMINAL, BegunRun, Run, RunSummary, TaskRecord, Wa
 from clew.models.runs import Task as RunTask
 from clew.models.server import Info, NodeType
 from clew.models.sessions import Session, SessionSummary
-from clew.models.workers import DeadLetter, NewlyRegistered, RateLimit, RegisteredAs
+from clew.models.workers import Beaten, DeadLetter, NewlyRegistered, RateLimit, RegisteredAs
 from clew.models.workflows import Report, VersionDiff, Workflow
 
 __all__ = [
     "TERMINAL",
     "Artifact",
+    "Beaten",
     "BegunRun",
     "Blame",
     "Blamed",

@@ -40,6 +40,14 @@ class NewlyRegistered(RegisteredAs):
     secret: str
 
 
+class Beaten(Model):
+    """The answer to a heartbeat. `status` is `draining` for a worker that gets nothing more."""
+
+    accepted: bool
+    status: str
+    heartbeat_ms: int | None = None
+
+
 class RateLimit(Model):
     """What a worker last said of its own rate limit."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Unpack
+from typing import Any, Literal, Unpack
 
 from clew._faces import F, Resource, call, listed
 from clew._http import path_of
 from clew._json import given
 from clew.fields import WorkerFields
-from clew.models import Leased, NewlyRegistered, RateLimit, RegisteredAs
+from clew.models import Beaten, Leased, NewlyRegistered, RateLimit, RegisteredAs
 
 
 class Workers(Resource[F]):
@@ -65,6 +65,23 @@ class Workers(Resource[F]):
         body = given(worker_id=worker_id, tags=tags, max=max, wait_ms=wait_ms, lease_ms=lease_ms)
         found = await self._http.call("POST", "/tasks/lease", body=body, wait_s=wait_ms / 1000)
         return [Leased.model_validate(item) for item in found.json()["items"]]
+
+    @call
+    async def heartbeat(
+        self, worker_id: str, *, status: str | None = None, inventory: Any = None, resources: Any = None,
+        metrics: Any = None,
+    ) -> Beaten:  # fmt: skip
+        """Say that a worker is there, and how it is; what is left out stays as it was. Raises NotFound."""
+        body = given(status=status, inventory=inventory, resources=resources, metrics=metrics)
+        return await self._http.post(Beaten, path_of("workers", worker_id, "heartbeat"), body)
+
+    @call
+    async def drain(
+        self, worker_id: str, *, draining: bool = True, mode: Literal["finish", "hand_back"] = "finish"
+    ) -> RegisteredAs:
+        """Have a worker get nothing more, or tasks again; with `hand_back` others get what it has. Raises NotFound."""
+        body = {"draining": draining, "mode": mode}
+        return await self._http.post(RegisteredAs, path_of("workers", worker_id, "drain"), body)
 
     @call
     async def remove(self, worker_id: str) -> None:

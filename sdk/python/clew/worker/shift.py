@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -115,6 +116,14 @@ class Shift:
         """Ask at once whether the answer to a request is wanted."""
         if message_id in self._attempts:
             self._attempts[message_id].heartbeat()
+
+    def condition(self) -> dict[str, Any]:
+        """What the server is told of how the worker is: what it can do, and how much it has to do."""
+        worker = self.worker
+        metrics: dict[str, Any] = {"working": len(self._attempts), "free": self.free}
+        with suppress(OSError, AttributeError):  # not everywhere
+            metrics["load"] = round(os.getloadavg()[0], 2)
+        return {"inventory": {"handlers": worker.handlers, **worker.metadata}, "metrics": metrics}
 
     def holding(self) -> list[str]:
         """The message ids of what is under way."""

@@ -23,7 +23,8 @@ class Worker:
     """A worker. `id` is its name at the server; one started again under the same name takes its place.
 
     `tags` are those that it carries beside the tags of its functions. `max_concurrent` tasks are worked at at one time.
-    On SIGTERM it takes no more, and has `grace_s` seconds to finish what it has. `answers` is a file in which its
+    On SIGTERM it takes no more, and has `grace_s` seconds to finish what it has. Every `heartbeat_s` seconds it tells
+    the server how it is, and sees whether it is still registered there. `answers` is a file in which its
     successful answers are kept, so that a task which comes again after a restart is not done again; without one they
     are kept in memory, the last thousand of them.
     """
@@ -35,6 +36,7 @@ class Worker:
         *,
         max_concurrent: int = 1,
         grace_s: float = 30.0,
+        heartbeat_s: float = 15.0,
         model: str | None = None,
         metadata: Json | None = None,
         answers: str | Path | None = None,
@@ -44,6 +46,7 @@ class Worker:
         self.id = id
         self.max_concurrent = max_concurrent
         self.grace_s = grace_s
+        self.heartbeat_s = heartbeat_s
         self.model = model
         self.answers = None if answers is None else Path(answers)
         self._own_tags = tuple(tags)
@@ -71,6 +74,11 @@ class Worker:
     def tags(self) -> list[str]:
         """What it tells the server that it can do."""
         return list(dict.fromkeys([*self._own_tags, *(tag for tag in self._functions if tag is not None)]))
+
+    @property
+    def handlers(self) -> dict[str, str]:
+        """Its functions, by their tags; that for all other tasks is at `*`."""
+        return {tag or "*": getattr(call, "__qualname__", repr(call)) for tag, call in self._functions.items()}
 
     @property
     def metadata(self) -> Json:

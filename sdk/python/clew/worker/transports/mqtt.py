@@ -16,9 +16,10 @@ from typing import Any
 from clew._backoff import Backoff
 from clew._json import encode
 from clew.models import Json
+from clew.worker._cancelled import heed_cancel
 from clew.worker._reply import BEAT_S
 from clew.worker._reports import LineDown
-from clew.worker.registration import enter, first_of
+from clew.worker.registration import Registration, first_of
 from clew.worker.shift import Shift
 from clew.worker.transports._broker import Broker, broker_of
 from clew.worker.transports._options import Options, missing, say_ready
@@ -52,18 +53,20 @@ class Mqtt:
         broker = broker_of(self.options, shift.worker.id, PORTS)
         async with self.options.client() as client:
             token = f"{broker.user}:{broker.password or ''}" if broker.user else None
-            if not await enter(shift, client, "mqtt", url=broker.url, token=token):
+            entry = Registration(shift, client, "mqtt", url=broker.url, token=token)
+            if not await entry.enter():
                 return
-        connecting = asyncio.ensure_future(self._connect(shift, broker))
-        try:
-            await first_of(shift.closing.wait(), asyncio.shield(connecting))
-            if connecting.done():
-                connecting.result()
-            await self._leave(_shared(broker))
-            await shift.drained()
-        finally:
-            connecting.cancel()
-            await asyncio.gather(connecting, return_exceptions=True)
+            connecting = asyncio.ensure_future(self._connect(shift, broker))
+            try:
+                async with entry.kept():
+                    await first_of(shift.closing.wait(), asyncio.shield(connecting))
+                if connecting.done():
+                    connecting.result()
+                await self._leave(_shared(broker))
+                await shift.drained()
+            finally:
+                connecting.cancel()
+                await asyncio.gather(connecting, return_exceptions=True)
 
     async def _connect(self, shift: Shift, broker: Broker) -> None:
         """Connect again and again."""
@@ -78,7 +81,7 @@ class Mqtt:
                 log.warning("no connection to the broker %s:%d: %s", broker.host, broker.port, error)
             finally:
                 self._client = None
-            _heed_cancel()
+            heed_cancel()
             if loop.time() - begun > STEADY_S:
                 backoff.begin()
             await backoff.wait()
@@ -89,7 +92,7 @@ class Mqtt:
         await client.subscribe(cancels, 1)
         if not shift.closing.is_set():
             await client.subscribe(_shared(broker), 1)
-        _heed_cancel()
+        heed_cancel()
         self._client = client
         if not self._was_ready:
             self._was_ready = True
@@ -193,10 +196,3 @@ def _shared(broker: Broker) -> str:
 def open_transport(options: Options) -> Mqtt:
     """The transport that the options describe."""
     return Mqtt(options)
-
-
-def _heed_cancel() -> None:
-    """Raise CancelledError where this task is to end. Before Python 3.12 `asyncio.wait_for`, by which aiomqtt waits,
-    forgets a cancel that comes together with what it waits for (CPython issue 86296)."""
-    if (task := asyncio.current_task()) is not None and task.cancelling():
-        raise asyncio.CancelledError

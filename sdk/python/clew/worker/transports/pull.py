@@ -13,7 +13,7 @@ from clew.client import Client
 from clew.errors import NotFound, NotNow, Unreachable
 from clew.models import Leased
 from clew.worker._reply import ReplyLine, new_http
-from clew.worker.registration import enter, first_of
+from clew.worker.registration import Registration, first_of
 from clew.worker.shift import Shift
 from clew.worker.transports._options import Options, say_ready
 
@@ -33,19 +33,21 @@ class Pull:
     async def serve(self, shift: Shift) -> None:
         """Register, ask, answer. The registration stays: the next process with this id goes on under it."""
         async with self.options.client() as client, new_http() as http:
-            if await enter(shift, client, "pull", url=None):
+            entry = Registration(shift, client, "pull", url=None)
+            if await entry.enter():
                 say_ready(client.url)
-                await self._ask(shift, client, http)
+                async with entry.kept():
+                    await self._ask(shift, client, http, entry)
             await shift.drained()
 
-    async def _ask(self, shift: Shift, client: Client, http: httpx.AsyncClient) -> None:
+    async def _ask(self, shift: Shift, client: Client, http: httpx.AsyncClient, entry: Registration) -> None:
         backoff = Backoff(inf)
         while not shift.closing.is_set():
             await first_of(shift.room(), shift.closing.wait())
             try:
                 items = await self._leased(shift, client)
             except NotFound:  # somebody has removed it
-                await enter(shift, client, "pull", url=None)
+                await entry.look()
             except (Unreachable, NotNow) as error:
                 log.warning("no tasks can be asked for: %s", error)
                 await first_of(shift.closing.wait(), backoff.wait())

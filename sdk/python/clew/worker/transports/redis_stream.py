@@ -13,9 +13,10 @@ from typing import Any
 from clew._backoff import Backoff
 from clew._json import encode
 from clew.models import Json
+from clew.worker._cancelled import heed_cancel
 from clew.worker._reply import BEAT_S
 from clew.worker._reports import LineDown
-from clew.worker.registration import enter, first_of
+from clew.worker.registration import Registration, first_of
 from clew.worker.shift import Shift
 from clew.worker.transports._broker import Broker, broker_of
 from clew.worker.transports._options import Options, missing, say_ready
@@ -49,14 +50,16 @@ class RedisStream:
         """Register, read, answer. The registration and the group stay: what comes meanwhile waits in the stream."""
         broker = broker_of(self.options, shift.worker.id, PORTS)
         async with self.options.client() as client, _redis(broker) as redis:
-            if await enter(shift, client, "redis_stream", url=broker.url, token=broker.token):
+            entry = Registration(shift, client, "redis_stream", url=broker.url, token=broker.token)
+            if await entry.enter():
                 reader = _Reader(shift, redis, broker.channel, self._consumer)
                 await reader.until_closing(reader.make_group)
                 if not shift.closing.is_set():
                     say_ready(broker.url)
                 loops = [asyncio.create_task(loop()) for loop in (reader.take_over, reader.cancels)]
                 try:
-                    await reader.until_closing(reader.read)
+                    async with entry.kept():
+                        await reader.until_closing(reader.read)
                     await shift.drained()
                 finally:
                     for loop in loops:
@@ -111,6 +114,7 @@ class _Reader:
     async def take_over(self) -> None:
         """Every now and then, take what dead processes have left."""
         while True:
+            heed_cancel()
             await asyncio.sleep(LOOK_EVERY_S)
             if self._shift.free and not self._shift.closing.is_set():
                 try:
@@ -130,8 +134,10 @@ class _Reader:
             try:
                 found: Any = await self._redis.xread({f"{self._stream}:cancel": last}, block=BLOCK_MS)
             except (RedisError, OSError):
+                heed_cancel()
                 await backoff.wait()
                 continue
+            heed_cancel()
             backoff.begin()
             for _, entries in found or ():
                 for entry_id, fields in entries:

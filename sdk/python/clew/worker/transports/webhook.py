@@ -19,7 +19,7 @@ from clew._json import encode
 from clew.models import Json
 from clew.worker._reply import ReplyLine, new_http
 from clew.worker._signature import fault_of, new_secret
-from clew.worker.registration import enter, leave
+from clew.worker.registration import Registration
 from clew.worker.shift import Shift
 from clew.worker.transports._options import Options, Unusable, missing, say_ready
 
@@ -66,12 +66,15 @@ class Webhook:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[listening]))
                 try:
-                    metadata = {"cancel": True}
-                    if await enter(shift, client, "webhook", url=address, secret=self.secret, metadata=metadata):
+                    entry = Registration(
+                        shift, client, "webhook", url=address, secret=self.secret, metadata={"cancel": True}
+                    )
+                    if await entry.enter():
                         app.known.set()
                         say_ready(address)
-                        await shift.closing.wait()
-                        await leave(client, shift.worker.id, address)
+                        async with entry.kept():
+                            await shift.closing.wait()
+                        await entry.leave(address)
                     await shift.drained()
                 finally:
                     server.should_exit = True

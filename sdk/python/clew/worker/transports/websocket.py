@@ -32,9 +32,10 @@ ENDS = {
     404: "the server has no sockets for workers at this address",
     4403: "the server refuses this worker",
     4409: "another process has dialled in under this id; give each its own: --id",
-    4410: "the worker was removed at the server",
+    4411: "the worker was drained and removed at the server",
 }
 """Statuses and close codes after which it is of no use to dial again."""
+REMOVED = 4410
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,10 @@ class Websocket:
                 why, code = str(error) or type(error).__name__, None
             if code in ENDS:
                 raise Unusable(f"{ENDS[code]} ({self._refusal or why})")
-            log.warning("no connection to %s: %s", url, why)
+            if code == REMOVED:
+                log.warning("worker '%s' was removed at the server: it registers again", shift.worker.id)
+            else:
+                log.warning("no connection to %s: %s", url, why)
             await backoff.wait()
 
     async def _talk(self, shift: Shift, socket: ClientConnection, backoff: Backoff) -> None:
@@ -103,6 +107,7 @@ class Websocket:
         worker = shift.worker
         holding = [{"task_id": held.task_id, "corr": held.corr} for held in self._held.values()]
         said = {"id": worker.id, "tags": worker.tags, "max_concurrent": worker.max_concurrent}
+        said["inventory"] = shift.condition()["inventory"]
         await socket.send(_text({"type": "register", **said, "metadata": worker.metadata, "holding": holding}))
         try:
             async for text in socket:
