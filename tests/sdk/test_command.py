@@ -34,7 +34,7 @@ def clew(*arguments: str, program: tuple[str, ...] = ("-m", "clew")) -> subproce
         (("no.such.module:worker",), 1, "there is no module 'no.such.module'"),
         (("no/such/file.py:worker",), 1, "there is no file no/such/file.py"),
         (("tests/sdk/app.py:shout",), 1, "'shout' in tests/sdk/app.py is a function, no Worker"),
-        (("tests/sdk/app.py:nobody",), 1, "'nobody' in tests/sdk/app.py has no such name"),
+        (("tests/sdk/app.py:nobody",), 1, "tests/sdk/app.py has no worker 'nobody'"),
         ((APP, "--max-concurrent", "0"), 1, "--max-concurrent: a worker has to be able to take one task at least"),
         ((APP, "--listen", "127.0.0.1:http"), 1, "--listen: expected host:port, not '127.0.0.1:http'"),
         ((APP, "--transport", "redis_stream"), 1, "say where the broker is: --broker redis://"),

@@ -76,8 +76,9 @@ def load(name: str) -> Worker:
     module = _of_file(Path(place)) if place.endswith(".py") else _of_module(place)
     found = getattr(module, attribute, None)
     if not isinstance(found, Worker):
-        what = "has no such name" if found is None else f"is a {type(found).__name__}, no Worker"
-        raise Unusable(f"'{attribute}' in {place} {what}")
+        if found is None:
+            raise Unusable(f"{place} has no worker '{attribute}'")
+        raise Unusable(f"'{attribute}' in {place} is a {type(found).__name__}, no Worker")
     return found
 
 

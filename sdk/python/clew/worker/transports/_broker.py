@@ -49,7 +49,8 @@ def broker_of(options: Options, worker_id: str, ports: dict[str, int]) -> Broker
     except ValueError as error:
         raise Unusable(f"--broker: {error}; expected {form}") from None
     if parts.scheme not in ports or not host:
-        raise Unusable(f"--broker: expected {form}, not '{parts.scheme}://{host or ''}'")
+        shown = f"{parts.scheme}://{host or ''}" if "@" in options.broker else options.broker
+        raise Unusable(f"--broker: expected {form}, not '{shown}'")
     return Broker(
         scheme=parts.scheme,
         host=host,

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from clew._backoff import Backoff
 from clew._json import encode
+from clew.errors import ClewError
 from clew.models import Json
 from clew.worker._reports import LineDown
 from clew.worker.registration import first_of
@@ -35,7 +36,7 @@ ENDS = {
     4411: "the worker was drained and removed at the server",
 }
 """Statuses and close codes after which it is of no use to dial again."""
-REMOVED = 4410
+REFUSED, REMOVED = 4403, 4410
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Websocket:
         self._held: dict[str, Held] = {}
         self._refusal = ""
         self._was_ready = False
+        self._has_turned = False
 
     async def serve(self, shift: Shift) -> None:
         """Dial, register, answer. At the end the connection stays until all answers are acknowledged."""
@@ -93,6 +95,8 @@ class Websocket:
                 why, code = str(error), error.response.status_code
             except (OSError, WebSocketException, TimeoutError) as error:
                 why, code = str(error) or type(error).__name__, None
+            if code == REFUSED and await self._turned(shift.worker.id):
+                continue
             if code in ENDS:
                 raise Unusable(f"{ENDS[code]} ({self._refusal or why})")
             if code == REMOVED:
@@ -100,6 +104,22 @@ class Websocket:
             else:
                 log.warning("no connection to %s: %s", url, why)
             await backoff.wait()
+
+    async def _turned(self, worker_id: str) -> bool:
+        """Whether a worker that was refused since it came another way before is let in now: it says that it has changed
+        its transport. It is said once, so that two processes that use one id in different ways are not at odds for
+        ever."""
+        if self._has_turned or "(worker.exists)" not in self._refusal:
+            return False
+        self._has_turned = True
+        try:
+            async with self.options.client() as client:
+                await client.workers.change(worker_id, protocol="websocket", url=None)
+        except ClewError as error:
+            log.warning("the worker cannot change its transport: %s", error)
+            return False
+        log.info("worker '%s' came another way before; it comes over a socket from now on", worker_id)
+        return True
 
     async def _talk(self, shift: Shift, socket: ClientConnection, backoff: Backoff) -> None:
         """One connection, from the registration to its end."""
