@@ -35,6 +35,8 @@ Document = Annotated[
 ]
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A name without control characters."""
+NodePath = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A node of a workflow, after those of the graphs that it is inside of."""
 WorkerId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/?#%\\\x00-\x1f\x7f]+$")]
 """A name that can stand in a path."""
 SessionId = WorkerId
@@ -117,11 +119,13 @@ class RunFields(Asked):
     version: int | None = Field(default=None, ge=1, description="The workflow's version; the newest where absent.")
     metadata: Object = Field(default_factory=dict, description="Kept and returned; lists of runs filter by it.")
     tags: list[Id] = Field(default_factory=list)
-    interrupt_before: list[Id] | None = Field(
-        default=None, description="Nodes before which the run stops; those of the workflow where absent."
+    interrupt_before: list[NodePath] | None = Field(
+        default=None,
+        description="Nodes before which the run stops, `part/draft` for one inside; the workflow's where absent.",
     )
-    interrupt_after: list[Id] | None = Field(
-        default=None, description="Nodes after which the run stops; those of the workflow where absent."
+    interrupt_after: list[NodePath] | None = Field(
+        default=None,
+        description="Nodes after which the run stops, `part/draft` for one inside; the workflow's where absent.",
     )
     webhook: AskedWebhook = Field(default=None, description="Who is told when the run ends: an object, or a URL.")
     priority: int = Field(

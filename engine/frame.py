@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.fold import Entry
 from engine.frontier import Frontier, OpenCall
-from engine.gates import NO_STOPS, Stops, stops_of
+from engine.gates import NO_STOPS, Stops, stops_inside
 from engine.graph import Graph, deep_merge
 from engine.history import History
 from engine.model import Commit, ErrorInfo, Kind, Nested, Task, TaskId, Updates
@@ -85,6 +85,11 @@ def _shown(part: str) -> str:
 _NODE = re.compile(r"[^#\[~]+")
 
 
+def nodes_of(frame: str) -> list[str]:
+    """The nodes of the subgraphs around what is in a frame, outermost first."""
+    return [found[0] for part in frame.split("/") if (found := _NODE.match(part))]
+
+
 def graph_in(root: Graph, frame: str) -> Graph:
     """The graph of a frame of a run, whose own graph is `root`. Raises KeyError where there is none."""
     graph = root
@@ -106,7 +111,7 @@ def begin_frame(frames: Frames, commit: Commit) -> None:
     child: Graph = around.graph.nodes[task.node].spec.child
     frame = Frame(
         id=nested.frame, graph=child, input=nested.input, config=deep_merge(child.config, around.config),
-        stops=replace(stops_of(child, None, None), everywhere=around.stops.everywhere),
+        stops=stops_inside(around.stops, task.node, child),
         parent=around.id, task=task.id, turn=nested.turn, attempt=nested.attempt,
         began_at=before.began_at if again and before is not None else commit.at,
         updates=(*(before.updates if again and before is not None else ()), *nested.updates),

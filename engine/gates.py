@@ -18,26 +18,67 @@ class Stops:
     before: frozenset[str] = frozenset()
     after: frozenset[str] = frozenset()
     everywhere: bool = False
+    inside: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    """Those of graphs inside it, before and after `node/inner node`: at whatever depth."""
 
 
 NO_STOPS = Stops()
+PATH = "/"
+"""Stands between a node and one of the graph that it runs: `part/draft`."""
 
 
 def stops_of(graph: Graph, before: Iterable[str] | None, after: Iterable[str] | None) -> Stops:
     """The breakpoints of a run: those of its workflow where it has none of its own (None). One at a node that a send
     runs is one at the send as well: items never stop by themselves."""
-    given = (graph.interrupt_before if before is None else before, graph.interrupt_after if after is None else after)
-    if not any(given):
-        return NO_STOPS
-    return Stops(before=_with_sends(graph, given[0]), after=_with_sends(graph, given[1]))
+    return _stops(
+        graph,
+        graph.interrupt_before if before is None else before,
+        graph.interrupt_after if after is None else after,
+    )
+
+
+def stops_inside(stops: Stops, node: str, child: Graph) -> Stops:
+    """The breakpoints of a graph that a node runs: its own, and those that the run has there."""
+    before, after = (_below(node, names) for names in stops.inside)
+    found = _stops(child, [*child.interrupt_before, *before], [*child.interrupt_after, *after])
+    return replace(found, everywhere=True) if stops.everywhere else found
+
+
+def stops_in(root: Graph, stops: Stops, nodes: Iterable[str]) -> Stops:
+    """The breakpoints of a graph in a run, whose own graph is `root`, and that runs it by these nodes, outermost
+    first."""
+    graph = root
+    for node in nodes:
+        graph = graph.nodes[node].spec.child
+        stops = stops_inside(stops, node, graph)
+    return stops
 
 
 def check_stops(graph: Graph, names: Iterable[str]) -> None:
-    """Refuse breakpoints of a run at nodes that its workflow does not have. Raises Invalid."""
+    """Refuse breakpoints of a run at nodes that its workflow, or a graph inside it, does not have. Raises Invalid."""
     for name in names:
-        if name not in graph.nodes:
-            known = ", ".join(graph.nodes)
-            raise Invalid(f"there is no node '{name}' to stop at; nodes: {known}", "breakpoint.unknown_node")
+        within, nodes = graph, name.split(PATH)
+        for place, node in enumerate(nodes):
+            child = getattr(within.nodes[node].spec, "child", None) if node in within.nodes else None
+            if node not in within.nodes or (child is None and place + 1 < len(nodes)):
+                known, of = ", ".join(within.nodes), f" in '{PATH.join(nodes[:place])}'" if place else ""
+                what = f"there is no node '{name}' to stop at"
+                raise Invalid(f"{what}; nodes{of}: {known}", "breakpoint.unknown_node")
+            within = child or within
+
+
+def _stops(graph: Graph, before: Iterable[str], after: Iterable[str]) -> Stops:
+    given = (tuple(before), tuple(after))
+    if not any(given):
+        return NO_STOPS
+    own = [_with_sends(graph, [name for name in names if PATH not in name]) for names in given]
+    before_inside, after_inside = (tuple(name for name in names if PATH in name) for names in given)
+    return Stops(before=own[0], after=own[1], inside=(before_inside, after_inside))
+
+
+def _below(node: str, names: Iterable[str]) -> list[str]:
+    """What stands after a node in names that begin with it."""
+    return [name.removeprefix(node + PATH) for name in names if name.startswith(node + PATH)]
 
 
 def _with_sends(graph: Graph, names: Iterable[str]) -> frozenset[str]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.commits import Step, next_ref
-from engine.frame import Frame
-from engine.gates import Stops, put_back, stops_of
+from engine.frame import nodes_of
+from engine.gates import put_back, stops_in
 from engine.model import NO_USAGE, TERMINAL, Commit, Kind, Task, TaskStatus
 from engine.run import Run
 
@@ -49,11 +49,7 @@ def is_stopping(run: Run) -> bool:
 def go_on(run: Run) -> None:
     """Have a run hold back no more than its breakpoints say; what it holds back already waits until it is passed."""
     for frame in run.frames.by_id.values():
-        frame.stops = run.stops if frame is run.frames.root else _own(frame)
-
-
-def _own(frame: Frame) -> Stops:
-    return stops_of(frame.graph, None, None)
+        frame.stops = stops_in(run.graph, run.stops, nodes_of(frame.id))
 
 
 def _can_wait(run: Run, task: Task) -> bool:

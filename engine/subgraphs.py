@@ -16,7 +16,7 @@ from engine.errors import Invalid, NodeFailure
 from engine.failure import end_frame, error_of, fail, next_try_ms
 from engine.fold import Entry
 from engine.frame import Frame, is_inside
-from engine.gates import Stops
+from engine.gates import stops_inside
 from engine.graph import LIMIT_HANDLE
 from engine.model import START, Commit, ErrorInfo, Kind, Nested, Task, TaskId, Updates, Wave
 from engine.nodes.subgraph import SubgraphSpec
@@ -44,10 +44,10 @@ def _turn(run: Run, task: Task, names: Mapping[str, Any], nested: Nested, now: i
     try:
         writes = normalised(spec.child, check_input(spec.child, given), f"{run.origin_id}|{name}|input")
     except Invalid as invalid:
-        raise NodeFailure(invalid.code, f"input_mapping: {invalid.message}") from None
+        raise NodeFailure(invalid.reason, f"input_mapping: {invalid.message}") from None
     changed(spec.child, initial(spec.child), writes)
     ref, root = next_ref(run), Task(id=task.id, wave=Wave(START, frame=name), causes=(), level=0)
-    stops = Stops(everywhere=run.frames.of(task).stops.everywhere)
+    stops = stops_inside(run.frames.of(task).stops, task.node, spec.child)
     with _provisional(run, Frame(id=name, graph=spec.child, input=given, config={}, stops=stops)):
         after = follow(run, root, Entry(ref, 1, (0, -1, -1), {}, task_id=task.id), (None,), leaves=False)
     left = _open_inside(run, task)

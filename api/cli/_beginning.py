@@ -24,11 +24,13 @@ class Beginning:
     ] = None
     webhook: Webhook = None
     break_before: Annotated[
-        list[str] | None, typer.Option(metavar="NODE", help="Stop before this node. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NODE", help="Stop before this node (or part/draft). Repeatable."),
     ] = None
-    break_after: Annotated[list[str] | None, typer.Option(metavar="NODE", help="Stop after this node. Repeatable.")] = (
-        None
-    )
+    break_after: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NODE", help="Stop after this node (or part/draft). Repeatable."),
+    ] = None
     key: Annotated[
         str | None, typer.Option(metavar="KEY", help="Idempotency-Key: asked again with it, the same run is answered.")
     ] = None

@@ -13,8 +13,8 @@ from engine.driver.cursors import no_cursor
 from engine.driver.lines import Lines
 from engine.driver.pages import Line
 from engine.driver.reader import Reader
-from engine.frame import graph_in
-from engine.gates import NO_STOPS, gates_of, stops_of
+from engine.frame import nodes_of
+from engine.gates import NO_STOPS, gates_of, stops_in, stops_of
 from engine.graph import Graph
 from engine.lines import version_at
 from engine.model import Commit, Ref, RunHead, Task, seq_of
@@ -116,10 +116,8 @@ class Traces:
 
     async def _interrupts(self, head: RunHead, graph: Graph, task: Task) -> list[InterruptRow]:
         """What a task has asked, and the breakpoints that held it; their ids follow from its own."""
-        if frame := task.wave.frame:
-            stops = stops_of(graph_in(graph, frame), None, None)
-        else:
-            stops = stops_of(graph, head.interrupt_before, head.interrupt_after)
+        stops = stops_of(graph, head.interrupt_before, head.interrupt_after)
+        stops = stops_in(graph, stops, nodes_of(task.wave.frame))
         found = list[InterruptRow]()
         for asker in (task, *(gates_of(task) if stops is not NO_STOPS else ())):
             for number in count():

@@ -170,7 +170,7 @@ class _Check:
         turns = before.updates if before is not None and nested.turn > 1 else ()
         line = Line(
             self.head, spec.child, deep_merge(spec.child.config, around.line.config), nested.input,
-            stops=gates.stops_of(spec.child, None, None), asked=self.root.line.asked,
+            stops=gates.stops_inside(around.line.stops, task.node, spec.child), asked=self.root.line.asked,
         )  # fmt: skip
         part = Part(line, {}, self.problems, updates=(*turns, *nested.updates))
         self.say(commit, "its task is not open, or runs another graph", around.open.get(task.id) != task)

@@ -147,7 +147,8 @@ class World:
     ) -> None:
         """Start a run; it is planned as far as `fate` says."""
         key = len(self.store.heads) + 1
-        before, after = tuple(sorted(stops.before)), tuple(sorted(stops.after))
+        asked = zip((stops.before, stops.after), stops.inside, strict=True)
+        before, after = (tuple(sorted((*own, *inside))) for own, inside in asked)
         head = _head(
             key, self.now, RunId(f"run-{key}"), input=dict(given or {}), config=dict(config or {}),
             interrupt_before=before, interrupt_after=after,
