@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dispatch._choose import Need
-from dispatch._gates import Gate
+from engine.limits import Gate
 from engine.line import Order
 from engine.outbox import Work
 
@@ -26,3 +27,12 @@ class Entry:
     worker_id: str | None = None
     delivery: asyncio.Task[None] | None = None
     accepted: bool = False
+    holds: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        return self.work.task_id
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        return self.work.limits.within

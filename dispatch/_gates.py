@@ -1,48 +1,35 @@
-"""Gates: what bounds how many attempts of a node, or with a key, are under way, wherever they are.
+"""Gates: what bounds how many attempts or tasks of a node, or with a key, are under way, wherever they are.
 
 An attempt passes its gates one after another, always in the same order, and then waits for a worker. It has a place
 behind each gate that it has passed until it is over: whoever comes first goes first, also where another one would find
-a worker sooner.
+a worker sooner. A task that no worker has passes them once, and is behind them until it is over.
+
+What is inside of such a task may have to pass gates as well. Where tasks that are behind gates wait, inside, for the
+places of one another, nobody would ever go on: of such a ring the first one passes, as if there were more room.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
 from typing import Generic, Protocol, TypeVar
 
-from engine.limits import LimitReason
+from engine.limits import Gate, LimitReason
 from engine.line import Line, Order
-from engine.outbox import Work
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """So many may be behind it; gates with the same reason and name are one."""
-
-    reason: LimitReason
-    name: str
-    limit: int
-
-    @property
-    def id(self) -> tuple[LimitReason, str]:
-        return self.reason, self.name
-
-
-def gates_of(work: Work) -> tuple[Gate, ...]:
-    """The gates of an attempt, in the order in which all pass them."""
-    found = []
-    if work.limits.key is not None:
-        found.append(Gate(LimitReason.CONCURRENCY_KEY, work.limits.key, 1))
-    if work.limits.max_concurrency is not None:
-        found.append(Gate(LimitReason.MAX_CONCURRENCY, work.limits.node, work.limits.max_concurrency))
-    return tuple(found)
 
 
 class Passing(Protocol):
-    """What passes gates; `passed` is how many of them."""
+    """What passes gates; `passed` is how many of them. Who `holds` is a task that others are `within`, by its name."""
 
     passed: int
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def within(self) -> tuple[str, ...]: ...
+
+    @property
+    def holds(self) -> bool: ...
 
     @property
     def order(self) -> Order: ...
@@ -63,8 +50,13 @@ class Gates(Generic[P]):
     def __init__(self, tell: Callable[[P, LimitReason], None]) -> None:
         self._tell = tell
         self._open = False
-        self._behind: dict[tuple[LimitReason, str], int] = {}
+        self._behind: dict[tuple[LimitReason, str], set[P]] = {}
         self._lines: dict[tuple[LimitReason, str], Line[P]] = {}
+        self._before: dict[P, Gate] = {}
+        self._inside: dict[str, set[P]] = {}
+        """Who waits that is within a task, by its name."""
+        self.rings = 0
+        """How many rings there were."""
 
     @property
     def waiting(self) -> int:
@@ -77,6 +69,7 @@ class Gates(Generic[P]):
             return []
         self._open = True
         through = [found for gate in tuple(self._lines) for found in self._serve(gate)]
+        through += [found for waiting in tuple(self._before) for found in self.unknot(waiting)]
         for (reason, _), line in tuple(self._lines.items()):
             for waiting in line:
                 self._tell(waiting, reason)
@@ -91,7 +84,7 @@ class Gates(Generic[P]):
         while coming.passed < len(coming.gates):
             gate = coming.gates[coming.passed]
             if gate.id in self._lines or not self._has_room(gate):
-                self._lines.setdefault(gate.id, Line()).add(coming)
+                self._wait(coming, gate)
                 if self._open:
                     self._tell(coming, gate.reason)
                 return False
@@ -110,19 +103,31 @@ class Gates(Generic[P]):
             self._leave_line(leaving, leaving.gates[leaving.passed])
         passed, leaving.passed = leaving.gates[: leaving.passed], 0
         for gate in passed:
-            self._behind[gate.id] -= 1
+            self._behind[gate.id].discard(leaving)
             if not self._behind[gate.id]:
                 del self._behind[gate.id]
         return [found for gate in passed for found in self._serve(gate.id)]
 
     def _has_room(self, gate: Gate) -> bool:
-        return self._open and self._behind.get(gate.id, 0) < gate.limit
+        return self._open and len(self._behind.get(gate.id, ())) < gate.limit
 
     def _pass(self, coming: P, gate: Gate) -> None:
-        self._behind[gate.id] = self._behind.get(gate.id, 0) + 1
+        self._behind.setdefault(gate.id, set()).add(coming)
         coming.passed += 1
 
+    def _wait(self, coming: P, gate: Gate) -> None:
+        self._lines.setdefault(gate.id, Line()).add(coming)
+        self._before[coming] = gate
+        for name in coming.within:
+            self._inside.setdefault(name, set()).add(coming)
+
     def _leave_line(self, leaving: P, gate: Gate) -> None:
+        self._before.pop(leaving, None)
+        for name in leaving.within:
+            if (waiting := self._inside.get(name)) is not None:
+                waiting.discard(leaving)
+                if not waiting:
+                    del self._inside[name]
         if (line := self._lines.get(gate.id)) is not None:
             line.discard(leaving)
             if not line:
@@ -138,6 +143,43 @@ class Gates(Generic[P]):
                 break
             self._leave_line(first, gate)
             self._pass(first, gate)
-            if self.enter(first):
-                through.append(first)
+            through += [first] if self.enter(first) else self.unknot(first)
         return through
+
+    # ---- rings
+
+    def unknot(self, waiting: P) -> list[P]:
+        """Break the ring that somebody is in who waits before a gate, where there is one; those who have passed all of
+        their gates with that. To be called whenever somebody has begun to wait."""
+        through: list[P] = []
+        while self._open and (waiting.within or waiting.passed) and (ring := self._ring(waiting)):
+            first = min((one for one in ring if one in self._before), key=lambda one: one.order)
+            gate = self._before[first]
+            self.rings += 1
+            self._leave_line(first, gate)
+            self._pass(first, gate)
+            through += [first] if self.enter(first) else []
+        return through
+
+    def _ring(self, start: P) -> set[P]:
+        """Of somebody who waits and of all that they wait for, those that wait for nothing but one another."""
+        found, todo = {start}, [start]
+        while todo:
+            fresh = [one for one in self._needed(todo.pop()) if one not in found]
+            found.update(fresh)
+            todo += fresh
+        while free := {one for one in found if not self._is_held_up(one, found)}:
+            found -= free
+        return found
+
+    def _needed(self, one: P) -> Collection[P]:
+        """Who somebody waits for: those behind the gate that they are before, or those that wait within them."""
+        if (gate := self._before.get(one)) is not None:
+            return self._behind.get(gate.id, ())
+        return self._inside.get(one.name, ()) if one.holds else ()
+
+    def _is_held_up(self, one: P, by: Collection[P]) -> bool:
+        needed = self._needed(one)
+        if one in self._before:
+            return bool(needed) and all(other in by for other in needed)
+        return any(other in by for other in needed)

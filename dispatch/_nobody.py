@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import time_ns
 from typing import Any
 
+from dispatch._lodgings import Lodgings
 from engine.answer import RateLimit
 from engine.model import TaskId
-from engine.outbox import Held, Listener, Rate, Standing, Work
+from engine.outbox import Held, Rate, Standing, Work
 
 
-class Nobody:
+class Nobody(Lodgings):
     """An `engine.outbox.Outbox` without workers."""
 
     in_line = under_way = 0
 
-    def listen(self, listener: Listener) -> None: ...
+    def __init__(self) -> None:
+        super().__init__(lambda: time_ns() // 1_000_000)
 
     def submit(self, work: Work) -> None: ...
 
@@ -24,7 +27,6 @@ class Nobody:
     def cancel(self, task_id: TaskId) -> None: ...
 
     def hold(self, held: bool) -> None: ...
-    def open(self) -> None: ...
 
     def prepare(self, work: Work) -> None: ...
     def withdraw(self, task_id: TaskId) -> None: ...
@@ -46,5 +48,3 @@ class Nobody:
 
     def rates(self) -> Mapping[str, Rate]:
         return {}
-
-    async def close(self, grace_s: float) -> None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from operator import attrgetter
@@ -13,20 +13,22 @@ from dispatch._bounds import MAX_DELIVERIES, Bounds
 from dispatch._choose import need_of
 from dispatch._deliveries import Deliveries
 from dispatch._entry import Entry
-from dispatch._gates import Gates, gates_of
+from dispatch._gates import Gates
 from dispatch._leases import Leases
 from dispatch._presence import Presence
 from dispatch._rate import Later, Rates
 from dispatch._ready import Ready
 from dispatch._sessions import Served
 from dispatch._slots import Slots
+from dispatch._stays import Lodger, Stays
 from dispatch._transport import Transport, refused
 from dispatch._visitors import Visitors
 from dispatch._waiting import Waiting
 from engine.answer import RateLimit
+from engine.limits import LimitReason, gates_of
 from engine.line import order_of
-from engine.model import TaskId
-from engine.outbox import LOST, Accepted, Held, Listener, Rate, Reply, Standing, Unreachable, Work
+from engine.model import RunId, TaskId
+from engine.outbox import LOST, Accepted, Held, Listener, Rate, Reply, Standing, Stay, Unreachable, Work
 from engine.ports import WorkerRow
 
 _by_id = attrgetter("id")
@@ -72,13 +74,14 @@ class WorkerOutbox:
         self._left_alone: set[str] = set()
         self._slots = Slots(transports, later, self._serve_all, presence, asks=self._asks, asking=asking)
         self._rates = Rates(later, self._serve_all)
-        self._gates: Gates[Entry] = Gates(lambda entry, reason: self._listener.waiting(entry.work, reason.value))
+        self._gates: Gates[Entry | Lodger] = Gates(self._keep_out)
         self._waiting = Waiting(self._slots, self._rates, self._bounds, clock, send=self._send, tell=self._tell)
         self._deliveries = Deliveries(transports, reply_to)
         self._listener: Listener
         self._entries: dict[TaskId, Entry] = {}
         self._ready = Ready(reply_to)
         self._numbers = count()
+        self._stays: Stays[Entry] = Stays(self._gates, clock, self._numbers, lambda: self._listener, later)
 
     def listen(self, listener: Listener) -> None:
         self._listener = listener
@@ -86,7 +89,7 @@ class WorkerOutbox:
     def prepare(self, work: Work) -> None:
         """Write and sign the envelope of an attempt that carries much, for the worker that would get it now."""
         need = need_of(work)
-        waits = need in self._waiting or not self._gates.allow(gates_of(work))
+        waits = need in self._waiting or not self._gates.allow(gates_of(work.limits))
         if self._bounds.closing or self._bounds.held or waits or not self._ready.is_worth_it(work):
             return
         if (worker := self._slots.likely(need, self._served.who(work, need))) is not None:
@@ -100,7 +103,9 @@ class WorkerOutbox:
         self._release(work.task_id)
         order = order_of(work.priority, work.since, next(self._numbers))
         need = need_of(work)
-        entry = Entry(work=work, need=need, order=order, gates=gates_of(work), served_by=self._served.who(work, need))
+        entry = Entry(
+            work=work, need=need, order=order, gates=gates_of(work.limits), served_by=self._served.who(work, need)
+        )
         self._entries[work.task_id] = entry
         if work.accepted_by is not None:
             entry.worker_id, entry.accepted = work.accepted_by, True
@@ -112,6 +117,8 @@ class WorkerOutbox:
             self._stay_again(entry, work.accepted_by)
         elif self._gates.enter(entry):
             self._waiting.place(entry)
+        else:
+            self._waiting.go_on(self._stays.settle(self._gates.unknot(entry)))
 
     def release(self, task_id: TaskId) -> None:
         """Forget an attempt: out of the line, its delivery aborted, its slot freed. Idempotent."""
@@ -123,10 +130,33 @@ class WorkerOutbox:
             return
         if entry.worker_id is None:
             self._waiting.leave(entry)
-            self._waiting.go_on(self._gates.leave(entry))
+            self._waiting.go_on(self._leave(entry))
             return
         self._let_go(entry, entry.worker_id)
-        self._waiting.go_on(self._gates.leave(entry), entry.worker_id)
+        self._waiting.go_on(self._leave(entry), entry.worker_id)
+
+    def _leave(self, entry: Entry) -> list[Entry]:
+        """An attempt is not behind its gates any more; those who may look for a worker with that."""
+        return self._stays.settle(self._gates.leave(entry))
+
+    def _keep_out(self, who: Entry | Lodger, reason: LimitReason) -> None:
+        if isinstance(who, Lodger):
+            self._stays.keep_out(who, reason)
+        else:
+            self._listener.waiting(who.work, reason.value)
+
+    def move_in(self, stay: Stay, *, here: bool = False) -> None:
+        """Have a task take its turn for its room; the listener may be told at once."""
+        if not self._bounds.closing:
+            self._waiting.go_on(self._stays.move_in(stay, here=here))
+
+    def move_out(self, task_ids: Iterable[TaskId]) -> None:
+        """Have tasks give up their rooms. Idempotent."""
+        self._waiting.go_on(self._stays.move_out(task_ids))
+
+    def move_out_of(self, run_id: RunId, but: Collection[TaskId] = ()) -> None:
+        """Have all tasks of a run but these give up their rooms. Idempotent."""
+        self._waiting.go_on(self._stays.move_out_of(run_id, but))
 
     def _let_go(self, entry: Entry, worker_id: str) -> None:
         """A worker does not hold an attempt any more; a delivery that is under way is aborted."""
@@ -170,7 +200,7 @@ class WorkerOutbox:
 
     def open(self) -> None:
         """Let work begin that has limits."""
-        self._waiting.go_on(self._gates.open())
+        self._waiting.go_on(self._stays.settle(self._gates.open()))
 
     def workers_changed(self, workers: Mapping[str, WorkerRow]) -> None:
         """Replace the registered workers (id → row) and look again at everything that waits."""
@@ -202,7 +232,7 @@ class WorkerOutbox:
         worker_id = entry.worker_id
         del self._entries[task_id]
         self._let_go(entry, worker_id)
-        self._waiting.go_on(self._gates.leave(entry), worker_id)
+        self._waiting.go_on(self._leave(entry), worker_id)
         reply = refused(LOST, why, retryable=True, transport=True)
         self._listener.replied(entry.work, worker_id, reply)
 
@@ -271,6 +301,7 @@ class WorkerOutbox:
         self._bounds.closing = True
         self._slots.close()
         self._rates.close()
+        self._stays.close()
         self._visitors.close()
         self._beats.close()
         self._leases.close()
@@ -337,4 +368,4 @@ class WorkerOutbox:
             entry.worker_id = None
             return ()
         del self._entries[entry.work.task_id]
-        return self._gates.leave(entry)
+        return self._leave(entry)

@@ -6,24 +6,22 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from dispatch._lodgings import Lodgings
 from dispatch._script import Line, Script
 from engine.answer import RateLimit
 from engine.model import TaskId
-from engine.outbox import Held, Listener, Rate, Standing, Work
+from engine.outbox import Held, Rate, Standing, Work
 
 WORKER = "script"
 
 
-class Scripted:
+class Scripted(Lodgings):
     """An `engine.outbox.Outbox` whose one worker is a script, with room for everything."""
 
     def __init__(self, script: Script, clock: Callable[[], int]) -> None:
+        super().__init__(clock)
         self._script, self._clock = script, clock
-        self._listener: Listener
         self._due: dict[TaskId, asyncio.TimerHandle] = {}
-
-    def listen(self, listener: Listener) -> None:
-        self._listener = listener
 
     def submit(self, work: Work) -> None:
         self.release(work.task_id)
@@ -45,7 +43,6 @@ class Scripted:
         self.release(task_id)
 
     def hold(self, held: bool) -> None: ...
-    def open(self) -> None: ...
 
     in_line = 0
 
@@ -75,6 +72,7 @@ class Scripted:
         return {}
 
     async def close(self, grace_s: float) -> None:
+        await super().close(grace_s)
         for task_id in list(self._due):
             self.release(task_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from engine.frame import ROOT
@@ -22,6 +23,8 @@ def queue(run: Run, commit: Commit) -> None:
         run.unready(name)
         if commit.kind is Kind.START:
             run.progress[name].begin_frame(nested.attempt, commit.seq, commit.at)
+        else:
+            line_up(run, (name,))
     for task in commit.opened:
         if task.call is not None:
             _queue_item(run, task.call, task.id)
@@ -30,6 +33,18 @@ def queue(run: Run, commit: Commit) -> None:
     if commit.kind is Kind.ITEM and commit.task is not None and commit.task.call is not None:
         run.note_item(commit)
         _next_item(run, commit.task.call, commit.at)
+
+
+def is_bounded(run: Run, task_id: TaskId) -> bool:
+    """Whether a node, or a send for its items, bounds a task from its beginning to its end."""
+    task = run.tasks[task_id]
+    by_send = task.call is not None and run.node_of(run.tasks[task.call]).spec.each is not None
+    return task.gate is None and (by_send or getattr(run.node_of(task).spec, "stay", None) is not None)
+
+
+def line_up(run: Run, nests: Iterable[TaskId]) -> None:
+    """Have subgraphs in progress that are bounded take their turn anew: what is inside of them goes on after that."""
+    run.ready.extend(task for task in nests if is_bounded(run, task) and task not in run.ready)
 
 
 def _queue_call(run: Run, call: TaskId, at: int) -> None:

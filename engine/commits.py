@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
@@ -34,6 +33,7 @@ from engine.model import (
 )
 from engine.progress import Progress
 from engine.run import Run
+from engine.standstill import only_waits
 from engine.state import State, changed, normalised
 
 
@@ -196,26 +196,6 @@ def status_after(
         rest = (*closed, asks) if asks is not None else closed
         left = run.in_flight - sum(1 for task_id in rest if run.status_of(task_id) is TaskStatus.RUNNING)
         return RunStatus.RUNNING if left > 0 else RunStatus.FAILED
-    if not opened and only_waits(run, closed, asks is not None):
+    if not opened and only_waits(run, closed, asks):
         return RunStatus.INTERRUPTED
     return RunStatus.RUNNING
-
-
-def only_waits(run: Run, closed: Sequence[TaskId] = (), asked: int = 0) -> bool:
-    """Whether interrupts are open and nothing else can go on, once these tasks are closed and so many have asked more.
-    A send waits with its items, and so does an item that has to wait until another is done."""
-    still = len(run.interrupts) + asked
-    still -= sum(1 for task_id in closed if run.status_of(task_id) is TaskStatus.INTERRUPTED)
-    if still <= 0:
-        return False
-    over = [run.tasks[task_id] for task_id in closed if task_id in run.tasks]
-    left = len(run.tasks) - len(over)
-    ended = Counter(task.call for task in over if task.call is not None)
-    gone = {task.id for task in over}
-    for call, found in run.calls.items():
-        if call not in gone and found.open > ended[call]:
-            left -= 1 + (0 if ended[call] else len(run.held.get(call, ())))
-    for nest, frame in run.frames.nests.items():
-        if nest not in gone and not run.frames[frame].frontier.tasks.keys() <= gone:
-            left -= 1
-    return still == left

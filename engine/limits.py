@@ -40,9 +40,56 @@ class Limits:
     max_concurrency: int | None = None
     key: str | None = None
     rate: RateRule | None = None
+    within: tuple[str, ...] = ()
+    """The tasks with rooms that it is inside of, by their ids: they are over only after it."""
 
 
 NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """So many may be behind it; gates with the same reason and name are one."""
+
+    reason: LimitReason
+    name: str
+    limit: int
+
+    @property
+    def id(self) -> tuple[LimitReason, str]:
+        return self.reason, self.name
+
+
+def gates_of(limits: Limits) -> tuple[Gate, ...]:
+    """The gates of what has these limits, in the order in which all pass them: key before node, so that no two wait
+    for each other."""
+    found = []
+    if limits.key is not None:
+        found.append(Gate(LimitReason.CONCURRENCY_KEY, limits.key, 1))
+    if limits.max_concurrency is not None:
+        found.append(Gate(LimitReason.MAX_CONCURRENCY, limits.node, limits.max_concurrency))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """The gates that a task passes before it begins, and is behind until it is over, and how often such tasks begin, by
+    the names of their nodes."""
+
+    gates: tuple[Gate, ...] = ()
+    rates: tuple[tuple[str, RateRule], ...] = ()
+    within: tuple[str, ...] = ()
+    """The tasks with rooms that it is inside of, by their ids: they are over only after it."""
+
+    @property
+    def bounds(self) -> bool:
+        """Whether there is anything to pass."""
+        return bool(self.gates or self.rates)
+
+
+NO_ROOM = Room()
+ROOM = "room"
+"""The kind of timer, with no time to wait for, that says durably that a task has its room."""
 
 
 def rate_rule(given: Mapping[str, Any]) -> RateRule:

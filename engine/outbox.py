@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.answer import RateLimit
 from engine.encoding import Pieces
-from engine.limits import NO_LIMITS, Limits
+from engine.limits import NO_LIMITS, Limits, Room
 from engine.model import ErrorInfo, RunId, TaskId
 from engine.view import Request
 
@@ -78,6 +78,19 @@ class Work:
     def correlation_id(self) -> str:
         """What names the request, and authorises its answer, where that comes by another way than an address."""
         return f"{self.task_id}.{self.secret}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """A task that no worker has, and that begins once it has its room; it is behind the gates of that until it moves
+    out. `since` is from when on it could begin, in milliseconds since the epoch."""
+
+    run_key: int
+    run_id: RunId
+    task_id: TaskId
+    room: Room
+    priority: int = 0
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +181,12 @@ class Listener(Protocol):
     def replied(self, work: Work, worker_id: str, reply: Reply) -> None:
         """What came back for this attempt. After Accepted the slot stays taken until `release`."""
 
+    def moved_in(self, stay: Stay) -> None:
+        """The task has its room, until it moves out."""
+
+    def kept_out(self, stay: Stay, reason: str) -> None:
+        """The task has to wait for its room (a LimitReason)."""
+
 
 class Outbox(Protocol):
     """Chooses workers, keeps their capacity, delivers; work that finds no worker waits for an event."""
@@ -187,6 +206,16 @@ class Outbox(Protocol):
     def cancel(self, task_id: TaskId) -> None:
         """Nobody wants the answer any more: as `release`, and a worker that holds the attempt is told, where its
         protocol has a way to. Nothing is heard of that. Idempotent."""
+
+    def move_in(self, stay: Stay, *, here: bool = False) -> None:
+        """Have a task take its turn for its room, which the listener is told, again where it was told before. `here`:
+        it has it already, whatever others have, since a time before a restart."""
+
+    def move_out(self, task_ids: Iterable[TaskId]) -> None:
+        """These tasks are over, or do not want their rooms any more. Idempotent."""
+
+    def move_out_of(self, run_id: RunId, but: Collection[TaskId] = ()) -> None:
+        """The same of all tasks of a run but these."""
 
     def withdraw(self, task_id: TaskId) -> None:
         """Forget an attempt that no worker holds yet; one that is under way goes on. Idempotent."""

@@ -6,7 +6,7 @@ Apart from that task leaving `ready`, nothing here changes the run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine import subgraphs
 from engine.address import interrupt_id_of
@@ -22,12 +22,13 @@ from engine.missing import MISSING
 from engine.model import Commit, InterruptOpened, Kind, RunStatus, Task, TaskStatus
 from engine.output import check_output
 from engine.plugins import node_types
+from engine.rooms import MoveIn, around, bounds_inside, needs_room, room_of
 from engine.run import Run
 from engine.sends import fan_out, gather
 from engine.view import Ask, Chosen, Done, FanOut, Nest, Pause, Sleep
 from engine.views import view_of
 
-__all__ = ["Dispatch", "Step", "Timed", "ask_of", "enter", "limits_of", "step", "view_of"]
+__all__ = ["Dispatch", "MoveIn", "Step", "Timed", "ask_of", "enter", "limits_of", "step", "view_of"]
 
 
 _STILL = frozenset({RunStatus.CANCELLED, RunStatus.COMPLETED, RunStatus.QUEUED})
@@ -50,7 +51,7 @@ class Timed:
     due_at: int
 
 
-Begun = Dispatch | Timed | Retry
+Begun = Dispatch | Timed | Retry | MoveIn
 """What a task has begun that is carried out elsewhere, and comes back."""
 
 
@@ -64,12 +65,28 @@ def step(run: Run, now: int) -> Step | Begun | None:
         task = run.tasks.get(run.ready.popleft())
         if task is None:
             continue
-        if task.id in run.frames.nests:
-            return subgraphs.go_on(run, task, now)
-        return gather(run, task, now) if task.id in run.calls else enter(run, task, now)
+        if (found := _go_on(run, task, now)) is not None:
+            return found
     if run.frontier.empty and not run.failing:
         return _end(run, now)
     return None
+
+
+def _go_on(run: Run, task: Task, now: int) -> Step | Begun | None:
+    """What a task leads to that is next; None where it waits behind another one, which has asked for its room, or
+    where there is nothing to do but to have its room."""
+    for one in (*around(run, task), task):
+        try:
+            if not needs_room(run, one):
+                continue
+        except NodeFailure as failure:
+            return fail(run, one, error_of(failure, one), now)
+        asked = one.id in run.parked
+        run.parked.setdefault(one.id, []).append(task.id)
+        return None if asked else MoveIn(one, room_of(run, one))
+    if task.id in run.frames.nests:
+        return subgraphs.go_on(run, task, now) if subgraphs.is_over(run, task) else None
+    return gather(run, task, now) if task.id in run.calls else enter(run, task, now)
 
 
 def enter(run: Run, task: Task, now: int) -> Step | Dispatch | Timed:
@@ -144,7 +161,7 @@ def limits_of(run: Run, task: Task, ask: Ask) -> Limits:
     """The limits of a task, with the name that its node has over all runs and versions."""
     if ask.limits is NO_LIMITS:
         return NO_LIMITS
-    return replace(ask.limits, node=f"{run.frames.of(task).graph.workflow_id}:{task.node}")
+    return bounds_inside(run, task, ask.limits)
 
 
 def _sleep(run: Run, task: Task, sleep: Sleep, now: int) -> Step | Timed:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.limits import Gate, Room
 from engine.model import NO_USAGE, ErrorInfo, InterruptId, TaskStatus, Usage
 
 TIMER = "timer"
@@ -35,6 +36,12 @@ class Progress:
     again_at: int = 0
     """When its send let it go on, it began to have something else to ask, or was tried again with its run."""
     reason: str | None = None
+    room: Room | None = None
+    """What bounds it from its beginning to its end; None where that was not asked yet. It follows from what it sees."""
+    has_room: bool = False
+    """Whether it has passed these bounds. That is durable before anything comes of it."""
+    wants: tuple[Gate, ...] = ()
+    """What its attempt has to pass that was made last."""
     wait_until: int | None = None
     """When the attempt gives up waiting for a worker."""
     accepted: bool = False

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine import agenda
+from engine import again, agenda
 from engine.answer import parse_answer
 from engine.continuation import start_over
 from engine.encoding import Encoder
@@ -84,6 +84,8 @@ class Run:
     interrupts: dict[InterruptId, InterruptOpened] = field(default_factory=dict)
     ready: deque[TaskId] = field(default_factory=deque)
     held: dict[TaskId, deque[TaskId]] = field(default_factory=dict)
+    parked: dict[TaskId, list[TaskId]] = field(default_factory=dict)
+    """What goes on once a task has its room, by that task."""
     in_flight: int = 0
     timed: set[TaskId] = field(default_factory=set)
     last_branch: int = 1
@@ -253,6 +255,7 @@ class Run:
 
     def _forget(self, task_id: TaskId) -> None:
         gone = self.progress.pop(task_id, None)
+        self.parked.pop(task_id, None)
         if gone is not None and gone.status is TaskStatus.RUNNING:
             self.in_flight -= 1
         if gone is not None and gone.interrupt is not None:
@@ -294,29 +297,13 @@ class Run:
         elif commit.kind is Kind.CHECKOUT:
             self.error = commit.error
         elif commit.kind is Kind.RETRY:
-            self._try_again(commit)
+            again.try_again(self, commit)
 
     def _failed(self, commit: Commit) -> None:
         self.error = self.error or commit.error
         if commit.task is not None and commit.task.id in self.progress:
             progress = self.set_status(commit.task.id, TaskStatus.FAILED)
             progress.attempt, progress.error, progress.failed_at = commit.attempt, commit.error, commit.at
-
-    def _try_again(self, commit: Commit) -> None:
-        """Have what had failed, and what had been waiting for a worker meanwhile, entered again."""
-        self.error = self.limit = None
-        self.limits = {**self.limits, **(commit.limits or {})}
-        again = (held := set[TaskId]().union(*self.held.values())).union(self.ready, agenda.waiting_for_others(self))
-        for task_id, progress in self.progress.items():
-            if progress.status is TaskStatus.FAILED:
-                progress.attempt += 1
-                progress.first_attempt, progress.since, progress.failed_at = progress.attempt, commit.seq, None
-            elif progress.status not in (TaskStatus.PENDING, TaskStatus.WAITING) or task_id in held:
-                continue
-            progress.wait_anew(commit.at)
-            self.set_status(task_id, TaskStatus.PENDING)
-            if task_id not in again:
-                self.ready.append(task_id)
 
     def unready(self, task_id: TaskId) -> None:
         """Take a task out of those to enter next: it was entered before."""
@@ -383,6 +370,7 @@ class Run:
         self.interrupts.clear()
         self.ready.clear()
         self.held.clear()
+        self.parked.clear()
         self.injections.clear()
         self.in_flight, self.task_count = 0, 0
         self.error, self.limit, self.status = None, None, RunStatus.RUNNING

@@ -80,6 +80,12 @@ def _open_inside(run: Run, task: Task) -> tuple[TaskId, ...]:
 # ---- the end of a turn
 
 
+def is_over(run: Run, task: Task) -> bool:
+    """Whether a subgraph in progress is to go on: nothing is left to do in its frame, or another try of it is due."""
+    frame = run.frames[run.frames.nests[task.id]]
+    return frame.ended or run.progress[task.id].attempt > frame.attempt
+
+
 def go_on(run: Run, task: Task, now: int) -> Step | Retry:
     """What follows where nothing is left to do in the frame of a subgraph: the next turn, or the end of the task."""
     frame, attempt = run.frames[run.frames.nests[task.id]], run.progress[task.id].attempt

@@ -8,7 +8,8 @@ from typing import Any
 
 from engine.activation import activate, held_back
 from engine.address import generation_of, task_id_of
-from engine.commits import Step, next_ref, only_waits
+from engine.again import asks_anew
+from engine.commits import Step, next_ref
 from engine.control import check_edit, require_begun
 from engine.errors import Conflict, Invalid
 from engine.fold import Entry
@@ -33,6 +34,7 @@ from engine.model import (
     seq_of,
 )
 from engine.run import Run
+from engine.standstill import only_waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +190,7 @@ def retry(run: Run, limits: Mapping[str, Any], now: int, actor: str) -> Step:
         ref=next_ref(run), kind=Kind.RETRY, at=now, branch=run.branch, parent=run.head, opened=freed,
         joined=_joined(freed), absorbed=_absorbed(run, freed), limits=dict(limits) or None, actor=actor,
         epoch=run.epoch,
-        status=RunStatus.INTERRUPTED if not freed and only_waits(run) else RunStatus.RUNNING,
+        status=RunStatus.INTERRUPTED if not freed and only_waits(run) and not asks_anew(run) else RunStatus.RUNNING,
     )  # fmt: skip
     return Step(commit)
 

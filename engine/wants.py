@@ -11,8 +11,7 @@ from engine.run import Run
 
 def wants_json(run: Run, task: Task) -> dict[str, Any] | None:
     """What the worker has to have that a task waits for; None where it waits for none."""
-    progress = run.progress[task.id]
-    if progress.status is not TaskStatus.WAITING or progress.reason in (None, TIMER):
+    progress, spec = run.progress[task.id], run.node_of(task).spec
+    if progress.status is not TaskStatus.WAITING or progress.reason in (None, TIMER) or not hasattr(spec, "tags"):
         return None
-    spec = run.node_of(task).spec
     return {"tags": list(spec.tags), "worker": spec.worker, "protocol": spec.protocol}

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, TypeVar
 
-from dispatch._gates import Gate, Gates, gates_of
+from dispatch._gates import Gates
+from dispatch._stays import Lodger, Stays
 from engine.answer import RateLimit
 from engine.errors import StaleCommit
-from engine.limits import LimitReason
+from engine.limits import Gate, LimitReason, gates_of
 from engine.line import Order, order_of
 from engine.model import TURNS, Ref, RunHead, RunId, TaskId, run_key_of, seq_of
 from engine.notices import Notice
-from engine.outbox import Held, Listener, Rate, Standing, Work
+from engine.outbox import Held, Listener, Rate, Standing, Stay, Work
 from engine.ports import Batch, CommitRow, EventRow, TimerRow
 
 T = TypeVar("T")
@@ -103,12 +104,17 @@ class Turn:
 
     order: Order
     gates: tuple[Gate, ...]
+    name: str
+    within: tuple[str, ...]
     passed: int = 0
     reason: str | None = None
+    holds: bool = False
 
 
-def _told(turn: Turn, reason: LimitReason) -> None:
-    turn.reason = reason.value
+class Never:
+    """A timer that goes off when a test says so."""
+
+    def cancel(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -119,14 +125,43 @@ class HeldOutbox:
     works: dict[TaskId, Work] = field(default_factory=dict)
     given: dict[TaskId, Work] = field(default_factory=dict)
     turns: dict[TaskId, Turn] = field(default_factory=dict)
-    gates: Gates[Turn] = field(default_factory=lambda: Gates(_told))
+    gates: Gates[Turn | Lodger] = field(init=False)
+    stays: Stays[Turn] = field(init=False)
     numbers: Iterator[int] = field(default_factory=count)
+    laters: list[Callable[[], None]] = field(default_factory=list)
+    """What was to be done later, when a rate allows something again."""
+    now: Callable[[], int] = lambda: 0
+    listener: Listener = field(init=False)
     first: set[tuple[TaskId, int]] = field(default_factory=set)
     """Attempts that pass their gates before all others."""
     shut: bool = False
     """Whether the gates stay shut for now."""
 
-    def listen(self, listener: Listener) -> None: ...
+    def __post_init__(self) -> None:
+        self.gates = Gates(self._told)
+        self.stays = Stays(self.gates, lambda: self.now(), self.numbers, lambda: self.listener, self._later)
+
+    def listen(self, listener: Listener) -> None:
+        self.listener = listener
+
+    def _told(self, turn: Turn | Lodger, reason: LimitReason) -> None:
+        if isinstance(turn, Lodger):
+            self.stays.keep_out(turn, reason)
+        else:
+            turn.reason = reason.value
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> Never:
+        self.laters.append(act)
+        return Never()
+
+    def move_in(self, stay: Stay, *, here: bool = False) -> None:
+        self._through(self.stays.move_in(stay, here=here))
+
+    def move_out(self, task_ids: Iterable[TaskId]) -> None:
+        self._through(self.stays.move_out(task_ids))
+
+    def move_out_of(self, run_id: RunId, but: Collection[TaskId] = ()) -> None:
+        self._through(self.stays.move_out_of(run_id, but))
 
     def prepare(self, work: Work) -> None: ...
 
@@ -135,15 +170,16 @@ class HeldOutbox:
         self.works[work.task_id] = work
         since = -1 if (work.task_id, work.attempt) in self.first else work.since
         order = order_of(work.priority, since, next(self.numbers))
-        turn = self.turns[work.task_id] = Turn(order, gates_of(work))
+        turn = self.turns[work.task_id] = Turn(order, gates_of(work.limits), work.task_id, work.limits.within)
         if work.accepted_by is None:
-            self.gates.enter(turn)
+            if not self.gates.enter(turn):
+                self._through(self.stays.settle(self.gates.unknot(turn)))
         else:
             self.gates.force(turn)
 
     def open(self) -> None:
         if not self.shut:
-            self._through(self.gates.open())
+            self._through(self.stays.settle(self.gates.open()))
 
     def release(self, task_id: TaskId) -> None:
         self.works.pop(task_id, None)
@@ -152,7 +188,7 @@ class HeldOutbox:
 
     def _leave(self, task_id: TaskId) -> None:
         if (turn := self.turns.pop(task_id, None)) is not None:
-            self._through(self.gates.leave(turn))
+            self._through(self.stays.settle(self.gates.leave(turn)))
 
     @staticmethod
     def _through(turns: Iterable[Turn]) -> None:
@@ -170,7 +206,8 @@ class HeldOutbox:
         self.given.clear()
         self.turns.clear()
         self.first.clear()
-        self.gates = Gates(_told)
+        self.laters.clear()
+        self.__post_init__()
 
     def cancel(self, task_id: TaskId) -> None:
         self.release(task_id)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from engine.checks import future
 from engine.checks.problem import Findings, shown
 from engine.checks.values import check_value
 from engine.codec import CodecError, dumps
@@ -90,8 +89,6 @@ def read_top(document: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
         if known in FIELDS:
             if check_value(value, FIELDS[known].schema, f"/{name}", findings):
                 top[known] = value
-        elif name in future.DOCUMENT_FIELDS:
-            findings.error("document.field", f"/{pointer(name)}", future.not_yet(f"the field `{name}`"))
         else:
             message = f"unknown field `{shown(name)}`"
             hint = findings.nearest(name, FIELDS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.checks import future
 from engine.checks.draft import DraftNode
 from engine.checks.problem import Findings, listed, shown
 from engine.checks.reading import Ends, ends_of, names_of
@@ -78,8 +77,6 @@ def _check_handle(edge: Edge, nodes: Mapping[str, DraftNode], findings: Findings
         return True
     if edge.handle in exits:
         message = f"the handle `{edge.handle}` needs the field `{exits[edge.handle]}` of the node"
-    elif edge.handle in future.HANDLES.get(node.type, ()):
-        message = future.not_yet(f"the handle `{edge.handle}`")
     else:
         message = f"a node of type `{node.type}` has no handle `{shown(edge.handle)}`"
     hint = f"handles: {listed([ERROR_HANDLE, *exits])}; without a handle the edge is taken when the node completes"

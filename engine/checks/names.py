@@ -94,6 +94,8 @@ class Names:
         match text.kind:
             case "template" | "value":
                 self._check_template(text.source, place, scope)
+            case "item":
+                self._check_template(text.source, place, replace(scope, roots=EVERYWHERE | {META} | OF_ITEMS))
             case "expression":
                 self._check_expression(text.source, place, scope)
             case "judgement":

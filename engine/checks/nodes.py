@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from engine.checks import future
 from engine.checks.draft import DraftNode
 from engine.checks.problem import Findings, listed, shown
 from engine.checks.reading import DEFAULT_TYPE
@@ -86,23 +85,18 @@ def _module(kind: Any, path: str, findings: Findings, node: str | None = None) -
         return None  # the field says so
     if (module := node_types().get(kind)) is not None:
         return module
-    if kind in future.NODE_TYPES:
-        message, hint = future.not_yet(f"the node type `{kind}`"), None
-    else:
-        message, hint = f"unknown node type `{shown(kind)}`", findings.guess(kind, node_types())
-    message += f"; known: {listed(node_types())}"
-    findings.error("node.type", path, message, node=node, hint=hint)
+    message = f"unknown node type `{shown(kind)}`; known: {listed(node_types())}"
+    findings.error("node.type", path, message, node=node, hint=findings.guess(kind, node_types()))
     return None
 
 
 class Kind:
-    """What a field of a node of some type can be: known, known to a later version, or not known at all."""
+    """What a field of a node of some type can be: known, or not."""
 
     def __init__(self, name: str, module: ModuleType | None) -> None:
         self.name = name
         self.known = module is not None
         self.fields: Mapping[str, Field] = {**NODE_FIELDS, **getattr(module, "FIELDS", {})}
-        self.later = future.NODE_FIELDS | future.TYPE_FIELDS.get(name, frozenset())
 
 
 def _fields(source: Mapping[str, Any], kind: Kind, path: str, findings: Findings, node: str | None = None) -> Checked:
@@ -112,8 +106,6 @@ def _fields(source: Mapping[str, Any], kind: Kind, path: str, findings: Findings
         if name in kind.fields:
             if check_value(value, kind.fields[name].schema, place, findings, node):
                 found[name] = value
-        elif name in kind.later:
-            findings.error("document.field", place, future.not_yet(f"the field `{name}`"), node=node)
         elif kind.known:
             message = f"unknown field `{shown(name)}` of a node of type `{kind.name}`"
             findings.error("document.field", place, message, node=node, hint=findings.nearest(name, kind.fields))

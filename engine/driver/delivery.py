@@ -18,6 +18,7 @@ from engine.driver.incoming import Incoming, remember_input
 from engine.driver.loop import Loop
 from engine.driver.places import place_json
 from engine.driver.reports import note
+from engine.driver.rooms import Rooms
 from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
 from engine.driver.waits import Waits
@@ -25,10 +26,11 @@ from engine.errors import Invalid, NodeFailure
 from engine.failure import error_of
 from engine.frame import names_of
 from engine.graph import BROKEN
+from engine.limits import LIMITED, gates_of
 from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
-from engine.planner import Begun, Dispatch, Timed, ask_of, limits_of
+from engine.planner import Begun, Dispatch, MoveIn, Timed, ask_of, limits_of
 from engine.progress import Injection, Progress
 from engine.rebuild import RUN_NOTES
 from engine.telling import reported
@@ -50,6 +52,8 @@ class Delivery:
         self.incoming = Incoming(loop, self._apply)
         self.lookup = Lookup(loop, self.take)
         self.announcer = Announcer()
+        self.rooms = Rooms(self)
+        self.moved_in, self.kept_out = self.rooms.moved_in, self.rooms.kept_out
         loop.carrier = self
         outbox.listen(self)
 
@@ -67,9 +71,10 @@ class Delivery:
         if over and commit.kind is not Kind.FORK:  # what a fork closes is its parent's, which goes on with it
             turn.effects.append(lambda: self.end(over, commit.task))
         self.waits.follow(turn, live, commit)
+        self.rooms.follow(turn, live, commit)
         if live.run.failing and not was_failing:
             back = waits_for_worker(live.run)
-            turn.effects.append(lambda: self._withdraw(back))
+            turn.effects.append(lambda: self._free(self.outbox.withdraw, back))
 
     def _inject(self, turn: Turn, live: Live, opened: tuple[Task, ...], pending: list[Injection]) -> None:
         """Write the state that was to follow a commit; one that does not fit any more is dropped, and that is noted."""
@@ -87,6 +92,8 @@ class Delivery:
         """Send a task to a worker, or have it wait for its time, once the turn is durable."""
         if isinstance(found, Timed):
             return self.waits.sleep(turn, live, found)
+        if isinstance(found, MoveIn):
+            return self.rooms.begin(turn, live, found)
         if isinstance(found, answers.Retry):
             return self._retry(turn, live, found)
         work = self._work(live, found)
@@ -115,6 +122,7 @@ class Delivery:
                 live.run.set_status(task_id, TaskStatus.RUNNING)
                 turn.effects.append(self._await_answer(live, task_id, progress))
         self.waits.go_on(turn, live)
+        self.rooms.go_on(turn, live)
         self._fail_if_idle(turn, live)
 
     def let_go(self, live: Live) -> None:
@@ -126,21 +134,17 @@ class Delivery:
         (self._holds.add if held else self._holds.discard)(why)
         self.outbox.hold(bool(self._holds))
 
-    def _withdraw(self, tasks: tuple[TaskId, ...]) -> None:
-        for task_id in tasks:
-            self.outbox.withdraw(task_id)
-            self.timers.clear(task_id)
-
     def release(self, tasks: tuple[TaskId, ...]) -> None:
         """Free workers and timers of tasks that are over or not wanted any more."""
-        for task_id in tasks:
-            self.outbox.release(task_id)
-            self.timers.clear(task_id)
+        self._free(self.outbox.release, tasks)
 
     def cancel(self, tasks: tuple[TaskId, ...]) -> None:
         """Tell workers that what they hold of these tasks is not wanted any more."""
+        self._free(self.outbox.cancel, tasks)
+
+    def _free(self, how: Callable[[TaskId], None], tasks: tuple[TaskId, ...]) -> None:
         for task_id in tasks:
-            self.outbox.cancel(task_id)
+            how(task_id)
             self.timers.clear(task_id)
 
     def end(self, over: tuple[TaskId, ...], done: Task | None) -> None:
@@ -172,6 +176,8 @@ class Delivery:
         progress, request = run.progress[task.id], ask.request
         encoded, progress.input_hash = run.encoder.take(request)
         request, said = next_turn(request, progress.turns)
+        limits = limits_of(run, task, ask)
+        progress.wants = gates_of(limits)
         return Work(
             run_id=run.id,
             task_id=task.id,
@@ -190,7 +196,7 @@ class Delivery:
             timeout_ms=ask.timeout_ms or run.node_of(task).timeout_ms,
             priority=live.head.priority,
             since=0 if progress.was_sent else progress.ready_at,
-            limits=limits_of(run, task, ask),
+            limits=limits,
             secret=self.secret_of(run.id, task.id, progress.requests),
             resume=progress.resume,
             resumes=progress.resumes,
@@ -233,6 +239,8 @@ class Delivery:
             until = unserved.wait(turn, live.run, work.task_id, self.timers)
             turn.note(live, "waiting", work.task_id, {**place_json(work), "reason": reason, **until})
             halt_again(turn, live, self.take)
+            if reason in LIMITED:
+                self.rooms.rest(turn, live)
 
         self._tell(work.run_id, act)
 
@@ -322,8 +330,7 @@ class Delivery:
         return True
 
     def _retry(self, turn: Turn, live: Live, retry: answers.Retry) -> None:
-        run = live.run
-        progress = run.set_status(retry.task_id, TaskStatus.RETRYING)
+        progress = (run := live.run).set_status(retry.task_id, TaskStatus.RETRYING)
         progress.attempt, progress.due_at, progress.accepted = retry.attempt, retry.due_at, False
         progress.wait_until = None
         progress.note_failure(counts=retry.counts)
@@ -353,6 +360,8 @@ class Delivery:
         """A failing run of which no worker holds anything any more is failed."""
         if live.run.failing and live.run.in_flight <= 0 and live.run.status is RunStatus.RUNNING:
             turn.set_status(live, RunStatus.FAILED)
+            turn.clear_timers(live)
+            self.rooms.leave(turn, live)
             self.announcer.follow(turn, live, RunStatus.RUNNING)
 
     def _wait_for_retry(self, run_key: int, retry: answers.Retry) -> None:

@@ -28,6 +28,7 @@ from engine.driver.turn import RESTING, Live, Turn, is_resting
 from engine.errors import Conflict, Draining, EngineError, NotFound
 from engine.graph import Graph
 from engine.holds import Hold
+from engine.limits import ROOM
 from engine.model import TERMINAL, Hook, InterruptId, Push, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of
 from engine.outbox import Outbox
 from engine.ports import Store
@@ -81,12 +82,15 @@ class Engine:
         self.door.shut(False)
         self.door.carry_out(moves)
         await self.sessions.open()
-        self._opening = asyncio.create_task(self._open_limits())
         for timer in await self.store.resting_timers():
-            self.delivery.timers.set(timer.due_at, timer.run_key, timer.task_id, timer.kind)
+            if timer.kind == ROOM:
+                await self.loop.wake_up(timer.run_key)
+            else:
+                self.delivery.timers.set(timer.due_at, timer.run_key, timer.task_id, timer.kind)
+        self._opening = asyncio.create_task(self._open_limits())
 
     async def _open_limits(self) -> None:
-        """Have tasks that are limited wait until those count that workers hold already."""
+        """Have tasks that are limited wait until those count that workers hold, or that have their rooms, already."""
         for live in tuple(self.loop.lives.values()):
             with suppress(EngineError):
                 if not live.dropped:

@@ -11,6 +11,7 @@ from engine.driver.pace import Pace
 from engine.errors import NotFound
 from engine.gates import stops_of
 from engine.graph import Graph, deep_merge
+from engine.limits import ROOM
 from engine.lines import Segment, branch_at, branches_of, jumps_of, line_to, version_at
 from engine.migration import adopt
 from engine.model import Commit, Reuse, RunHead, RunStatus, TaskId, make_ref, run_key_of, seq_of
@@ -54,6 +55,9 @@ class Loader:
         restore_notes(run, await self.store.task_events(run.key, RUN_NOTES))
         timers = await self.store.timers(run.key)
         run.timed = {timer.task_id for timer in timers}
+        for timer in timers:
+            if timer.kind == ROOM and timer.task_id in run.progress:
+                run.progress[timer.task_id].has_room = True
         run.timeout_at = next((timer.due_at for timer in timers if timer.task_id == TaskId(run.id)), None)
         return run
 

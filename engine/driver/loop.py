@@ -19,11 +19,11 @@ from engine.driver.options import EngineOptions
 from engine.driver.queue import Queue
 from engine.driver.recovery import Recovery
 from engine.driver.tally import Tally
-from engine.driver.turn import Live, Turn, is_asleep, is_resting
+from engine.driver.turn import Live, Turn, can_be_forgotten
 from engine.driver.watched import ALL, Watched
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.holds import require_free
-from engine.model import RunHead, RunId, RunStatus
+from engine.model import RunHead, RunId
 from engine.planner import step
 from engine.ports import Store
 
@@ -96,9 +96,10 @@ class Loop(Watched):
 
     def wake(self, key: int) -> None:
         """Take up a run that is not in memory: the time of one of its timers has come."""
-        self.start(self._wake_up(key))
+        self.start(self.wake_up(key))
 
-    async def _wake_up(self, key: int) -> None:
+    async def wake_up(self, key: int) -> None:
+        """The same, at once."""
         try:
             await self.revive(key)
         except StoreUnavailable:
@@ -297,8 +298,7 @@ class Loop(Watched):
 
     @staticmethod
     def _is_idle(live: Live) -> bool:
-        queued = live.run.status is RunStatus.QUEUED
-        return not live.busy and (queued or is_resting(live.run) or is_asleep(live.run))
+        return not live.busy and can_be_forgotten(live.run)
 
     async def load(self, head: RunHead) -> Live | None:
         """The run in memory, read from the store if need be; then its open work is taken up again. Raises Conflict

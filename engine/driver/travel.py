@@ -107,7 +107,7 @@ class Travel:
         turn.clear_timers(live)
         live.run = to
         self.delivery.take(turn, live, step)
-        turn.effects.append(lambda: self.delivery.cancel(tasks))
+        turn.effects.append(lambda: self.delivery.rooms.leave_line(tasks))
 
     # ---- edits
 

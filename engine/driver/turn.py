@@ -132,8 +132,10 @@ class Turn:
             self.batch.kept.append(kept)
         if commit.kind is Kind.RETRY:
             self.batch.retried += [(run.key, task_id, commit.at) for task_id in failed_tasks(run)]
-        gone = _left_open(run, commit)
+        gone, open_before = _left_open(run, commit), tuple(run.interrupts)
         run.take(commit, step.fresh, step.blockers)
+        if commit.kind is Kind.RETRY:
+            gone += [name for name in open_before if name not in run.interrupts]
         if run.limit is None:
             run.limit = limit_error(run)
         self.batch.commits.append(self._row(run, commit))
@@ -313,6 +315,15 @@ def is_asleep(run: Run) -> bool:
         return False
     left = (one for task, one in run.progress.items() if task not in run.calls)
     return all(one.sleeps or one.status in (TaskStatus.RETRYING, TaskStatus.INTERRUPTED) for one in left)
+
+
+def can_be_forgotten(run: Run) -> bool:
+    """Whether nothing is lost where a run is dropped from memory until somebody asks for it: it waits for what finds it
+    where it is stored, and for no turn of its tasks."""
+    if is_asleep(run):
+        return True
+    in_line = (one for one in run.progress.values() if one.status is TaskStatus.WAITING and not one.sleeps)
+    return is_resting(run) and (run.status in TERMINAL or not any(in_line))
 
 
 def waits_for_worker(run: Run) -> tuple[TaskId, ...]:

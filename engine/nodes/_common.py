@@ -21,7 +21,7 @@ from engine.template import (
 from engine.view import View
 
 JsonSchema = Mapping[str, Any]
-TextKind = Literal["template", "value", "expression", "judgement", "path", "key", "read", "output"]
+TextKind = Literal["template", "item", "value", "expression", "judgement", "path", "key", "read", "output"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,10 @@ class Field:
 class Text:
     """A string in a node that refers to names: `path` is its JSON Pointer below the node.
 
-    Kinds: `template` (always a string), `value` (a template that may yield any value), `expression` (CEL),
-    `path` (into the state), `key` (the name of a state key that the node writes), `read` (of one that it reads),
-    `output` (a path in the node's output), `judgement` (CEL over the node's output, besides all else).
+    Kinds: `template` (always a string), `item` (one that is made for each item of a send), `value` (a template that may
+    yield any value), `expression` (CEL), `path` (into the state), `key` (the name of a state key that the node writes),
+    `read` (of one that it reads), `output` (a path in the node's output), `judgement` (CEL over the node's output,
+    besides all else).
     """
 
     kind: TextKind

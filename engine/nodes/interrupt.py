@@ -9,6 +9,7 @@ from typing import Any
 from engine.graph import EXPIRED_HANDLE, Node
 from engine.missing import MISSING
 from engine.nodes._common import MILLISECONDS, SCHEMA, STRING, Field, Flaw, Given, Text, text_of
+from engine.nodes._limits import LimitSpec, limit_texts, parse_limits, stay_fields
 from engine.nodes._output import OUTPUT_FIELDS, Output, output_given, output_texts, parse_output
 from engine.schema import Schema, SchemaInvalid, compile_schema
 from engine.template import Template, compile_template
@@ -21,6 +22,7 @@ FIELDS: dict[str, Field] = {
     "expires_in_ms": Field(MILLISECONDS, "milliseconds after which it waits no longer (default: it waits for ever)"),
     "on_expire": Field({}, "the value that it goes on with when it expires"),
     **OUTPUT_FIELDS,
+    **stay_fields("wait for an answer", "waits for an answer", "ask"),
 }
 EXITS = {EXPIRED_HANDLE: "expires_in_ms"}
 SHAPE = ("{{", "}}")
@@ -37,6 +39,8 @@ class InterruptSpec:
     output: Output
     expires_in_ms: int | None = None
     on_expire: Any = MISSING
+    stay: LimitSpec | None = None
+    """What bounds its tasks, which have their place from when they ask until that is answered or expires."""
 
 
 def parse(fields: Mapping[str, Any]) -> InterruptSpec:
@@ -48,6 +52,7 @@ def parse(fields: Mapping[str, Any]) -> InterruptSpec:
         output=parse_output(fields),
         expires_in_ms=fields.get("expires_in_ms"),
         on_expire=fields.get("on_expire", MISSING),
+        stay=parse_limits(fields),
     )
 
 
@@ -55,6 +60,7 @@ def texts(fields: Mapping[str, Any]) -> Iterator[Text]:
     if "message" in fields:
         yield Text("template", "/message", fields["message"])
     yield from output_texts(fields)
+    yield from limit_texts(fields)
 
 
 def flaws(fields: Mapping[str, Any]) -> Iterator[Flaw]:

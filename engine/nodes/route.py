@@ -12,7 +12,7 @@ from engine.expression import Expression, ExpressionFailed, compile_expression, 
 from engine.graph import Node
 from engine.missing import MISSING
 from engine.nodes._common import STRING, STRING_MAP, Field, Flaw, Text, pointer
-from engine.nodes._limits import KEPT_BY_ITSELF, limit_texts
+from engine.nodes._limits import KEPT_BY_ITSELF, LimitSpec, limit_texts, parse_rate
 from engine.paths import Path, lookup, state_path
 from engine.view import Chosen, View
 
@@ -47,6 +47,8 @@ class RouteSpec:
     routes: frozenset[str]
     rules: tuple[tuple[Expression, tuple[str, ...]], ...]
     default: str | None
+    stay: LimitSpec | None = None
+    """Its rate."""
 
 
 def parse(fields: Mapping[str, Any]) -> RouteSpec:
@@ -55,6 +57,7 @@ def parse(fields: Mapping[str, Any]) -> RouteSpec:
         routes=frozenset(fields.get("routes", {})),
         rules=tuple((compile_expression(rule["when"]), _several(rule["to"])) for rule in fields.get("rules", ())),
         default=fields.get("default"),
+        stay=parse_rate(fields),
     )
 
 

@@ -11,6 +11,7 @@ from engine.errors import NodeFailure
 from engine.graph import Node
 from engine.missing import MISSING
 from engine.nodes._common import COUNT, STRING, STRINGS, Field, Flaw, Given, Text
+from engine.nodes._limits import RATE, LimitSpec, parse_limits
 from engine.paths import Path, lookup, state_path
 from engine.view import FanOut, View
 
@@ -20,6 +21,8 @@ FIELDS: dict[str, Field] = {
     "targets": Field({**STRINGS, "minItems": 1}, "nodes that are run for each item, in this order"),
     "output_key": Field(STRING, "state key that takes the list of outputs (default `send_results`)"),
     "max_concurrency": Field(COUNT, "most items under way at once (default: all)"),
+    "concurrency_key": Field(STRING, "template, made for each item: of those with the same text one at a time runs"),
+    "rate_limit": Field(RATE, "most items, `limit`, that begin in any `per_ms` milliseconds, over all runs"),
     "on_item_error": Field({"enum": ["fail", "skip", "collect"]}, "what a failed item does (default `fail`)"),
 }
 DEFAULT_OUTPUT_KEY = "send_results"
@@ -29,13 +32,15 @@ CALLABLE = frozenset({"task", "agent", "transform", "subgraph"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendSpec:
-    """A send's fields; `max_concurrency` bounds the items under way (None: no bound)."""
+    """A send's fields; `max_concurrency` bounds the items under way (None: no bound), `each` every item by itself:
+    it has its place from its beginning to its end."""
 
     items: Path
     targets: tuple[str, ...]
     output_key: str
     on_item_error: str
     max_concurrency: int | None
+    each: LimitSpec | None
 
 
 def parse(fields: Mapping[str, Any]) -> SendSpec:
@@ -45,6 +50,7 @@ def parse(fields: Mapping[str, Any]) -> SendSpec:
         output_key=fields.get("output_key", DEFAULT_OUTPUT_KEY),
         on_item_error=fields.get("on_item_error", "fail"),
         max_concurrency=None if (most := fields.get("max_concurrency")) is None else int(most),
+        each=parse_limits({name: value for name, value in fields.items() if name != "max_concurrency"}),
     )
 
 
@@ -60,6 +66,8 @@ def texts(fields: Mapping[str, Any]) -> Iterator[Text]:
     if "items_key" in fields:
         yield Text("path", "/items_key", fields["items_key"])
     yield Text("key", "/output_key", fields.get("output_key", DEFAULT_OUTPUT_KEY))
+    if "concurrency_key" in fields:
+        yield Text("item", "/concurrency_key", fields["concurrency_key"])
 
 
 def given(fields: Mapping[str, Any]) -> Iterator[Given]:

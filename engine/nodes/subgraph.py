@@ -23,6 +23,7 @@ from engine.nodes._common import (
     result_of,
     value_texts,
 )
+from engine.nodes._limits import LimitSpec, limit_texts, parse_limits, stay_fields
 from engine.nodes._output import OUTPUT_FIELDS, Output, output_texts, parse_output
 from engine.paths import Path, lookup, state_path
 from engine.view import Nest, View
@@ -56,6 +57,7 @@ FIELDS: dict[str, Field] = {
     **OUTPUT_FIELDS,
     "loop": Field(LOOP, "runs the graph again and again"),
     "timeout_ms": Field(MILLISECONDS, "most milliseconds that all turns together may take (default: no limit)"),
+    **stay_fields("run", "runs", "begin"),
 }
 EXITS = {LIMIT_HANDLE: "loop"}
 SHAPE = ("[\\", "\\]")
@@ -80,6 +82,8 @@ class SubgraphSpec:
     output: Output
     loop: Loop | None
     timeout_ms: int | None
+    stay: LimitSpec | None
+    """What bounds its tasks, which have their place from the beginning of the first turn to the end, tries included."""
     child: Graph = field(default=None)  # type: ignore[assignment]  # known once the document around it is read
 
     def input_of(self, names: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,6 +113,7 @@ def parse(fields: Mapping[str, Any]) -> SubgraphSpec:
         output=parse_output(fields),
         loop=_loop(fields["loop"]) if "loop" in fields else None,
         timeout_ms=fields.get("timeout_ms"),
+        stay=parse_limits(fields),
     )
 
 
@@ -156,6 +161,7 @@ def texts(fields: Mapping[str, Any]) -> Iterator[Text]:
         if name in fields.get("loop", {}):
             yield Text("expression", f"/loop/{name}", fields["loop"][name])
     yield from output_texts(fields)
+    yield from limit_texts(fields)
 
 
 def flaws(fields: Mapping[str, Any]) -> Iterator[Flaw]:

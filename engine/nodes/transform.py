@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.graph import Node
 from engine.nodes._common import OBJECT, Computed, Field, Given, Text, pointer, updates_of, value_texts
-from engine.nodes._limits import KEPT_BY_ITSELF, limit_texts
+from engine.nodes._limits import KEPT_BY_ITSELF, LimitSpec, limit_texts, parse_rate
 from engine.view import Done, View
 
 FIELDS: dict[str, Field] = {
@@ -23,10 +23,13 @@ class TransformSpec:
     """The updates, compiled, in the order of the document."""
 
     updates: Mapping[str, Computed]
+    stay: LimitSpec | None = None
+    """Its rate."""
 
 
 def parse(fields: Mapping[str, Any]) -> TransformSpec:
-    return TransformSpec(updates={key: Computed(value) for key, value in fields.get("updates", {}).items()})
+    updates = {key: Computed(value) for key, value in fields.get("updates", {}).items()}
+    return TransformSpec(updates=updates, stay=parse_rate(fields))
 
 
 def texts(fields: Mapping[str, Any]) -> Iterator[Text]:

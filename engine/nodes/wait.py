@@ -11,6 +11,7 @@ from engine.codec import dumps
 from engine.errors import NodeFailure
 from engine.graph import Node
 from engine.nodes._common import MILLISECONDS, Computed, Field, Flaw, Text, is_expression, value_texts
+from engine.nodes._limits import LimitSpec, limit_texts, parse_limits, stay_fields
 from engine.view import Sleep, View
 
 FIELDS: dict[str, Field] = {
@@ -21,6 +22,7 @@ FIELDS: dict[str, Field] = {
         {"type": ["string", "object"]},
         "when to go on: a time with its offset (RFC 3339), or a template or an expression that gives one",
     ),
+    **stay_fields("wait", "waits", "begin"),
 }
 SHAPE = ("([", "])")
 
@@ -31,6 +33,8 @@ class WaitSpec:
 
     lasts_ms: int | None
     until: Computed | None
+    stay: LimitSpec | None
+    """What bounds its tasks, which have their place while they wait."""
 
 
 def parse(fields: Mapping[str, Any]) -> WaitSpec:
@@ -38,6 +42,7 @@ def parse(fields: Mapping[str, Any]) -> WaitSpec:
     return WaitSpec(
         lasts_ms=None if seconds is None else round(seconds * 1000),
         until=Computed(_source(fields["until"])) if "until" in fields else None,
+        stay=parse_limits(fields),
     )
 
 
@@ -56,6 +61,7 @@ def _time(text: str) -> datetime | None:
 
 
 def texts(fields: Mapping[str, Any]) -> Iterator[Text]:
+    yield from limit_texts(fields)
     if "until" not in fields:
         return
     given, source = fields["until"], _source(fields["until"])

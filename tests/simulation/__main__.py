@@ -41,6 +41,8 @@ ALSO = (
     "expiry",
     "moves",
     "turns",
+    "rooms",
+    "turns for rooms",
     "sessions",
     "sessions over versions",
     "forks of sessions",

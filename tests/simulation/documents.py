@@ -58,8 +58,12 @@ def generate(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         document = author.document()
         if is_valid(document):
             _limit(document, Random(f"limits {seed}"))
+            _bound(document, Random(f"bounds {seed}"))
             return document, author.given()
     raise AssertionError(f"no valid document for seed {seed}")
+
+
+KEYS = ("k", "{{ meta.node }}", "{{ meta.step }}")
 
 
 def _limit(document: dict[str, Any], chance: Random) -> None:
@@ -69,9 +73,23 @@ def _limit(document: dict[str, Any], chance: Random) -> None:
             if chance.random() < 0.2:
                 fields["max_concurrency"] = chance.randrange(1, 3)
             if chance.random() < 0.25:
-                fields["concurrency_key"] = chance.choice(("k", "{{ meta.node }}", "{{ meta.step }}"))
+                fields["concurrency_key"] = chance.choice(KEYS)
         elif "definition" in fields:
             _limit(fields["definition"], chance)
+
+
+def _bound(document: dict[str, Any], chance: Random) -> None:
+    """Give some of the nodes limits whose tasks go on by themselves, and sends for their items: nothing changes by
+    that either. One key is that of tasks as well; inside of what has it, it is had already."""
+    for fields in document["nodes"].values():
+        kind = fields.get("type", TASK)
+        if kind in ("subgraph", INTERRUPT, "wait") and chance.random() < 0.3:
+            fields["max_concurrency"] = chance.randrange(1, 3)
+        if kind in ("subgraph", INTERRUPT, "wait", SEND) and chance.random() < 0.3:
+            items = ("{{ item }}", "{{ index % 2 }}") if kind == SEND else ()
+            fields["concurrency_key"] = chance.choice((*KEYS, *items))
+        if "definition" in fields:
+            _bound(fields["definition"], chance)
 
 
 def is_valid(document: dict[str, Any]) -> bool:

@@ -9,8 +9,10 @@ from typing import Any, Protocol
 from zlib import crc32
 
 from engine.errors import Invalid
+from engine.limits import LIMITED
 from engine.model import ErrorInfo, InterruptId, RunStatus, TaskId
 from engine.outbox import Accepted, Answered, Refused, Work
+from tests.simulation.rooms import check_rooms
 from tests.simulation.workers import Fault, Script, failure
 from tests.simulation.world import Fate, Violation, World
 
@@ -73,6 +75,10 @@ class Schedule:
     crashes: int = 0
     edits: int = 0
     waits: int = 0
+    rooms: bool = False
+    """Whether a task had a room."""
+    kept_out: bool = False
+    """Whether a task had to wait for one."""
 
     def play(self, most: int | None = None) -> None:
         """Go on until nothing is left to happen, or `most` events have. Raises Violation for a run that hangs."""
@@ -80,6 +86,7 @@ class Schedule:
             self._mishap()
             self._visited()
             self._tell_who_waits()
+            self._look_at_rooms()
             events = self._events()
             if not events:
                 self._rest()
@@ -177,6 +184,12 @@ class Schedule:
         self.crashes += 1
         works = self.world.outbox.works.items()
         self.accepted = {(name, work.attempt) for name, work in works if work.accepted_by is not None}
+
+    def _look_at_rooms(self) -> None:
+        check_rooms(self.world)
+        bounded = [one for one in self.world.run.progress.values() if one.room is not None and one.room.bounds]
+        self.rooms |= any(one.has_room for one in bounded)
+        self.kept_out |= any(not one.has_room and one.reason in LIMITED for one in bounded)
 
     # ---- workers
 

@@ -337,6 +337,8 @@ class Trial:
             "crashes": schedule.crashes > 0,
             "edits": schedule.edits > 0,
             "turns": schedule.waits > 0,
+            "rooms": schedule.rooms,
+            "turns for rooms": schedule.kept_out,
             "retries": any(work.attempt > 1 for work in schedule.world.seen),
         }
         self.features |= {name for name, occurred in found.items() if occurred}

@@ -77,12 +77,16 @@ class World:
     idle: bool = True
     seen: list[Work] = field(default_factory=list)
     """Every attempt that was sent."""
+    later: list[Act] = field(default_factory=list)
+    """What is to be done in the next turns, since something that followed a turn has asked for it."""
+    carrying_out: bool = False
     read: dict[int, dict[int, Commit]] = field(default_factory=dict)
     """Commits that were decoded, by run."""
 
     def __post_init__(self) -> None:
         self.loader = Loader(self.store, self._graph)  # type: ignore[arg-type]  # the part of a store that it reads
         self.delivery = Delivery(self, self.outbox, lambda run, task, resumes: "", lambda: 0.5)  # type: ignore[arg-type]
+        self.outbox.now = self.clock
         self.delivery.timers = self.timers  # type: ignore[assignment]
         names = map(str, count(1))
         self.travel = Travel(self, self.loader, self.delivery, lambda: next(names))  # type: ignore[arg-type]
@@ -104,7 +108,10 @@ class World:
         return next((live for live in self.lives.values() if live.run.id == run_id), None)
 
     def ask(self, live: Live, act: Act) -> None:
-        self.turn(act)
+        if self.carrying_out:
+            self.later.append(act)
+        else:
+            self.turn(act)
 
     async def on_run(self, run_id: RunId, act: Callable[[Turn, Live], T], *, answer_first: bool = False) -> T:
         """Have something done with the run in memory, durably."""
@@ -242,6 +249,7 @@ class World:
         self.lives = {}
         self.outbox.forget()
         self.timers.close()
+        self.later.clear()
 
     # ---- turns
 
@@ -259,8 +267,16 @@ class World:
         if not turn.batch.empty:
             ready(self.store.commit(turn.batch))
             self.check_notices()
+        self._carry_out(turn)
+
+    def _carry_out(self, turn: Turn) -> None:
+        """Do what follows, and then, in turns of their own, what that has led to."""
+        self.carrying_out, first = True, not self.carrying_out
         for effect in turn.effects:
             effect()
+        self.carrying_out = not first
+        while first and self.later:
+            self.turn(self.later.pop(0), kept=True)
 
     def _plan(self, turn: Turn, live: Live, steps: int) -> None:
         self.idle = False

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.checks import document, future
+from engine.checks import document
 from engine.nodes._fields import NODE_FIELDS
 from engine.plugins import node_types, reducer_names
 from engine.retry import RetryPolicy
@@ -45,7 +45,7 @@ def test_the_fields_of_a_document_are_all_there() -> None:
 
 
 def test_the_fields_of_every_node_are_all_there() -> None:
-    noted = {"type", *NODE_FIELDS} - future.NODE_FIELDS
+    noted = {"type", *NODE_FIELDS}
     assert rows(section("Nodes"), "field") == noted
 
 
@@ -60,12 +60,6 @@ def test_reducers_retries_and_limits_are_all_there() -> None:
     assert rows(section("Failure and retry"), "field of `retry`") == set(RetryPolicy.__dataclass_fields__)
     set_by = re.findall(r"`config\.([a-z_]+)` \|", section("Limits"))
     assert set(set_by) == document.CONFIG.keys()
-
-
-def test_what_comes_later_is_what_is_refused_as_such() -> None:
-    refused = {*future.DOCUMENT_FIELDS, *future.NODE_FIELDS, *future.NODE_TYPES}
-    refused.update(*future.TYPE_FIELDS.values(), *future.HANDLES.values())
-    assert set(re.findall(r"`([a-z_]+)`", section("What comes later"))) == refused
 
 
 def test_headings_go_down_by_one_and_are_in_the_table_of_contents() -> None:
@@ -91,7 +85,7 @@ def test_every_other_construct_has_an_example() -> None:
     documents, retries = [*EXAMPLES.values()], [node["retry"] for node in NODES if "retry" in node]
     entries = [entry for found in documents for entry in found["state_schema"].values()]
     assert document.FIELDS.keys() - keys(documents) == set()
-    assert NODE_FIELDS.keys() - future.NODE_FIELDS - keys(NODES) == set()
+    assert NODE_FIELDS.keys() - keys(NODES) == set()
     assert document.CONFIG.keys() - keys(found.get("config", {}) for found in documents) == set()
     assert set(RetryPolicy.__dataclass_fields__) - keys(retries) == set()
     assert set(reducer_names()) - {entry.get("reducer", "last_value") for entry in entries} == set()

@@ -135,16 +135,19 @@ def test_limits_of_the_config_are_checked():
     assert only(with_(config={"max_steps": 0})).path == "/config/max_steps"
 
 
-# ---- what this version does not support yet
+# ---- limits and joins of nodes
 
 
-@pytest.mark.parametrize("name", ["max_concurrency", "concurrency_key", "rate_limit"])
-@pytest.mark.parametrize("own", [{"type": "wait", "seconds": 1}, {"type": "interrupt", "message": "?"}])
-def test_fields_of_later_versions_in_a_node_are_refused_by_name(own, name):
-    problem = only(node({**own, name: 1}))
+LIMITS = {"max_concurrency": 0, "concurrency_key": 7, "rate_limit": {"limit": 1}}
 
-    assert (problem.code, problem.path, problem.node) == ("document.field", f"/nodes/a/{name}", "a")
-    assert "not supported yet" in problem.message
+
+@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("own", [{"type": "wait", "seconds": 1}, {"type": "interrupt", "message": "?"}, task()])
+def test_limits_that_are_none_are_refused_in_every_node(own, name):
+    problem = only(node({**own, name: LIMITS[name]}))
+
+    assert (problem.code, problem.node) == ("document.type", "a")
+    assert problem.path.startswith(f"/nodes/a/{name}")
 
 
 @pytest.mark.parametrize("join", ["some", 2, {"quorum": 0}, {"quorum": 1, "of": 2}, {}])

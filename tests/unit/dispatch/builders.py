@@ -19,7 +19,7 @@ from dispatch._presence import Presence
 from dispatch._transport import Tools
 from engine.errors import StoreUnavailable
 from engine.model import RunId, TaskId
-from engine.outbox import Reply, Work
+from engine.outbox import Reply, Stay, Work
 from engine.ports import WorkerRow
 from engine.view import Request
 
@@ -153,6 +153,7 @@ class Told(Watched):
         self.dispatches: list[tuple[str, str]] = []
         self.deadlines: dict[str, tuple[int, int]] = {}
         self.reasons: list[tuple[str, str]] = []
+        self.rooms: list[str] = []
         self.replies: dict[str, Reply] = {}
         self.on_reply: Callable[[Work, Reply], None] = lambda work, reply: None
         self.on_dispatch: Callable[[Work], None] = lambda work: None
@@ -171,6 +172,12 @@ class Told(Watched):
         self.replies[work.task_id] = reply
         self.on_reply(work, reply)
         self.changed()
+
+    def moved_in(self, stay: Stay) -> None:
+        self.rooms.append(stay.task_id)
+
+    def kept_out(self, stay: Stay, reason: str) -> None:
+        self.reasons.append((stay.task_id, reason))
 
     async def reply(self, task_id: str) -> Reply:
         await self.until(lambda: task_id in self.replies)
