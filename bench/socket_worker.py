@@ -17,6 +17,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 REGISTER = orjson.dumps({"type": "register", "id": "websocket", "tags": ["bench"], "max_concurrent": 64})
+HEARTBEAT = b'{"type":"heartbeat"}'
 ACK = b'{"type":"ack","corr":"%b"}'
 RESULT = b'{"type":"result","id":"%b","corr":"%b","body":{"output":1}}'
 
@@ -31,12 +32,22 @@ async def answer(socket: Connection) -> None:
                 await socket.send(RESULT % (frame["id"].encode(), frame["corr"].encode()), text=True)
 
 
+async def beat(socket: Connection, every_ms: int) -> None:
+    """Say that it is there while nobody asks anything: a worker that is silent is left alone."""
+    with suppress(ConnectionClosed):
+        while True:
+            await asyncio.sleep(every_ms / 1000)
+            await socket.send(HEARTBEAT, text=True)
+
+
 async def main(port: int, dial: str) -> None:
     async with serve(answer, "127.0.0.1", port, compression=None), connect(dial, compression=None) as socket:
         await socket.send(REGISTER, text=True)
-        await socket.recv()
+        registered = orjson.loads(await socket.recv())
         print("ready", flush=True)
+        beating = asyncio.ensure_future(beat(socket, registered["heartbeat_ms"]))
         await answer(socket)
+        beating.cancel()
 
 
 if __name__ == "__main__":

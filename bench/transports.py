@@ -13,9 +13,11 @@ from typing import Any
 
 from bench.documents import KILOBYTE, asking
 from bench.mqtts import asked as asked_over_mqtt
+from bench.pulls import asked as asked_by_pulling
 from bench.report import Figure, Section
 from bench.rest import AT_ONCE, LIMITS, Place, Variants, Work
 from bench.sockets import asked
+from bench.streams import asked as asked_over_redis
 from tests.e2e.processes import Client, client_of, serving, working
 
 LENGTH = 20
@@ -35,11 +37,12 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """One transport: `least` tasks a second are wanted of it, and `open` has a worker there, given a folder and a
-    client. `parameters` are those of the nodes that ask it."""
+    """One transport: `least` tasks a second are wanted of it, a bare client is to do `most` times as many requests, and
+    `open` has a worker there, given a folder and a client. `parameters` are those of the nodes that ask it."""
 
     open: Callable[[Path, Client], AbstractAsyncContextManager[Worker]]
     least: float | None = None
+    most: float | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -71,12 +74,28 @@ async def _over_mqtt(folder: Path, client: Client) -> AsyncIterator[Worker]:
         yield Worker(row={"url": asking.url}, ask=asking.ask)
 
 
+@asynccontextmanager
+async def _over_redis(folder: Path, client: Client) -> AsyncIterator[Worker]:
+    """A worker that reads a stream."""
+    async with asked_over_redis(folder, BODY) as asking:
+        yield Worker(row={"url": asking.url}, ask=asking.ask)
+
+
+@asynccontextmanager
+async def _by_pulling(folder: Path, client: Client) -> AsyncIterator[Worker]:
+    """A worker that comes for its tasks."""
+    async with asked_by_pulling(folder, client.url, BODY) as asking:
+        yield Worker(row=None, ask=asking.ask)
+
+
 WAYS: Mapping[str, Way] = {
-    "webhook": Way(open=partial(_over_http, "/answer")),
+    "webhook": Way(open=partial(_over_http, "/answer"), least=2500, most=4.0),
     "api_chat": Way(open=partial(_over_http, "/answer")),
     "openai_chat": Way(open=partial(_over_http, "/v1/chat/completions", model="none"), parameters=AS_JSON),
     "websocket": Way(open=_over_a_socket, least=2500),
+    "redis_stream": Way(open=_over_redis, least=2500),
     "mqtt": Way(open=_over_mqtt, least=1500),
+    "pull": Way(open=_by_pulling, least=1000),
 }
 
 
@@ -137,7 +156,7 @@ def _section(variants: Variants, protocol: str, way: Way) -> Section:
         [
             variants.figure(f"{protocol} tasks", "32 runs at once, each task durable", "tasks/s", way.least),
             Figure(name="a bare client, 32 at once", value=bare, unit="requests/s"),
-            Figure(name="… ratio", value=ratio, unit=""),
+            Figure(name="… ratio", value=ratio, unit="", most=way.most),
             Figure(
                 name="one task after the other: added to a bare request", value=added, unit="ms", most=MOST_ADDED_MS
             ),
