@@ -12,7 +12,7 @@ from redis import Redis
 
 STREAM, GROUP = "bench:work", "clew-workers"
 ANSWER = b'{"output":1}'
-AT_A_TIME, BLOCK_MS = 64, 5_000
+AT_A_TIME, BLOCK_MS = 64, 1_000
 
 
 def main(port: int) -> None:
