@@ -225,7 +225,7 @@ class Delivery:
             body = {**place_json(work), "worker": worker_id, "deadline": deadline}
             turn.note(live, "dispatch", work.task_id, body)
 
-        self._tell(work.run_id, act)
+        self._note(work.run_id, act)
 
     def waiting(self, work: Work, reason: str) -> None:
         """A task waits for a worker."""
@@ -261,7 +261,7 @@ class Delivery:
                 case Unreachable():
                     pass
 
-        self._tell(work.run_id, act)
+        (self._note if isinstance(reply, Accepted) else self._tell)(work.run_id, act)
 
     def answer(
         self,
@@ -294,7 +294,7 @@ class Delivery:
         due = progress.deadline = progress.deadline or turn.now + work.timeout_ms
         told = {name: value for name, value in (("lease_ms", reply.lease_ms), ("ref", reply.ref)) if value is not None}
         turn.note(live, "accepted", work.task_id, {**place_json(work), **told})
-        turn.effects.append(lambda: self.timers.set(due, key, work.task_id, "deadline"))
+        turn.patient.append(lambda: self.timers.set(due, key, work.task_id, "deadline"))
 
     def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
         progress = live.run.progress.get(work.task_id)
@@ -393,6 +393,11 @@ class Delivery:
     def _tell(self, run_id: RunId, act: Callable[[Turn, Live], None]) -> None:
         if (live := self.loop.live(run_id)) is not None:
             self.loop.ask(live, act)
+
+    def _note(self, run_id: RunId, act: Callable[[Turn, Live], None]) -> None:
+        """The same for what changes nothing of how a run goes on: it may wait a little."""
+        if (live := self.loop.live(run_id)) is not None:
+            self.loop.notes.add(live, lambda turn: act(turn, live))
 
 
 def _is_held(progress: Progress | None, work: Work) -> bool:

@@ -15,11 +15,12 @@ from engine.commits import Step
 from engine.driver.carrier import Carrier
 from engine.driver.guests import Guests
 from engine.driver.loading import Loader
+from engine.driver.notes import Notes
 from engine.driver.options import EngineOptions
 from engine.driver.queue import Queue
 from engine.driver.recovery import Recovery
 from engine.driver.tally import Tally
-from engine.driver.turn import Live, Turn, can_be_forgotten
+from engine.driver.turn import Live, Turn, is_idle
 from engine.driver.watched import ALL, Watched
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.holds import require_free
@@ -44,10 +45,10 @@ class Loop(Watched):
         self.keys: dict[RunId, int] = {}
         self._loading: dict[RunId, asyncio.Lock] = {}
         self._queue = Queue()
+        self.notes = Notes(options.note_ms / 1000, self._flush_now)
         self.guests = Guests()
         self._wake, self._rows = asyncio.Event(), asyncio.Event()
         self._turn: Turn | None = None
-        self._flush: asyncio.TimerHandle | None = None
         self._overdue = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.tally = Tally()
@@ -69,11 +70,10 @@ class Loop(Watched):
 
     async def close(self) -> None:
         """Stop planning; what is planned already is committed."""
-        while (self._queue or self._turn is not None) and self.recovery.fault is None:
+        while (self._queue or self.notes or self._turn is not None) and self.recovery.fault is None:
             await self.idle()
         await self.recovery.close()
-        if self._flush is not None:
-            self._flush.cancel()
+        self.notes.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -81,6 +81,7 @@ class Loop(Watched):
 
     async def idle(self) -> None:
         """Wait until everything that was asked so far is durable, or has failed."""
+        self.notes.hurry()
         with suppress(EngineError):
             await self.write(lambda turn: None)
 
@@ -154,7 +155,7 @@ class Loop(Watched):
 
     def _advance(self, turn: Turn, live: Live) -> bool:
         """Plan a run as far as it goes; False when the time was up before."""
-        acts, live.inbox, waits = live.inbox, [], live.answering
+        acts, live.notes, live.inbox, waits = live.notes + live.inbox, [], [], live.answering
         for act in acts:
             act(turn)
         live.waiting.clear()
@@ -172,19 +173,21 @@ class Loop(Watched):
 
     def _flush_soon(self) -> None:
         """Have what was planned written: now, or, where nobody waits for it, with whatever comes in the meantime."""
-        if self._turn is not None and self._turn.urgent:
+        if self._turn is not None and (self._turn.urgent or self._overdue):
             self._rows.set()
-        elif self._turn is not None and self._flush is None:
-            self._flush = asyncio.get_running_loop().call_later(self.options.note_ms / 1000, self._flush_now)
+        elif self._turn is not None:
+            self.notes.expect()
 
-    def _flush_now(self) -> None:
-        self._flush = None
+    def _flush_now(self, noted: list[Live]) -> None:
+        """Have written what nobody waits for, once the notes are planned that have waited with it."""
         self._overdue = True
-        self._rows.set()
+        for live in noted:
+            self.schedule(live)
+        if not noted:
+            self._rows.set()
 
     def _current(self) -> Turn:
-        if self._turn is None:
-            self._turn = Turn(now=self.clock())
+        self._turn = self._turn or Turn(now=self.clock())
         return self._turn
 
     def schedule(self, live: Live) -> None:
@@ -290,15 +293,11 @@ class Loop(Watched):
         """Give back the memory of runs that wait for nothing this process holds, the oldest first."""
         if len(self.lives) <= 2 * self.options.keep_idle:
             return
-        resting = [live for live in self.lives.values() if self._is_idle(live)]
+        resting = [live for live in self.lives.values() if is_idle(live)]
         for live in resting[: -self.options.keep_idle or None]:
             self.lives.pop(live.run.key)
             self.forget_changes(live.run.key)
             self.keys.pop(live.run.id, None)
-
-    @staticmethod
-    def _is_idle(live: Live) -> bool:
-        return not live.busy and can_be_forgotten(live.run)
 
     async def load(self, head: RunHead) -> Live | None:
         """The run in memory, read from the store if need be; then its open work is taken up again. Raises Conflict

@@ -17,7 +17,7 @@ class EngineOptions:
     guest_ms: float = 2.0
     answer_ms: float = 1.0
     max_rows: int = 2000
-    note_ms: float = 10.0
+    note_ms: float = 25.0
     keep_idle: int = 256
     retry_store_ms: int = 1000
     max_runs: int | None = None

@@ -39,11 +39,13 @@ RESTING = TERMINAL | {RunStatus.INTERRUPTED}
 
 @dataclass(slots=True, eq=False)
 class Live:
-    """A run in memory. `inbox` holds what is to be done with it next; `undurable` counts turns not yet written."""
+    """A run in memory. `inbox` holds what is to be done with it next, behind `notes`, for which alone it is not planned
+    at once; `undurable` counts turns not yet written."""
 
     run: Run
     head: RunHead
     inbox: list[Callable[[Turn], None]] = field(default_factory=list)
+    notes: list[Callable[[Turn], None]] = field(default_factory=list)
     queued: bool = False
     """Whether it is to be planned next; `asked`: first of all, for somebody waits for an answer."""
     asked: bool = False
@@ -57,7 +59,7 @@ class Live:
     @property
     def busy(self) -> bool:
         """Whether something is being done with it."""
-        return bool(self.undurable or self.inbox or self.queued or self.answering)
+        return bool(self.undurable or self.inbox or self.notes or self.queued or self.answering)
 
     def refuse(self, why: BaseException) -> None:
         """Tell everybody who waits that nothing of what they asked will be done."""
@@ -305,6 +307,11 @@ def head_of(live: Live, now: int) -> RunHead:
 def is_resting(run: Run) -> bool:
     """Whether a run has ended, or waits for people alone."""
     return run.status in RESTING
+
+
+def is_idle(live: Live) -> bool:
+    """Whether a run in memory waits for nothing that this process holds."""
+    return not live.busy and can_be_forgotten(live.run)
 
 
 def is_asleep(run: Run) -> bool:

@@ -58,6 +58,16 @@ class Fate:
     lost: bool = False
 
 
+class WorldNotes:
+    """Stands for `engine.driver.notes.Notes`: nothing waits here."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def add(self, live: Live, note: Callable[[Turn], None]) -> None:
+        self._world.turn(lambda turn, found: note(turn))
+
+
 @dataclass
 class World:
     """Runs of one graph in one store; one of them is in memory at a time."""
@@ -84,6 +94,7 @@ class World:
     """Commits that were decoded, by run."""
 
     def __post_init__(self) -> None:
+        self.notes = WorldNotes(self)
         self.loader = Loader(self.store, self._graph)  # type: ignore[arg-type]  # the part of a store that it reads
         self.delivery = Delivery(self, self.outbox, lambda run, task, resumes: "", lambda: 0.5)  # type: ignore[arg-type]
         self.outbox.now = self.clock
@@ -272,7 +283,7 @@ class World:
     def _carry_out(self, turn: Turn) -> None:
         """Do what follows, and then, in turns of their own, what that has led to."""
         self.carrying_out, first = True, not self.carrying_out
-        for effect in turn.effects:
+        for effect in (*turn.effects, *turn.patient):
             effect()
         self.carrying_out = not first
         while first and self.later:
