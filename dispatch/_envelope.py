@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -199,12 +200,21 @@ def _of_agent(agent: Mapping[str, Any] | None) -> list[bytes | memoryview]:
 
 def traceparent(work: Work) -> str:
     """The trace of the run and the span of the attempt, derived from their ids."""
-    trace_id = sha256(work.run_id.encode()).hexdigest()[:32]
     span_id = sha256(f"{work.task_id}.{work.attempt}".encode()).hexdigest()[:16]
-    return f"00-{trace_id}-{span_id}-01"
+    return f"00-{_trace_id(work.run_id)}-{span_id}-01"
+
+
+@lru_cache(maxsize=1024)
+def _trace_id(run_id: str) -> str:
+    return sha256(run_id.encode()).hexdigest()[:32]
 
 
 def rfc3339(at: int) -> str:
     """A time in milliseconds since the epoch, as RFC 3339 in UTC with milliseconds."""
-    moment = _EPOCH + timedelta(milliseconds=min(at, _LAST_MS))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(min(at, _LAST_MS), 1000)
+    return f"{_second(seconds)}.{milliseconds:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds").removesuffix("+00:00")
