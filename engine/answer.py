@@ -76,7 +76,11 @@ class Answer:
 
 def parse_answer(body: Any) -> Answer:
     """Read an answer from the JSON that a worker sent. Raises AnswerInvalid for a known field that is not right."""
-    if not isinstance(body, dict) or not _is_answer(body):
+    if not isinstance(body, dict):
+        return Answer(raw=body, output=body)
+    if len(body) == 1 and "output" in body:  # most of them
+        return Answer(raw=body, output=body["output"])
+    if not _is_answer(body):
         return Answer(raw=body, output=body)
     goto, goto_updates = _goto(body.get("goto"))
     return Answer(

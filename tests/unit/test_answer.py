@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -263,3 +264,10 @@ def test_the_largest_count_is_right() -> None:
 
 def test_a_choice_that_is_not_looked_at_may_be_anything() -> None:
     assert parse_answer({"output": "x", "choices": ["a"]}).output == "x"
+
+
+@pytest.mark.parametrize("output", [1, None, "", {}, {"output": 2}])
+def test_an_output_alone_is_read_as_one_beside_what_nobody_knows(output):
+    alone, beside = parse_answer({"output": output}), parse_answer({"output": output, "unknown": 1})
+    assert replace(alone, raw=None) == replace(beside, raw=None)
+    assert alone.output == output
