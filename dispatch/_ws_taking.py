@@ -44,10 +44,6 @@ class Taking:
         if len(self._tasks) >= MAX_TAKING:
             self._room.clear()
 
-    def last(self, corr: str) -> asyncio.Task[None] | None:
-        """The frame of a task that came last, while it is written down."""
-        return self._last.get(corr)
-
     async def _take(
         self,
         worker_id: str,

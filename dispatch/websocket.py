@@ -34,13 +34,11 @@ from dispatch._ws_talk import ENDING, Registry, Terms, talk
 from engine.codec import MAX_DEPTH
 from engine.errors import StoreUnavailable
 from engine.model import TaskId
-from engine.outbox import Accepted, Reply, Unreachable
+from engine.outbox import Reply, Unreachable
 from engine.ports import WorkerRow
 
 ADDRESSED = False
 """Workers have no address: they come to the server."""
-SOON_S = 0.1
-"""For so long an answer that has come may take to be written down before its task is told to be accepted."""
 AT_A_TIME = 256
 """So many of the tasks that a worker holds are looked up at a time."""
 
@@ -87,11 +85,7 @@ class Websocket(Transport):
 
     async def deliver(self, worker: WorkerRow, task: Envelope, timeout_s: float) -> Reply:
         """Accepted when the worker has acknowledged the task. A connection that breaks before is waited for: over the
-        next one it is sent again, under the same id.
-
-        Where the answer comes with the acknowledgement, it ends the delivery: nothing has to be written of that the
-        task was accepted.
-        """
+        next one it is sent again, under the same id."""
         seat = self._seats.get(worker.id)
         line = None if seat is None else seat.line
         if seat is None or line is None:
@@ -104,10 +98,7 @@ class Websocket(Transport):
         seat.replies[dispatch_id] = waiting
         self._do(seat, seat.desk.dispatch(task, dispatch_id, _now()))
         try:
-            reply = await waiting
-            if isinstance(reply, Accepted) and (answer := self._taking.last(task.correlation_id)) is not None:
-                await asyncio.wait((answer,), timeout=SOON_S)
-            return reply
+            return await waiting
         finally:
             if seat.replies.get(dispatch_id) is waiting:
                 del seat.replies[dispatch_id]
