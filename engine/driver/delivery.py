@@ -261,7 +261,8 @@ class Delivery:
                 case Unreachable():
                     pass
 
-        (self._note if isinstance(reply, Accepted) else self._tell)(work.run_id, act)
+        waits = isinstance(reply, Accepted) and reply.ref is None  # by a ref work is found again that was accepted
+        (self._note if waits else self._tell)(work.run_id, act)
 
     def answer(
         self,
@@ -294,7 +295,8 @@ class Delivery:
         due = progress.deadline = progress.deadline or turn.now + work.timeout_ms
         told = {name: value for name, value in (("lease_ms", reply.lease_ms), ("ref", reply.ref)) if value is not None}
         turn.note(live, "accepted", work.task_id, {**place_json(work), **told})
-        turn.patient.append(lambda: self.timers.set(due, key, work.task_id, "deadline"))
+        follows = turn.patient if reply.ref is None else turn.effects
+        follows.append(lambda: self.timers.set(due, key, work.task_id, "deadline"))
 
     def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
         progress = live.run.progress.get(work.task_id)
