@@ -13,6 +13,7 @@ from dispatch._envelope import Envelope
 from dispatch._ready import sealed
 from dispatch._transport import Transport, refused
 from engine.codec import CodecError
+from engine.model import TaskId
 from engine.outbox import Accepted, Reply, Work
 from engine.ports import WorkerRow
 
@@ -47,12 +48,21 @@ class Deliveries:
 
     def _begin(self, delivery: Coroutine[Any, Any, None], work: Work) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(delivery, name=f"deliver {work.task_id}")
-        self._keep(task, work)
+        self._keep(task, run_id=work.run_id, task_id=work.task_id)
         return task
 
     def cancel(self, work: Work, worker: WorkerRow) -> None:
         """Tell a worker that nobody wants its answer any more, where it can be told."""
-        self._keep(asyncio.get_running_loop().create_task(self._tell_worker(work, worker)), work)
+        cancel = self._transports[worker.protocol].cancel
+        self._tell(partial(cancel, worker, work.task_id, work.message_id), worker, work.task_id)
+
+    def dismiss(self, task_id: TaskId, worker: WorkerRow, said: Any) -> None:
+        """Tell a worker that nobody goes on with what it said last in a task, where it can be told."""
+        self._tell(partial(self._transports[worker.protocol].dismiss, worker, task_id, said), worker, task_id)
+
+    def _tell(self, tell: Callable[[], Awaitable[None]], worker: WorkerRow, task_id: TaskId) -> None:
+        telling = asyncio.get_running_loop().create_task(self._told(tell, worker, task_id))
+        self._keep(telling, worker_id=worker.id, task_id=task_id)
 
     async def close(self, grace_s: float) -> None:
         """Give what is under way `grace_s` seconds, abort the rest, close the transports. What was accepted is found
@@ -67,12 +77,12 @@ class Deliveries:
         for transport in self._transports.values():
             await transport.close()
 
-    async def _tell_worker(self, work: Work, worker: WorkerRow) -> None:
+    async def _told(self, tell: Callable[[], Awaitable[None]], worker: WorkerRow, task_id: TaskId) -> None:
         try:
             async with self._telling, asyncio.timeout(TELL_S):
-                await self._transports[worker.protocol].cancel(worker, work.task_id, work.message_id)
+                await tell()
         except TimeoutError:
-            log.info("cancel.untold", worker_id=worker.id, run_id=work.run_id, task_id=work.task_id)
+            log.info("cancel.untold", worker_id=worker.id, task_id=task_id)
 
     async def _deliver(
         self, work: Work, worker: WorkerRow, deadline: int, made: Envelope | None, settle: Callable[[Reply], None]
@@ -143,12 +153,12 @@ class Deliveries:
             why = f"no answer within {work.timeout_ms} ms"
             return refused("timeout", why, retryable=True, transport=not taken)
 
-    def _keep(self, task: asyncio.Task[None], work: Work) -> None:
+    def _keep(self, task: asyncio.Task[None], **names: str) -> None:
         self._tasks.add(task)
-        task.add_done_callback(partial(self._ended, work))
+        task.add_done_callback(partial(self._ended, names))
 
-    def _ended(self, work: Work, task: asyncio.Task[None]) -> None:
+    def _ended(self, names: Mapping[str, str], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._staying.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("dispatch.listener_failed", run_id=work.run_id, task_id=work.task_id, exc_info=error)
+            log.error("dispatch.listener_failed", **names, exc_info=error)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping, 
 from functools import partial
 from itertools import count
 from operator import attrgetter
+from typing import Any
 
 from dispatch._asks import Asks
 from dispatch._beats import Beats, call_later
@@ -176,6 +177,12 @@ class WorkerOutbox:
         held_by = self._slots.find(entry.worker_id) if entry is not None and entry.worker_id is not None else None
         if entry is not None and held_by is not None and not self._bounds.closing:
             self._deliveries.cancel(entry.work, held_by)
+
+    def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None:
+        """Tell a worker that nobody goes on with what it said last in a task; one that is gone hears nothing."""
+        worker = self._slots.find(worker_id)
+        if worker is not None and not self._bounds.closing:
+            self._deliveries.dismiss(task_id, worker, said)
 
     def withdraw(self, task_id: TaskId) -> None:
         """Take an attempt out of the line; one that a worker holds goes on. Idempotent."""

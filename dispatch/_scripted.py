@@ -42,6 +42,7 @@ class Scripted(Lodgings):
     def cancel(self, task_id: TaskId) -> None:
         self.release(task_id)
 
+    def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None: ...
     def hold(self, held: bool) -> None: ...
 
     in_line = 0

@@ -23,7 +23,7 @@ from dispatch._a2a.following import FIRST_S, LONGEST_S, Following, cancel
 from dispatch._a2a.hearing import Heard
 from dispatch._a2a.introducing import introduce, needs_introduction
 from dispatch._a2a.model import PAUSED, State
-from dispatch._a2a.saying import Saying, saying_of
+from dispatch._a2a.saying import Saying, mark_in, saying_of
 from dispatch._a2a.sending import Sending
 from dispatch._a2a.talk import Ref, Talk
 from dispatch._address import check_worker_url
@@ -83,6 +83,19 @@ class A2A(Transport):
         except (*FAILURES, TimeoutError):
             return
         await cancel(self._talk(agent, worker, Reports(self._tools.inbox, "", task_id), ref), ref["task_id"])
+
+    async def dismiss(self, worker: WorkerRow, task_id: TaskId, said: Any) -> None:
+        """Cancel the task in which the agent waits for somebody to answer it."""
+        mark = mark_in(said)
+        if mark is None or mark.task_id is None or mark.state not in PAUSED:
+            return
+        try:
+            agent = await self._agents.of(worker)
+        except (*FAILURES, TimeoutError):
+            return
+        talk = self._talk(agent, worker, Reports(self._tools.inbox, "", task_id), None)
+        if talk.url == mark.url:
+            await cancel(talk, mark.task_id)
 
     async def close(self) -> None:
         for task in self._ending:

@@ -217,6 +217,10 @@ class Outbox(Protocol):
     def move_out_of(self, run_id: RunId, but: Collection[TaskId] = ()) -> None:
         """The same of all tasks of a run but these."""
 
+    def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None:
+        """Nobody goes on with what a worker said last in a task that it does not hold, as with a question: it is told,
+        where its protocol has a way to. Nothing is heard of that."""
+
     def withdraw(self, task_id: TaskId) -> None:
         """Forget an attempt that no worker holds yet; one that is under way goes on. Idempotent."""
 

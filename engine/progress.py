@@ -86,6 +86,11 @@ class Progress:
         """How many requests came before the one that is open: turns, and questions that were answered."""
         return self.resumes + len(self.turns)
 
+    @property
+    def said_last(self) -> Any:
+        """What its worker answered last without the task being over by that: a question, or a turn; None: nothing."""
+        return self.question if self.question is not None or not self.turns else self.turns[-1]
+
     def ask_again(self) -> None:
         """Begin another request: what is answered to an earlier one from now on is late."""
         self.attempt += 1

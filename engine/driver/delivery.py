@@ -10,7 +10,7 @@ from engine import answers, injection
 from engine.answer import parse_answer, rate_limit_of
 from engine.cache import key_of
 from engine.commits import Step
-from engine.driver import unserved
+from engine.driver import unanswered, unserved
 from engine.driver.announcer import Announcer
 from engine.driver.cache import Lookup
 from engine.driver.halting import halt_again
@@ -33,6 +33,7 @@ from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachabl
 from engine.planner import Begun, Dispatch, MoveIn, Timed, ask_of, limits_of
 from engine.progress import Injection, Progress
 from engine.rebuild import RUN_NOTES
+from engine.run import Run
 from engine.telling import reported
 from engine.turns import NextTurn, next_turn
 
@@ -62,6 +63,7 @@ class Delivery:
     def take(self, turn: Turn, live: Live, planned: Step) -> None:
         """Take up a planned commit; the workers of what it closed are released once it is durable."""
         was_failing, status = live.run.failing, live.run.status
+        left = unanswered.closed_by(live.run, planned.commit)
         commit = turn.take(live, planned)
         if pending := injection.due(live.run, commit):
             self._inject(turn, live, commit.opened, pending)
@@ -70,6 +72,8 @@ class Delivery:
         over = (commit.task.id,) if stays and commit.task is not None else commit.closed
         if over and commit.kind is not Kind.FORK:  # what a fork closes is its parent's, which goes on with it
             turn.effects.append(lambda: self.end(over, commit.task))
+        if left:
+            turn.effects.append(lambda: unanswered.tell(self.outbox, left))
         self.waits.follow(turn, live, commit)
         self.rooms.follow(turn, live, commit)
         if live.run.failing and not was_failing:
@@ -137,6 +141,11 @@ class Delivery:
     def release(self, tasks: tuple[TaskId, ...]) -> None:
         """Free workers and timers of tasks that are over or not wanted any more."""
         self._free(self.outbox.release, tasks)
+
+    def leave(self, turn: Turn, run: Run, *, comes_back: bool = False) -> None:
+        """Have workers told that a run, or the line that it was on, is left; no questions where that `comes_back`."""
+        tasks, left = tuple(run.progress), () if comes_back else unanswered.unanswered(run, run.progress)
+        turn.effects += [lambda: self.rooms.leave_line(tasks), lambda: unanswered.tell(self.outbox, left)]
 
     def cancel(self, tasks: tuple[TaskId, ...]) -> None:
         """Tell workers that what they hold of these tasks is not wanted any more."""

@@ -11,7 +11,7 @@ from engine import control, gates, resume, stopping, travel
 from engine.checks.document import check_config
 from engine.claims import Claim
 from engine.commits import Step
-from engine.driver import queued
+from engine.driver import queued, unanswered
 from engine.driver.delivery import Delivery
 from engine.driver.door import Door
 from engine.driver.loading import Loader, new_run
@@ -262,7 +262,7 @@ class Engine:
                 self.delivery.take(turn, live, control.cancel(live.run, turn.now, actor))
             if also is not None:
                 also(turn, live.run.id)
-            turn.effects.append(lambda: self.delivery.cancel(tuple(live.run.progress)))
+            self.delivery.leave(turn, live.run)
 
         await self.loop.on_run(run_id, act, answer_first=True)
 
@@ -280,15 +280,19 @@ class Engine:
         self.sessions.nudge(head.seat.session)
 
     async def _delete(self, head: RunHead) -> None:
+        left = await unanswered.suspended_in(self.store, head)
         self.loop.drop(head.key)
         await self.store.delete_run(head.key)
+        unanswered.tell(self.delivery.outbox, left)
         await self._delete_unread(head.parent)
 
     async def delete_session(self, session: str) -> None:
         """Delete a session with all its runs, which have all ended. Raises NotFound or Conflict."""
         async with self.sessions.turn(session):
             first = await self.store.session_runs(session, 2, 1)
+            left = await unanswered.suspended_in_session(self.store, session)
             await self.store.delete_session(session)
+            unanswered.tell(self.delivery.outbox, left)
             gone = [live for live in self.loop.lives.values() if live.head.seat and live.head.seat.session == session]
             for live in gone:
                 self.loop.drop(live.run.key)

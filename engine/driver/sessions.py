@@ -252,9 +252,8 @@ class Sessions:
         def act(turn: Turn, found: Live) -> None:
             if found.run.status in TERMINAL:
                 return
-            tasks = tuple(found.run.progress)
             self.delivery.take(turn, found, control.cancel(found.run, turn.now, actor))
-            turn.effects.append(lambda: self.delivery.cancel(tasks))
+            self.delivery.leave(turn, found.run)
 
         await self.loop.on_run(last.id, act)
 

@@ -102,12 +102,12 @@ class Travel:
         Conflict where the run has to wait for another one."""
         if step.commit.status not in TERMINAL:
             self.claim(turn, live)
-        left, tasks = live.run, tuple(live.run.progress)
+        left = live.run
         turn.batch.interrupts_ended += [(name, "suspended", turn.now) for name in left.interrupts]
         turn.clear_timers(live)
         live.run = to
         self.delivery.take(turn, live, step)
-        turn.effects.append(lambda: self.delivery.rooms.leave_line(tasks))
+        self.delivery.leave(turn, left, comes_back=left.status in TERMINAL or left.failing)
 
     # ---- edits
 

@@ -76,3 +76,22 @@ async def test_a_session_goes_along_and_a_cancel_too(server: Server, far: Server
     assert theirs["session_id"] == "talk-1"
     await server.post(f"/runs/{run_id}/cancel")
     assert (await far.settled(theirs["id"]))["status"] == "cancelled"
+
+
+async def test_a_cancel_goes_through_the_chain_while_a_question_is_open(server: Server, far: Server) -> None:
+    await hired(server, far, "asking")
+    run_id = await begun(server, "empty")
+    assert (await server.settled(run_id))["status"] == "interrupted"
+    [theirs] = (await far.get("/runs"))["items"]
+    assert theirs["status"] == "interrupted"
+    await server.post(f"/runs/{run_id}/cancel")
+    assert (await over(far, theirs["id"]))["status"] == "cancelled"
+
+
+async def over(server: Server, run_id: str) -> Any:
+    """A run that waits for somebody, once it does not any more."""
+    told = server.wired.streams.stream(run_id, modes=frozenset({"values"}), after=None, from_now=False, until=None)
+    async for events in told:
+        if any(event.data.get("status") == "cancelled" for event in events):
+            break
+    return await server.get(f"/runs/{run_id}")

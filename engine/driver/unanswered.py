@@ -1,0 +1,102 @@
+"""What workers asked and nobody answers any more: who waits for an answer is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.filters import InterruptFilter
+from engine.kinds import JUMPS, Kind, TaskStatus
+from engine.model import Commit, RunHead, TaskId, seq_of
+from engine.outbox import Outbox
+from engine.ports import InterruptRow, Store
+from engine.record import decode
+from engine.run import Run
+
+PAGE = 100
+OF_WORKERS = InterruptFilter(kind="worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """What a worker said last in a task that it does not hold: `said` is its answer as it came."""
+
+    task_id: TaskId
+    worker: str
+    said: Any
+
+
+def unanswered(run: Run, tasks: Iterable[TaskId]) -> tuple[Unanswered, ...]:
+    """What was asked in these tasks of a run. What a worker has accepted since then is told by the cancel of that."""
+    found = ((task_id, run.progress.get(task_id)) for task_id in tasks)
+    return tuple(
+        Unanswered(task_id=task_id, worker=progress.worker, said=progress.said_last)
+        for task_id, progress in found
+        if progress is not None
+        and progress.worker is not None
+        and progress.said_last is not None
+        and not progress.accepted
+    )
+
+
+def closed_by(run: Run, commit: Commit) -> tuple[Unanswered, ...]:
+    """What a commit, which the run has not taken up yet, leaves unanswered. One that begins a line closes what belongs
+    to another one."""
+    if commit.kind in JUMPS or commit.kind is Kind.FORK:
+        return ()
+    return unanswered(run, (task_id for task_id in commit.closed if not _answers(run, commit, task_id)))
+
+
+def _answers(run: Run, commit: Commit, task_id: TaskId) -> bool:
+    """Whether it is the answer of the worker itself that closes its task."""
+    own = commit.task is not None and commit.task.id == task_id and commit.error is None
+    return own and run.progress[task_id].status is not TaskStatus.INTERRUPTED
+
+
+async def suspended_in(store: Store, head: RunHead) -> tuple[Unanswered, ...]:
+    """What a run still has open on lines that had failed, where a retry would go on with it: nobody can any more when
+    the run is deleted. A run that is held has its questions elsewhere."""
+    if head.hold is not None:
+        return ()
+    found: list[Unanswered] = []
+    cursor, end = None, seq_of(head.head) + 1
+    while True:
+        page = await store.interrupts("suspended", head.key, PAGE, cursor, OF_WORKERS)
+        for row in page.items:
+            if (commit := await _asked_by(store, row, end)) is not None and commit.worker is not None:
+                found.append(Unanswered(task_id=row.task_id, worker=commit.worker, said=commit.answer))
+        if (cursor := page.next_cursor) is None:
+            return tuple(found)
+
+
+async def suspended_in_session(store: Store, session: str) -> tuple[Unanswered, ...]:
+    """The same of all runs of a session."""
+    found: tuple[Unanswered, ...] = ()
+    before = None
+    while heads := await store.session_runs(session, before, PAGE):
+        for head in heads:
+            found += await suspended_in(store, head)
+        seat = heads[-1].seat
+        if seat is None or seat.place is None:
+            break
+        before = seat.place
+    return found
+
+
+async def _asked_by(store: Store, row: InterruptRow, before: int) -> Commit | None:
+    """The commit with which a worker asked, of those before a place."""
+    while rows := await store.commits_before(row.run_key, before, PAGE, row.node):
+        for one in rows:
+            if one.kind == Kind.INTERRUPT and one.task_id == row.task_id:
+                commit = decode(one)
+                if commit.interrupt is not None and commit.interrupt.id == row.id:
+                    return commit
+        before = rows[-1].seq
+    return None
+
+
+def tell(outbox: Outbox, found: Iterable[Unanswered]) -> None:
+    """Tell the workers."""
+    for one in found:
+        outbox.dismiss(one.task_id, one.worker, one.said)
