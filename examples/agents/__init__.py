@@ -1,0 +1,1 @@
+"""Workflows and agents that ask each other over Agent2Agent; the README has the commands."""
