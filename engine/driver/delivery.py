@@ -22,20 +22,20 @@ from engine.driver.rooms import Rooms
 from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
 from engine.driver.waits import Waits
+from engine.driver.works import work_of
 from engine.errors import Invalid, NodeFailure
 from engine.failure import error_of
-from engine.frame import names_of
 from engine.graph import BROKEN
-from engine.limits import LIMITED, gates_of
+from engine.limits import LIMITED
 from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
-from engine.planner import Begun, Dispatch, MoveIn, Timed, ask_of, limits_of
+from engine.planner import Begun, Dispatch, MoveIn, Timed, ask_of
 from engine.progress import Injection, Progress
 from engine.rebuild import RUN_NOTES
 from engine.run import Run
 from engine.telling import reported
-from engine.turns import NextTurn, next_turn
+from engine.turns import NextTurn
 
 Found = Step | answers.Retry | NextTurn | answers.Late
 
@@ -181,41 +181,8 @@ class Delivery:
             self.outbox.submit(work)
 
     def _work(self, live: Live, found: Dispatch) -> Work:
-        run, task, ask = live.run, found.task, found.ask
-        progress, request = run.progress[task.id], ask.request
-        encoded, progress.input_hash = run.encoder.take(request)
-        request, said = next_turn(request, progress.turns)
-        limits = limits_of(run, task, ask)
-        progress.wants = gates_of(limits)
-        return Work(
-            run_id=run.id,
-            task_id=task.id,
-            workflow_id=run.graph.workflow_id,
-            workflow_version=run.graph.version,
-            node=task.node,
-            ns=tuple(names_of(task.wave.frame)),
-            attempt=progress.attempt,
-            request=request,
-            encoded=encoded,
-            tags=ask.tags,
-            worker=progress.bound_to or ask.worker,
-            avoid=progress.avoid,
-            protocol=ask.protocol,
-            prefers=ask.prefers,
-            timeout_ms=ask.timeout_ms or run.node_of(task).timeout_ms,
-            priority=live.head.priority,
-            since=0 if progress.was_sent else progress.ready_at,
-            limits=limits,
-            secret=self.secret_of(run.id, task.id, progress.requests),
-            resume=progress.resume,
-            resumes=progress.resumes,
-            question=progress.question,
-            input_hash=progress.input_hash,
-            turn=1 + len(progress.turns),
-            session=None if live.head.seat is None else live.head.seat.session,
-            said=said,
-            served_by=progress.worker if progress.requests else None,
-        )
+        requests = live.run.progress[found.task.id].requests
+        return work_of(live, found, self.secret_of(live.run.id, found.task.id, requests))
 
     # ---- what the outbox tells
 

@@ -33,6 +33,7 @@ from engine.session import Seat
 from engine.succession import start_after
 from engine.verify import line_of
 from tests.fakes import HeldOutbox, HeldTimers, RowStore, ready
+from tests.simulation.notes import NoNotes
 
 START_OF_TIME = 1_000_000
 WORKER = "worker"
@@ -56,16 +57,6 @@ class Fate:
 
     steps: int = MANY
     lost: bool = False
-
-
-class WorldNotes:
-    """Stands for `engine.driver.notes.Notes`: nothing waits here."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def add(self, live: Live, note: Callable[[Turn], None]) -> None:
-        self._world.turn(lambda turn, found: note(turn))
 
 
 @dataclass
@@ -94,7 +85,7 @@ class World:
     """Commits that were decoded, by run."""
 
     def __post_init__(self) -> None:
-        self.notes = WorldNotes(self)
+        self.notes = NoNotes(self.turn)
         self.loader = Loader(self.store, self._graph)  # type: ignore[arg-type]  # the part of a store that it reads
         self.delivery = Delivery(self, self.outbox, lambda run, task, resumes: "", lambda: 0.5)  # type: ignore[arg-type]
         self.outbox.now = self.clock
