@@ -83,7 +83,7 @@ class StrictRoute(APIRoute):
         if not has_body:
             yield request, None
             return
-        found = await _with_json(request, request.app.state.settings)
+        found = await with_json(request, request.app.state.settings)
         yield found, await found.json()
 
 
@@ -126,7 +126,8 @@ def _refuse_repeated(request: Request) -> None:
         )
 
 
-async def _with_json(request: Request, settings: Settings) -> JsonRequest:
+async def with_json(request: Request, settings: Settings) -> JsonRequest:
+    """A request with its body, read and parsed. Raises Refused, or CodecError."""
     text = await read_body(request, settings.max_body)
     if text:
         _refuse_type(request.headers.get("content-type", UNSAID[0]))

@@ -104,3 +104,27 @@ async def test_what_a_failed_attempt_reported_is_kept(server: Server, worker: Ht
     assert run["status"] == "completed"
     task = await server.get(f"/runs/{run['id']}/tasks/{run['tasks'][0]['id']}")
     assert [(line["attempt"], line["message"]) for line in task["log"]] == [(1, "tried")]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"a":1,"a":2}', b"[" * 200 + b"]" * 200, b'{"output":' + b'"x"' * 3 + b"}"]
+)
+async def test_a_result_is_refused_alike_wherever_its_token_stands(
+    server: Server, worker: HttpWorker, body: bytes
+) -> None:
+    _, _, path = await accepted(server, worker)
+    place, _, token = path.partition("?token=")
+    kind = {"content-type": "application/json"}
+    alone = await server.http.post(path, content=body, headers=kind)
+    beside = await server.http.post(place, content=body, headers={**kind, "x-clew-token": token})
+    told, again = alone.json(), beside.json()
+    assert alone.status_code == beside.status_code >= 400
+    assert {**told, "instance": None} == {**again, "instance": None}
+
+
+@pytest.mark.parametrize("query", ["?token=wrong.x", "?token=%20", "?token=a&token=b", "?other=1"])
+async def test_what_is_no_token_of_the_task_is_refused(server: Server, worker: HttpWorker, query: str) -> None:
+    _, _, path = await accepted(server, worker)
+    refusal = await server.http.post(path.partition("?")[0] + query, json={"output": 1})
+    assert refusal.status_code in (401, 403, 422)
+    assert (await server.post(path, {"output": 1}))["accepted"]
