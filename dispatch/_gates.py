@@ -106,7 +106,7 @@ class Gates(Generic[P]):
             self._behind[gate.id].discard(leaving)
             if not self._behind[gate.id]:
                 del self._behind[gate.id]
-        return [found for gate in passed for found in self._serve(gate.id)]
+        return [found for gate in passed for found in self._left(gate.id)]
 
     def _has_room(self, gate: Gate) -> bool:
         return self._open and len(self._behind.get(gate.id, ())) < gate.limit
@@ -132,6 +132,14 @@ class Gates(Generic[P]):
             line.discard(leaving)
             if not line:
                 del self._lines[gate.id]
+
+    def _left(self, gate_id: tuple[LimitReason, str]) -> list[P]:
+        """Somebody has left a gate: those who may go on. Where more were behind it than there is room, none may, but
+        who waited for the one that left may be in a ring now."""
+        line = self._lines.get(gate_id)
+        if not self._open or line is None or self._has_room(line.first.gates[line.first.passed]):
+            return self._serve(gate_id)
+        return [found for waiting in tuple(line) for found in self.unknot(waiting)]
 
     def _serve(self, gate_id: tuple[LimitReason, str]) -> list[P]:
         """Let the first before a gate pass, as long as there is room behind it."""

@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from dispatch._gates import Gates
 from dispatch._stays import Stays
-from engine import activation, gates, gotos, joins, planner, rooms, standstill
+from engine import activation, gates, gotos, joins, rooms
 from engine.driver.announcer import Announcer
 from engine.driver.rooms import Rooms
 from engine.driver.turn import Turn
@@ -194,21 +193,6 @@ def what_is_inside_waits_for_what_is_around_it() -> Any:
     return patch.object(rooms, "inside", lambda run, holders, gate: gate)
 
 
-def what_is_inside_does_not_wait_for_the_room_around_it() -> Any:
-    """In a line that was taken up again what is inside of a graph goes on at once, whether that has its room or not."""
-    return patch.object(planner, "around", lambda run, task: ())
-
-
-def rings_are_not_broken() -> Any:
-    """What waits for one another does so for ever."""
-    return patch.object(Gates, "unknot", lambda self, waiting: [])
-
-
-def who_waits_for_its_own_run_can_go_on() -> Any:
-    """A run is not interrupted while something of it waits for a place that what asks a person has."""
-    return patch.object(standstill, "kept_out", lambda run, gone=(): set())
-
-
 MUTANTS: tuple[Mutant, ...] = (
     forward_edges_only,
     never_wait,
@@ -228,7 +212,4 @@ MUTANTS: tuple[Mutant, ...] = (
     rooms_are_forgotten_in_a_crash,
     rooms_are_kept_for_ever,
     what_is_inside_waits_for_what_is_around_it,
-    what_is_inside_does_not_wait_for_the_room_around_it,
-    rings_are_not_broken,
-    who_waits_for_its_own_run_can_go_on,
 )

@@ -154,6 +154,23 @@ def test_a_ring_over_runs_is_broken_by_who_came_first_in_it() -> None:
     assert desk.box._gates._behind == {}
 
 
+def test_a_ring_is_broken_again_for_the_next_that_waits_in_it() -> None:
+    other = Gate(LimitReason.CONCURRENCY_KEY, "l", 1)
+    desk = a_desk()
+    desk.box.move_in(stay("outer 1", KEY))
+    desk.box.move_in(stay("outer 2", other))
+    for name in ("first", "second"):
+        desk.box.move_in(stay(name, KEY, since=1, within=("outer 2",)))
+    desk.box.move_in(stay("inner 1", other, since=2, within=("outer 1",)))
+    assert desk.told.rooms[2:] == ["first"]
+
+    desk.box.move_out([TaskId("first")])
+    assert (desk.told.rooms[3:], desk.box._gates.rings) == (["second"], 2)
+    for name in ("second", "outer 2", "inner 1", "outer 1"):
+        desk.box.move_out([TaskId(name)])
+    assert desk.box._gates._behind == {}
+
+
 def test_what_another_one_will_give_up_is_no_ring() -> None:
     desk = a_desk()
     desk.box.move_in(stay("outer 1", TWO))

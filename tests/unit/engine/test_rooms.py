@@ -325,6 +325,16 @@ def test_a_line_that_is_left_gives_up_its_places_and_the_new_one_takes_its_turn(
     assert sound(world)
 
 
+def test_what_was_only_on_the_line_that_was_left_gives_up_its_place() -> None:
+    world = begun({"x": task(), "a": {**ASK, **KEY}}, chain("x", "a"))
+    world.answer("x", 1)
+    before = has_room(world)
+    replay(world, 1, Asked())
+
+    assert (before, has_room(world), world.outbox.gates._behind) == (["a"], [], {})
+    assert world.waiting() == [("x", None)]
+
+
 def test_a_run_that_has_failed_has_no_places_and_asks_anew_on_a_retry() -> None:
     world = beside({**ASK, **KEY}, task())
     (before,) = world.run.interrupts
