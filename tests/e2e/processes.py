@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CLEW = Path(sys.executable).with_name("clew")
 START_S = 120.0
 STOP_S = 20.0
+KEEP_S = 3.0
+"""For less than the server keeps a connection that is idle, so that nothing is sent over one that it is closing."""
 LOOK_EVERY_S = 0.005
 
 _FLOCK = "hhqqi0q"  # struct flock: type, whence, start, len, pid
@@ -230,7 +232,7 @@ class Client:
 @asynccontextmanager
 async def client_of(url: str, connections: int = 0) -> AsyncIterator[Client]:
     """A client; `connections` bounds how many it opens."""
-    connector = aiohttp.TCPConnector(limit=connections, force_close=False)
+    connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEEP_S)
     timeout = aiohttp.ClientTimeout(total=300, sock_connect=10)
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
