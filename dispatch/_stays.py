@@ -67,6 +67,11 @@ class Stays(Generic[P]):
         self._lodgers: dict[TaskId, Lodger] = {}
         self._rated: dict[tuple[str, RateRule], Line[Lodger]] = {}
 
+    @property
+    def inside(self) -> Collection[TaskId]:
+        """The tasks that have their rooms."""
+        return {name for name, lodger in self._lodgers.items() if lodger.inside}
+
     def move_in(self, stay: Stay, *, here: bool = False) -> list[P]:
         """Have a task take its turn, or its room at once where it has been there before; the attempts that may go on
         with that, since they were in a ring with it."""

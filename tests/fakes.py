@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, TypeVar
 
 from dispatch._gates import Gates
@@ -111,6 +110,18 @@ class Turn:
     holds: bool = False
 
 
+@dataclass(slots=True)
+class Ties(Iterator[int]):
+    """Numbers that tell apart who came at the same time: the same ones fall to the same after a crash, where all come
+    again in whatever order."""
+
+    known: dict[tuple[object, ...], int] = field(default_factory=dict)
+    who: tuple[object, ...] = ()
+
+    def __next__(self) -> int:
+        return self.known.setdefault(self.who, len(self.known))
+
+
 class Never:
     """A timer that goes off when a test says so."""
 
@@ -127,7 +138,7 @@ class HeldOutbox:
     turns: dict[TaskId, Turn] = field(default_factory=dict)
     gates: Gates[Turn | Lodger] = field(init=False)
     stays: Stays[Turn] = field(init=False)
-    numbers: Iterator[int] = field(default_factory=count)
+    numbers: Ties = field(default_factory=lambda: Ties())
     laters: list[Callable[[], None]] = field(default_factory=list)
     """What was to be done later, when a rate allows something again."""
     now: Callable[[], int] = lambda: 0
@@ -155,6 +166,7 @@ class HeldOutbox:
         return Never()
 
     def move_in(self, stay: Stay, *, here: bool = False) -> None:
+        self.numbers.who = (stay.task_id,)
         self._through(self.stays.move_in(stay, here=here))
 
     def move_out(self, task_ids: Iterable[TaskId]) -> None:
@@ -169,6 +181,7 @@ class HeldOutbox:
         self._leave(work.task_id)
         self.works[work.task_id] = work
         since = -1 if (work.task_id, work.attempt) in self.first else work.since
+        self.numbers.who = (work.task_id, work.attempt, work.turn, work.resumes)
         order = order_of(work.priority, since, next(self.numbers))
         turn = self.turns[work.task_id] = Turn(order, gates_of(work.limits), work.task_id, work.limits.within)
         if work.accepted_by is None:

@@ -69,6 +69,8 @@ async def test_one_question_at_a_time_is_open_over_all_runs(server: Server) -> N
     other, urgent = await started(server, "bob"), await started(server, priority=1)
 
     assert [await stands(server, run) for run in (second, urgent)] == [WAITS, WAITS]
+    (traced,) = (await server.get(f"/runs/{second}/trace"))["items"]
+    assert (traced["node"], traced["status"]) == ("job", "waiting")
     assert (await stands(server, first), await inbox(server)) == (("interrupted", "interrupted", None), [first, other])
     await answered(server, first)
     await asked(server, other, urgent)

@@ -43,6 +43,8 @@ ALSO = (
     "turns",
     "rooms",
     "turns for rooms",
+    "rings",
+    "strangers",
     "sessions",
     "sessions over versions",
     "forks of sessions",

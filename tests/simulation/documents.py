@@ -78,7 +78,7 @@ def _limit(document: dict[str, Any], chance: Random) -> None:
             _limit(fields["definition"], chance)
 
 
-def _bound(document: dict[str, Any], chance: Random) -> None:
+def _bound(document: dict[str, Any], chance: Random, *, inside: bool = False) -> None:
     """Give some of the nodes limits whose tasks go on by themselves, and sends for their items: nothing changes by
     that either. One key is that of tasks as well; inside of what has it, it is had already."""
     for fields in document["nodes"].values():
@@ -87,9 +87,16 @@ def _bound(document: dict[str, Any], chance: Random) -> None:
             fields["max_concurrency"] = chance.randrange(1, 3)
         if kind in ("subgraph", INTERRUPT, "wait", SEND) and chance.random() < 0.3:
             items = ("{{ item }}", "{{ index % 2 }}") if kind == SEND else ()
-            fields["concurrency_key"] = chance.choice((*KEYS, *items))
+            fields["concurrency_key"] = chance.choice(("l", *KEYS, *items))
+        if inside and kind == TASK and chance.random() < 0.3:
+            fields["concurrency_key"] = chance.choice(("k", "l"))
         if "definition" in fields:
-            _bound(fields["definition"], chance)
+            _bound(fields["definition"], chance, inside=True)
+            if chance.random() < 0.4:  # the other way round than strangers
+                fields["concurrency_key"] = "l"
+                asking = [one for one in fields["definition"]["nodes"].values() if one.get("type", TASK) == TASK]
+                for one in asking[:1]:
+                    one["concurrency_key"] = "k"
 
 
 def is_valid(document: dict[str, Any]) -> bool:

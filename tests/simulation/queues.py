@@ -33,7 +33,18 @@ CHAT = document(
     {"say": task(output_key="log"), "again": task(output_key="log")}, chain("say", "again"), STATE, id="chat"
 )
 ASK = document({"ask": {"type": "interrupt", "message": "?", "output_key": "log"}}, chain("ask"), STATE, id="ask")
-GRAPHS = {"chat": graph_of(CHAT), "ask": graph_of(ASK)}
+PART = {"state_schema": STATE, "nodes": {"first": ASK["nodes"]["ask"], "then": ASK["nodes"]["ask"]}}
+ROOM = document(
+    {
+        "part": {
+            "type": "subgraph", "concurrency_key": "r", "output_key": "log",
+            "definition": {**PART, "output": ["log"], "edges": [*map(list, chain("first", "then"))]},
+        }
+    },
+    chain("part"), {**STATE, "log": {}}, id="room",
+)  # fmt: skip
+"""One graph at a time runs, over all runs."""
+GRAPHS = {"chat": graph_of(CHAT), "ask": graph_of(ASK), "room": graph_of(ROOM)}
 SESSIONS = ("a", "b")
 KEYS = (None, "k", "k", "l")
 STEPS = 40
@@ -67,6 +78,8 @@ class Story:
     max_runs: int | None = None
     turns: bool = False
     """Whether runs have keys and priorities, and there are some of no session."""
+    rooms: bool = False
+    """Whether there are runs with graphs that take turns, too."""
     store: FragileStore = field(default_factory=FragileStore)
     outbox: HeldOutbox = field(default_factory=HeldOutbox)
     told: list[str] = field(default_factory=list)
@@ -123,7 +136,8 @@ class Story:
         for _ in range(1000):
             await asyncio.sleep(0.001 if loop.recovery.fault or loop.recovery._lost else 0)
             beside = [one for one in loop._tasks if one.get_coro().__name__ not in ("_plan_forever", "_commit_forever")]  # type: ignore[union-attr]
-            await asyncio.gather(*beside, *self.engine.door._tasks, return_exceptions=True)
+            opening = [] if self.engine._opening is None else [self.engine._opening]
+            await asyncio.gather(*beside, *opening, *self.engine.door._tasks, return_exceptions=True)
             if not (loop.recovery.fault or loop.recovery._lost or loop._queue):
                 await loop.idle()
                 if not (loop._queue or self.engine.door._tasks) and len(loop._tasks) == 2:
@@ -155,7 +169,8 @@ class Story:
 
     async def _loose(self, chance: Random) -> object:
         """A run of no session."""
-        asked = self._with_turns(StartRequest(workflow_id=chance.choice(("chat", "ask")), version=1), chance)
+        known = ("room", "room", "ask") if self.rooms else ("chat", "ask")
+        asked = self._with_turns(StartRequest(workflow_id=chance.choice(known), version=1), chance)
         return f"{asked.workflow_id} {await self.engine.start_run(asked)} {asked.concurrency_key} {asked.priority}"
 
     def _with_turns(self, asked: StartRequest, chance: Random) -> StartRequest:
@@ -218,6 +233,7 @@ class Story:
             await self._check_queue(session)
             await self._check_order(session)
         await self._check_turns()
+        await self._check_rooms()
 
     async def _check_queue(self, session: str) -> None:
         """Nobody waits who may begin, and what waits has not begun."""
@@ -255,6 +271,17 @@ class Story:
             taken = bool(have.get(head.concurrency_key or ""))
             if why is None or not (full or (taken and why is Reason.CONCURRENCY_KEY)):
                 self._fail(f"{head.id} waits for {why}, which is there")
+
+    async def _check_rooms(self) -> None:
+        """One graph at a time has its place, of a run that goes on, and nobody waits for a place that is there."""
+        heads = [head for head in await self._runs() if head.workflow_id == "room"]
+        begun = [head for head in heads if head.status not in TERMINAL and head.status is not RunStatus.QUEUED]
+        have = [head for head in heads if any(row.kind == "room" for row in await self.store.timers(head.key))]
+        if len(have) != bool(begun) or any(head not in begun for head in have):
+            self._fail(f"{[head.id for head in have]} of {[head.id for head in begun]} have the one place")
+        asked = (await self.store.interrupts("open", None, 50, None)).items
+        if strangers := [row for row in asked if row.node in ("first", "then") and row.run_key != have[0].key]:
+            self._fail(f"{strangers} ask without a place")
 
     async def finish(self) -> None:
         """Have all be answered, one after another: in the end nobody waits any more."""

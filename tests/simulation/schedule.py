@@ -13,10 +13,13 @@ from engine.limits import LIMITED
 from engine.model import ErrorInfo, InterruptId, RunStatus, TaskId
 from engine.outbox import Accepted, Answered, Refused, Work
 from tests.simulation.rooms import check_rooms
+from tests.simulation.strangers import Strangers
 from tests.simulation.workers import Fault, Script, failure
 from tests.simulation.world import Fate, Violation, World
 
 MOST_EVENTS = 5000
+STRANGERS = 0.3
+"""So often are there other runs that take turns with the one that is played."""
 RESTING = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 
 GOING_ON = ("retry", "sleep")
@@ -79,9 +82,21 @@ class Schedule:
     """Whether a task had a room."""
     kept_out: bool = False
     """Whether a task had to wait for one."""
+    rings: bool = False
+    """Whether tasks waited for one another in a ring."""
+
+    def __post_init__(self) -> None:
+        self.strangers = Strangers(self.world)
+        self.alone = self.order is None or Random(f"strangers {self.script.seed}").random() > STRANGERS
 
     def play(self, most: int | None = None) -> None:
         """Go on until nothing is left to happen, or `most` events have. Raises Violation for a run that hangs."""
+        try:
+            self._play(most)
+        finally:
+            self.strangers.go()
+
+    def _play(self, most: int | None) -> None:
         for _ in range(MOST_EVENTS if most is None else most):
             self._mishap()
             self._visited()
@@ -142,9 +157,18 @@ class Schedule:
             elif world.outbox.waits_for(task_id) is None:
                 found.append(("send", task_id, ""))
         found += [("fire", task_id, kind) for task_id, kind in world.timers.held if self._may_fire(task_id, kind)]
-        if self.resumes and run.status not in RESTING and not run.failing:
-            found += [("resume", name, "") for name, opened in run.interrupts.items() if not self.script.silent(opened)]
+        if run.status not in RESTING:
+            found += self._of_others()
         return found if self.order is None else sorted(found)
+
+    def _of_others(self) -> list[Event]:
+        """What people do, and other runs."""
+        run, found = self.world.run, list[Event]()
+        if self.resumes and not run.failing:
+            found += [("resume", name, "") for name, opened in run.interrupts.items() if not self.script.silent(opened)]
+        if not self.alone:
+            found += [("stranger", what, "") for what in self.strangers.events()]
+        return found
 
     def _may_fire(self, task_id: TaskId, kind: str) -> bool:
         """A deadline passes only where the worker is silent: a race of time with an answer decides a result."""
@@ -165,7 +189,7 @@ class Schedule:
         world.now += 1
         world.fate = Fate(
             steps=chance.randrange(1, 4) if chance.random() < self.faults.slice else 1_000_000,
-            lost=chance.random() < self.faults.lose,
+            lost=chance.random() < self.faults.lose and what != "stranger",
         )
         act: dict[str, Callable[[], None]] = {
             "step": world.turn,
@@ -174,19 +198,24 @@ class Schedule:
             "post": lambda: self._post(world.outbox.works[TaskId(name)]),
             "fire": lambda: world.fire(TaskId(name), kind),
             "resume": lambda: self._resume(InterruptId(name)),
+            "stranger": lambda: self.strangers.act(name),
         }
+        standing = self.strangers.standing()
         act[what]()
+        self.rings |= world.outbox.gates.rings > 0
         if world.fate.lost:
-            self._forget_lost()
+            self._forget_lost(standing)
         world.fate = Fate()
 
-    def _forget_lost(self) -> None:
+    def _forget_lost(self, standing: list[TaskId]) -> None:
         self.crashes += 1
+        self.strangers.again(standing)
         works = self.world.outbox.works.items()
         self.accepted = {(name, work.attempt) for name, work in works if work.accepted_by is not None}
 
     def _look_at_rooms(self) -> None:
-        check_rooms(self.world)
+        self.rings |= self.world.outbox.gates.rings > 0
+        check_rooms(self.world, self.strangers, self.rings)
         bounded = [one for one in self.world.run.progress.values() if one.room is not None and one.room.bounds]
         self.rooms |= any(one.has_room for one in bounded)
         self.kept_out |= any(not one.has_room and one.reason in LIMITED for one in bounded)
@@ -251,9 +280,10 @@ class Schedule:
             name for name, work in works if self.world.outbox.holds(work) and (name, work.attempt) not in self.accepted
         ]
         idle, held = self.world.idle, set(self.world.timers.held)
-        passed = self.world.outbox.passed()
+        passed, standing = self.world.outbox.passed(), self.strangers.standing()
         self.world.crash()
         self.world.outbox.first, self.world.outbox.shut = passed, True
+        self.strangers.again(standing)
         if idle:
             self.world.turn(kept=True)
         for name, kind in [timer for timer in self.world.timers.held if timer not in held and timer[1] in GOING_ON]:

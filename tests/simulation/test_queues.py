@@ -43,6 +43,24 @@ async def test_what_is_lost_leaves_keys_and_room_to_others(seed: int) -> None:
     await Story(seed, turns=True, max_runs=1, losses=0.2, abrupt=0.2).play()
 
 
+@pytest.mark.parametrize("max_runs", [None, 2])
+@pytest.mark.parametrize("seed", range(SEEDS // 2))
+async def test_graphs_that_take_turns_have_their_place_over_crashes(seed: int, max_runs: int | None) -> None:
+    calm = Story(seed, turns=True, rooms=True, max_runs=max_runs)
+    crashed = Story(seed, turns=True, rooms=True, max_runs=max_runs, crashes=0.3)
+
+    ends = [await calm.play(), await crashed.play()]
+
+    assert ends[0] == ends[1], "\n".join(
+        f"{one} | {other}" for one, other in zip(calm.told, crashed.told, strict=False)
+    )
+
+
+@pytest.mark.parametrize("seed", range(SEEDS // 2))
+async def test_what_is_lost_leaves_their_places_to_others(seed: int) -> None:
+    await Story(seed, turns=True, rooms=True, losses=0.2, abrupt=0.2).play()
+
+
 async def test_the_stories_have_all_that_can_happen_in_a_session() -> None:
     stories = [Story(seed) for seed in range(SEEDS)]
     for story in stories:

@@ -339,6 +339,8 @@ class Trial:
             "turns": schedule.waits > 0,
             "rooms": schedule.rooms,
             "turns for rooms": schedule.kept_out,
+            "rings": schedule.rings,
+            "strangers": schedule.strangers.came > 0,
             "retries": any(work.attempt > 1 for work in schedule.world.seen),
         }
         self.features |= {name for name, occurred in found.items() if occurred}

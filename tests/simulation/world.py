@@ -109,6 +109,9 @@ class World:
     def live(self, run_id: RunId) -> Live | None:
         return next((live for live in self.lives.values() if live.run.id == run_id), None)
 
+    def wake(self, key: int) -> None:
+        """A run that is not in memory is to be taken up: it is a stranger's."""
+
     def ask(self, live: Live, act: Act) -> None:
         if self.carrying_out:
             self.later.append(act)
