@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from api.schemas import NewWorker
+from api.schemas_workers import NewWorker
 from api.wiring import Wired
 from bench.budget import WAIT_S, engine
 from bench.documents import chain, fan_out
