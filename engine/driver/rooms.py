@@ -41,8 +41,8 @@ class Rooms:
         """Have those give up their rooms that are over with a commit, once that is durable."""
         run, outbox = live.run, self.delivery.outbox
         if commit.status in TERMINAL:
-            self.leave(turn, live)
-        elif commit.closed and commit.kind is not Kind.FORK:
+            return self.leave(turn, live)
+        if commit.closed and commit.kind is not Kind.FORK:
             turn.effects.append(lambda: outbox.move_out(commit.closed))
         if commit.worker_asks and commit.task is not None and run.progress[commit.task.id].has_room:
             turn.set_timer(live, commit.task.id, ROOM, turn.now)  # its other timers are gone

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from engine.limits import ROOM, Gate, gates_of
-from engine.model import TERMINAL, Task
+from engine.model import TERMINAL, Task, TaskId
 from engine.rooms import around, room_of
 from engine.run import Run
 from tests.simulation.strangers import Strangers
@@ -17,12 +17,9 @@ def check_rooms(world: World, strangers: Strangers, rings: bool) -> None:
     """What goes on of a run has all the rooms that it needs, durably, and nobody has a place that another one has,
     unless there were `rings`."""
     run = world.run
-    if run.status in TERMINAL:
-        gates = world.outbox.gates
-        if {one.name for some in (*gates._behind.values(), gates._before) for one in some} - strangers.here.keys():
-            raise Violation(f"the run is {run.status}, and somebody is behind or before gates")
-        return
     durable = {name for name, kind in world.store.due[world.head.key] if kind == ROOM}
+    if run.status in TERMINAL:
+        return _check_over(world, strangers, durable)
     have = {name for name, progress in run.progress.items() if progress.has_room}
     if have != durable & run.progress.keys() or durable - run.progress.keys():
         raise Violation(f"rooms have {sorted(have)}, and by what is durable {sorted(durable)}")
@@ -36,6 +33,14 @@ def check_rooms(world: World, strangers: Strangers, rings: bool) -> None:
         behind[gate.id] += 1
         if behind[gate.id] > gate.limit and not rings:
             raise Violation(f"{behind[gate.id]} are behind {gate}")
+
+
+def _check_over(world: World, strangers: Strangers, durable: set[TaskId]) -> None:
+    """A run that is over has no rooms, and waits for none."""
+    gates = world.outbox.gates
+    left = {one.name for some in (*gates._behind.values(), gates._before) for one in some} - strangers.here.keys()
+    if durable or left:
+        raise Violation(f"the run is {world.status}, {sorted(left)} are at gates, {sorted(durable)} have rooms")
 
 
 def _check_nesting(run: Run) -> None:
