@@ -68,7 +68,11 @@ class Gates(Generic[P]):
         if self._open:
             return []
         self._open = True
-        through = [found for gate in tuple(self._lines) for found in self._serve(gate)]
+        through = list[P]()
+        for waiting in sorted(self._before, key=lambda one: one.order):  # first come, first served, over all gates
+            if (gate := self._before.get(waiting)) is not None:
+                through += self._serve(gate.id, 1)
+        through += [found for gate_id in tuple(self._lines) for found in self._serve(gate_id)]
         through += [found for waiting in tuple(self._before) for found in self.unknot(waiting)]
         for (reason, _), line in tuple(self._lines.items()):
             for waiting in line:
@@ -141,10 +145,11 @@ class Gates(Generic[P]):
             return self._serve(gate_id)
         return [found for waiting in tuple(line) for found in self.unknot(waiting)]
 
-    def _serve(self, gate_id: tuple[LimitReason, str]) -> list[P]:
-        """Let the first before a gate pass, as long as there is room behind it."""
-        through = []
-        while (line := self._lines.get(gate_id)) is not None:
+    def _serve(self, gate_id: tuple[LimitReason, str], most: int | None = None) -> list[P]:
+        """Let the first before a gate pass, as long as there is room behind it, and no more than so many."""
+        through: list[P] = []
+        while (line := self._lines.get(gate_id)) is not None and most != 0:
+            most = None if most is None else most - 1
             first = line.first
             gate = first.gates[first.passed]
             if not self._has_room(gate):

@@ -13,9 +13,9 @@ from tests.simulation.strangers import Strangers
 from tests.simulation.world import Violation, World
 
 
-def check_rooms(world: World, strangers: Strangers, rings: bool) -> None:
+def check_rooms(world: World, strangers: Strangers) -> None:
     """What goes on of a run has all the rooms that it needs, durably, and nobody has a place that another one has,
-    unless there were `rings`."""
+    unless there were rings."""
     run = world.run
     durable = {name for name, kind in world.store.due[world.head.key] if kind == ROOM}
     if run.status in TERMINAL:
@@ -31,7 +31,7 @@ def check_rooms(world: World, strangers: Strangers, rings: bool) -> None:
     behind = Counter[object]()
     for gate in (*_of_rooms(run), *_of_attempts(world), *strangers.gates()):
         behind[gate.id] += 1
-        if behind[gate.id] > gate.limit and not rings:
+        if behind[gate.id] > gate.limit and not world.rings:
             raise Violation(f"{behind[gate.id]} are behind {gate}")
 
 

@@ -82,8 +82,6 @@ class Schedule:
     """Whether a task had a room."""
     kept_out: bool = False
     """Whether a task had to wait for one."""
-    rings: bool = False
-    """Whether tasks waited for one another in a ring."""
 
     def __post_init__(self) -> None:
         self.strangers = Strangers(self.world)
@@ -202,7 +200,7 @@ class Schedule:
         }
         standing = self.strangers.standing()
         act[what]()
-        self.rings |= world.outbox.gates.rings > 0
+        world.rings |= world.outbox.gates.rings > 0
         if world.fate.lost:
             self._forget_lost(standing)
         world.fate = Fate()
@@ -214,8 +212,8 @@ class Schedule:
         self.accepted = {(name, work.attempt) for name, work in works if work.accepted_by is not None}
 
     def _look_at_rooms(self) -> None:
-        self.rings |= self.world.outbox.gates.rings > 0
-        check_rooms(self.world, self.strangers, self.rings)
+        self.world.rings |= self.world.outbox.gates.rings > 0
+        check_rooms(self.world, self.strangers)
         bounded = [one for one in self.world.run.progress.values() if one.room is not None and one.room.bounds]
         self.rooms |= any(one.has_room for one in bounded)
         self.kept_out |= any(not one.has_room and one.reason in LIMITED for one in bounded)

@@ -339,7 +339,7 @@ class Trial:
             "turns": schedule.waits > 0,
             "rooms": schedule.rooms,
             "turns for rooms": schedule.kept_out,
-            "rings": schedule.rings,
+            "rings": schedule.world.rings,
             "strangers": schedule.strangers.came > 0,
             "retries": any(work.attempt > 1 for work in schedule.world.seen),
         }

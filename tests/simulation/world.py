@@ -81,6 +81,8 @@ class World:
     later: list[Act] = field(default_factory=list)
     """What is to be done in the next turns, since something that followed a turn has asked for it."""
     carrying_out: bool = False
+    rings: bool = False
+    """Whether tasks have waited for one another in a ring: since then more may have a place than there are."""
     read: dict[int, dict[int, Commit]] = field(default_factory=dict)
     """Commits that were decoded, by run."""
 

@@ -46,6 +46,18 @@ async def test_so_many_tasks_of_a_node_are_under_way_at_once() -> None:
     assert (desk.told.order[3:], desk.box.in_line) == (["t3", "t4"], 0)
 
 
+async def test_after_a_restart_who_came_first_goes_first_before_every_gate() -> None:
+    desk = Desk()
+    desk.workers(a_worker(max_concurrent=9))
+    for name, since in (("late", 9), ("early", 1), ("middle", 5)):
+        desk.submit(name, since=since, limits=Limits(node="flow:a", key=name, max_concurrency=1))
+    desk.box.open()
+    for first, then in (("early", "middle"), ("middle", "late")):
+        assert desk.told.order[-1] == first
+        await desk.come_back(first, DONE)
+        assert desk.told.order[-1] == then
+
+
 async def test_one_task_at_a_time_has_a_key_and_the_others_follow_in_their_order() -> None:
     desk = a_desk()
     desk.submit("t1", **keyed())
