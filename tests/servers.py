@@ -27,8 +27,9 @@ from tests.unit.dispatch.builders import free_port
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "servers"
 """Where `tests.fetch_servers` unpacks what it may not install."""
+OWN = str(Path(sys.executable).parent)
+"""What was installed with the interpreter: the versions that are locked."""
 PLACES = (
-    str(Path(sys.executable).parent),
     "/usr/local/sbin",
     "/usr/local/bin",
     "/usr/sbin",
@@ -48,8 +49,8 @@ class NotReady(Exception):
 
 
 def find(program: str) -> Path | None:
-    """Where a program is: on PATH, in the usual folders, or unpacked; None where it is missing."""
-    places = [os.environ.get("PATH", ""), *PLACES, *UNPACKED]
+    """Where a program is: with the interpreter, on PATH, in usual folders, or unpacked; None where it is missing."""
+    places = [OWN, os.environ.get("PATH", ""), *PLACES, *UNPACKED]
     found = shutil.which(program, path=os.pathsep.join(places))
     return None if found is None else Path(found)
 

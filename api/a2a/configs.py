@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from api.a2a.errors import A2AError, Code
+from api.a2a.errors import wrong
 from api.a2a.rpc import V03, V1
 from dispatch._a2a.dialect import Dialect
 from dispatch._a2a.model import PushConfig
@@ -86,8 +86,3 @@ def _object(given: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(given, dict):
         raise wrong(where, "an object is expected")
     return given
-
-
-def wrong(field: str, why: str) -> A2AError:
-    """Parameters that cannot be what they are."""
-    return A2AError(Code.INVALID_PARAMS, f"{field}: {why}", [(field, why)])

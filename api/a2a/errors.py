@@ -53,6 +53,11 @@ class A2AError(EngineError):
         self.said, self.fields, self.metadata = code, tuple(fields), metadata
 
 
+def wrong(field: str, why: str) -> A2AError:
+    """The error that tells what is wrong with one field of the parameters."""
+    return A2AError(Code.INVALID_PARAMS, f"{field}: {why}", [(field, why)])
+
+
 def error_object(error: A2AError, version: str) -> dict[str, Any]:
     """The error object of a JSON-RPC response in a version of the protocol."""
     if version == "0.3":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from api.a2a.errors import A2AError, Code
+from api.a2a.errors import wrong
 from api.a2a.history import told_task
 from api.a2a.sending import history_length
 from api.a2a.tasks import REJECTED, STATES
@@ -53,9 +53,9 @@ def read_listing(params: Mapping[str, Any], workflow_id: str | None) -> Listing:
     """What a request asks for. Raises A2AError."""
     size, artifacts = history_length(params, "pageSize"), params.get("includeArtifacts")
     if size is not None and not 1 <= size <= MOST:
-        raise _wrong("pageSize", f"1 to {MOST}")
+        raise wrong("pageSize", f"1 to {MOST}")
     if artifacts is not None and not isinstance(artifacts, bool):
-        raise _wrong("includeArtifacts", "true or false is expected")
+        raise wrong("includeArtifacts", "true or false is expected")
     status = _status(params.get("status"))
     where = None
     if status is not None:
@@ -75,7 +75,7 @@ async def listed(server: Wired, wanted: Listing) -> Listed:
     try:
         page = await server.store.recent_runs(wanted.where, wanted.size, wanted.cursor)
     except Invalid as invalid:
-        raise _wrong("pageToken", invalid.message) from invalid
+        raise wrong("pageToken", invalid.message) from invalid
     tasks = []
     for head in page.items:
         try:
@@ -93,7 +93,7 @@ def _status(given: Any) -> Mapping[str, Any] | None:
         return {}
     found = next((state for state in State if given in (state.value, state_name(state))), None)
     if found is None:
-        raise _wrong("status", "it is no state of a task")
+        raise wrong("status", "it is no state of a task")
     return _STATES.get(found)
 
 
@@ -105,16 +105,12 @@ def _since(params: Mapping[str, Any]) -> int | None:
             return milliseconds(given)
     except (ValueError, OverflowError):
         pass
-    raise _wrong(SINCE, "a time of RFC 3339 is expected")
+    raise wrong(SINCE, "a time of RFC 3339 is expected")
 
 
 def _text(params: Mapping[str, Any], name: str) -> str | None:
     """A parameter that is a text; None where it is empty or absent. Raises A2AError."""
     found = params.get(name)
     if found is not None and not isinstance(found, str):
-        raise _wrong(name, "a text is expected")
+        raise wrong(name, "a text is expected")
     return found or None
-
-
-def _wrong(field: str, why: str) -> A2AError:
-    return A2AError(Code.INVALID_PARAMS, f"{field}: {why}", [(field, why)])

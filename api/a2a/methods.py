@@ -11,7 +11,7 @@ from uuid import uuid4
 from api.a2a.agents import agent_of, meant, workflow_of
 from api.a2a.cards import CARDS, extended
 from api.a2a.configs import push_of
-from api.a2a.errors import A2AError, Code
+from api.a2a.errors import A2AError, Code, wrong
 from api.a2a.extensions import declared, require
 from api.a2a.history import answering, beginning, has_taken, told_task, was_answered
 from api.a2a.listing import listed, read_listing
@@ -175,7 +175,7 @@ class Methods:
         async with self.server.keys.turn(turn):
             run, message = await self.run(task_id), asked.message
             if message.context_id is not None and message.context_id != context_of(run):
-                raise _wrong("message.contextId", "the task is in another context")
+                raise wrong("message.contextId", "the task is in another context")
             if not await has_taken(self.server, run["id"], asked):
                 await self._answer(run, asked, pushes)
             return RunId(run["id"])
@@ -194,7 +194,7 @@ class Methods:
 
     async def _fork(self, asked: Asked, checkpoint: str, claim: Claim, pushes: tuple[Push, ...]) -> RunId:
         if asked.message.context_id is not None:
-            raise _wrong("message.contextId", "a fork begins a context of its own: leave the id out")
+            raise wrong("message.contextId", "a fork begins a context of its own: leave the id out")
         origin = await self.run(checkpoint.rpartition(".")[0])
         data = next((part.data for part in asked.message.parts if isinstance(part.data, dict)), {})
         body = Fork(checkpoint_id=checkpoint, updates={**await self._told(origin, asked), **data})
@@ -210,9 +210,5 @@ def task_id_of(call: Call) -> str:
     """The id of the task that is asked about. Raises A2AError."""
     found = call.params.get("id")
     if not isinstance(found, str) or not found:
-        raise _wrong("id", "the id of a task is expected")
+        raise wrong("id", "the id of a task is expected")
     return found
-
-
-def _wrong(field: str, why: str) -> A2AError:
-    return A2AError(Code.INVALID_PARAMS, f"{field}: {why}", [(field, why)])

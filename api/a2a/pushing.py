@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from api.a2a.configs import DEFAULT, push_of, shown, wrong
-from api.a2a.errors import A2AError, Code
+from api.a2a.configs import DEFAULT, push_of, shown
+from api.a2a.errors import A2AError, Code, wrong
 from api.a2a.rpc import V03, V1, Call
 from api.wiring import Wired
 from dispatch._a2a.dialect import Operation

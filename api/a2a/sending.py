@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from api.a2a.errors import A2AError, Code
+from api.a2a.errors import A2AError, Code, wrong
 from dispatch._a2a.model import Message, Part
 from dispatch._a2a.read import read_message
 from dispatch._a2a.v1 import V1
@@ -68,17 +68,17 @@ def read_asked(params: Mapping[str, Any], *, blocks: bool) -> Asked:
     message = read_message(params.get("message"), "message")
     message = replace(message, context_id=message.context_id or None, task_id=message.task_id or None)
     if not message.message_id:
-        raise _wrong("message.messageId", "a message has an id")
+        raise wrong("message.messageId", "a message has an id")
     if not message.parts:
-        raise _wrong("message.parts", "a message has parts")
+        raise wrong("message.parts", "a message has parts")
     for place, part in enumerate(message.parts):
         _check_type(part, f"message.parts[{place}]")
     given = params.get("configuration")
     if given is not None and not isinstance(given, dict):
-        raise _wrong("configuration", "an object is expected")
+        raise wrong("configuration", "an object is expected")
     told, metadata = given or {}, params.get("metadata") or {}
     if not isinstance(metadata, dict):
-        raise _wrong("metadata", "an object is expected")
+        raise wrong("metadata", "an object is expected")
     config = next((told[name] for name in CONFIGS if told.get(name)), None)
     at_once, blocking = _flag(told, "returnImmediately"), _flag(told, "blocking")
     blocking = not at_once if at_once is not None else blocks if blocking is None else blocking
@@ -92,7 +92,7 @@ def history_length(told: Mapping[str, Any], name: str = "historyLength") -> int 
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _wrong(name, "a whole number that is not negative is expected")
+        raise wrong(name, "a whole number that is not negative is expected")
     return value
 
 
@@ -100,14 +100,14 @@ def _flag(told: Mapping[str, Any], name: str) -> bool | None:
     """A setting that is true, false, or not there. Raises A2AError."""
     value = told.get(name)
     if value is not None and not isinstance(value, bool):
-        raise _wrong(f"configuration.{name}", "true or false is expected")
+        raise wrong(f"configuration.{name}", "true or false is expected")
     return value
 
 
 def check_context(context_id: str) -> None:
     """Raises A2AError for an id that no context can have."""
     if not CONTEXT.fullmatch(context_id):
-        raise _wrong("message.contextId", "a context has an id of letters, digits and ._:- that is no longer than 200")
+        raise wrong("message.contextId", "a context has an id of letters, digits and ._:- that is no longer than 200")
 
 
 def _check_type(part: Part, path: str) -> None:
@@ -130,7 +130,7 @@ def input_of(graph: Graph, asked: Asked, context_id: str) -> dict[str, Any]:
     elif data is not MISSING and INPUT in keys:
         given = {INPUT: data}
     elif data is not MISSING:
-        raise _wrong("message.parts", "the data of a first message is an object: the input of the workflow")
+        raise wrong("message.parts", "the data of a first message is an object: the input of the workflow")
     else:
         given = _from_text(keys, message)
     if TOLD in graph.state and TOLD not in given:
@@ -145,7 +145,7 @@ def _from_text(keys: frozenset[str], message: Message) -> dict[str, Any]:
     if "messages" in keys:
         return {"messages": [{"role": "user", "content": text}]}
     wanted = ", ".join(sorted(keys - {TOLD}))
-    raise _wrong("message.parts", f"a text has no place here: send a data part with an object of {wanted}")
+    raise wrong("message.parts", f"a text has no place here: send a data part with an object of {wanted}")
 
 
 def answers_of(message: Message, open_ids: Sequence[str]) -> tuple[Any, str | None]:
@@ -159,7 +159,7 @@ def answers_of(message: Message, open_ids: Sequence[str]) -> tuple[Any, str | No
             [*ids] = value
             return (value[ids[0]], ids[0]) if len(ids) == 1 else (value, None)
     if len(open_ids) > 1:
-        raise _wrong("message.parts", f"{len(open_ids)} questions are open: answer by data {{resume: {{id: value}}}}")
+        raise wrong("message.parts", f"{len(open_ids)} questions are open: answer by data {{resume: {{id: value}}}}")
     return value, open_ids[0]
 
 
@@ -167,7 +167,3 @@ def text_of(parts: Sequence[Part]) -> str | None:
     """The texts of parts, one below the other; None where there are none."""
     texts = [part.text for part in parts if part.text is not None]
     return "\n".join(texts) if texts else None
-
-
-def _wrong(field: str, why: str) -> A2AError:
-    return A2AError(Code.INVALID_PARAMS, f"{field}: {why}", [(field, why)])

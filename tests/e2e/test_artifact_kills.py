@@ -93,10 +93,13 @@ async def listed(client: Client) -> list[str]:
     return [found["sha256"] for found in (await client.ask("GET", "/artifacts"))["items"]]
 
 
-def later(output: str) -> Handler:
-    """A handler that accepts the task, and gives the answer to `reply_to` until it is taken."""
+def later(output: str, db: Path) -> Handler:
+    """A handler that accepts the task, and gives the answer to `reply_to` until it is taken; not before the log says
+    that the task was accepted, for the two may be written as one, and a server that is killed then asks again."""
 
     async def give(reply_to: str) -> None:
+        while not told(db, "SELECT n FROM events WHERE kind = 'accepted'"):  # noqa: ASYNC110 - a process
+            await asyncio.sleep(LOOK_EVERY_S)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             while True:
                 with suppress(aiohttp.ClientError, TimeoutError):
@@ -195,7 +198,7 @@ async def test_an_answer_that_comes_later_is_taken_when_it_comes_again(
     place, env = kept
     output = "later " * (LARGE // 6)
     async with http_worker() as worker, serving(tmp_path, env=env) as server, client_of(server.url) as client:
-        worker.script = [later(output)]
+        worker.script = [later(output, server.db)]
         change(server.db, HALTS.format(table=table))
         run_id = await begun(client, worker)
         await halted(server, place, table)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.api.serving import Server, a_server
-from tests.unit.dispatch.builders import HttpWorker, http_worker
+from tests.unit.dispatch.builders import HttpWorker, answer, http_worker
 
 
 @pytest.fixture
@@ -24,4 +24,12 @@ async def server(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
 async def worker() -> AsyncIterator[HttpWorker]:
     """A worker that answers `{"output": "done"}` until a test scripts it."""
     async with http_worker() as found:
+        yield found
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[HttpWorker]:
+    """One that is told of something, and says `{}` to it until a test scripts it."""
+    async with http_worker() as found:
+        found.script = [answer({})]
         yield found

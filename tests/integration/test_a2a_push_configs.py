@@ -12,7 +12,6 @@ from dispatch._outside import Outside
 from tests.integration.pushing import (
     ANSWER,
     CREDENTIALS,
-    HERE,
     TOKEN,
     config,
     created,
@@ -25,14 +24,7 @@ from tests.integration.pushing import (
 )
 from tests.integration.test_a2a_server import V03, message, rpc
 from tests.unit.api.serving import Server
-from tests.unit.dispatch.builders import HttpWorker, answer, http_worker
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[HttpWorker]:
-    async with http_worker() as found:
-        found.script = [HERE]
-        yield found
+from tests.unit.dispatch.builders import HttpWorker, answer
 
 
 @pytest.fixture

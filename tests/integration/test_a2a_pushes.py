@@ -31,13 +31,6 @@ from tests.unit.dispatch.builders import HttpWorker, answer, drop, free_port, ht
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[HttpWorker]:
-    async with http_worker() as found:
-        found.script = [HERE]
-        yield found
-
-
-@pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     async with furnished(tmp_path) as found:
         yield found

@@ -24,13 +24,6 @@ FAILS, HERE = answer({"why": "not now"}, 500), answer({})
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[HttpWorker]:
-    async with http_worker() as found:
-        found.script = [HERE]
-        yield found
-
-
-@pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     async with a_server(tmp_path, **QUICK) as found:
         await furnish(found)
