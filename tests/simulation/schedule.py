@@ -200,7 +200,6 @@ class Schedule:
         }
         standing = self.strangers.standing()
         act[what]()
-        world.rings |= world.outbox.gates.rings > 0
         if world.fate.lost:
             self._forget_lost(standing)
         world.fate = Fate()
@@ -212,7 +211,7 @@ class Schedule:
         self.accepted = {(name, work.attempt) for name, work in works if work.accepted_by is not None}
 
     def _look_at_rooms(self) -> None:
-        self.world.rings |= self.world.outbox.gates.rings > 0
+        self.world.look_for_rings()
         check_rooms(self.world, self.strangers)
         bounded = [one for one in self.world.run.progress.values() if one.room is not None and one.room.bounds]
         self.rooms |= any(one.has_room for one in bounded)

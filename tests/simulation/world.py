@@ -250,7 +250,12 @@ class World:
         self.seen = [work for work in self.seen if work.run_id != gone]
         self.store.told = {name: told for name, told in self.store.told.items() if told.run_key != key}
 
+    def look_for_rings(self) -> None:
+        """Note whether there were rings, which what holds the gates forgets with all else."""
+        self.rings |= self.outbox.gates.rings > 0
+
     def _forget(self) -> None:
+        self.look_for_rings()
         for live in self.lives.values():
             live.dropped = True
         self.lives = {}
