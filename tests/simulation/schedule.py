@@ -34,8 +34,9 @@ class Faults:
     """How often what goes wrong; each is a chance per event.
 
     `slice`: a turn ends before the run has nothing left to plan. `lose`: its batch is not written. `crash`: memory is
-    lost between turns. `late`: an old answer comes again. `edit`: a resume carries updates. `spare_failing`: a run that
-    fails does not crash, which would lose what its workers still hold.
+    lost between turns. `late`: an old answer comes again. `edit`: a resume carries updates. `keep`: what is noted of
+    the run waits for its next turn. `spare_failing`: a run that fails does not crash, which would lose what its workers
+    still hold.
     """
 
     slice: float = 0.0
@@ -44,6 +45,7 @@ class Faults:
     late: float = 0.0
     accept: float = 0.3
     edit: float = 0.0
+    keep: float = 0.0
     spare_failing: bool = False
 
 
@@ -55,8 +57,8 @@ class Visitor(Protocol):
 
 
 IN_ORDER = Faults(accept=0.0)
-CALM = Faults(slice=0.2, late=0.05)
-ROUGH = Faults(slice=0.3, lose=0.08, crash=0.1, late=0.15)
+CALM = Faults(slice=0.2, late=0.05, keep=0.5)
+ROUGH = Faults(slice=0.3, lose=0.08, crash=0.1, late=0.15, keep=0.5)
 
 
 @dataclass
@@ -101,6 +103,9 @@ class Schedule:
             self._tell_who_waits()
             self._look_at_rooms()
             events = self._events()
+            if not events and self.world.here.notes:
+                self.world.turn()
+                continue
             if not events:
                 self._rest()
                 if not self._visited(rests=True):
@@ -188,6 +193,7 @@ class Schedule:
         world.fate = Fate(
             steps=chance.randrange(1, 4) if chance.random() < self.faults.slice else 1_000_000,
             lost=chance.random() < self.faults.lose and what != "stranger",
+            keeps=chance.random() < self.faults.keep,
         )
         act: dict[str, Callable[[], None]] = {
             "step": world.turn,
@@ -207,6 +213,10 @@ class Schedule:
     def _forget_lost(self, standing: list[TaskId]) -> None:
         self.crashes += 1
         self.strangers.again(standing)
+        self._forget_unwritten()
+
+    def _forget_unwritten(self) -> None:
+        """What workers had accepted is sent again, unless that was written."""
         works = self.world.outbox.works.items()
         self.accepted = {(name, work.attempt) for name, work in works if work.accepted_by is not None}
 
@@ -281,6 +291,7 @@ class Schedule:
         self.world.crash()
         self.world.outbox.first, self.world.outbox.shut = passed, True
         self.strangers.again(standing)
+        self._forget_unwritten()
         if idle:
             self.world.turn(kept=True)
         for name, kind in [timer for timer in self.world.timers.held if timer not in held and timer[1] in GOING_ON]:

@@ -33,7 +33,7 @@ from engine.session import Seat
 from engine.succession import start_after
 from engine.verify import line_of
 from tests.fakes import HeldOutbox, HeldTimers, RowStore, ready
-from tests.simulation.notes import NoNotes
+from tests.simulation.notes import Notes
 
 START_OF_TIME = 1_000_000
 WORKER = "worker"
@@ -53,10 +53,12 @@ class Violation(AssertionError):
 
 @dataclass(slots=True)
 class Fate:
-    """What becomes of the next turns: how many steps each plans, and whether they are written."""
+    """What becomes of the next turns: how many steps each plans, and whether they are written; and whether notes wait
+    for the next one of their run."""
 
     steps: int = MANY
     lost: bool = False
+    keeps: bool = False
 
 
 @dataclass
@@ -87,7 +89,7 @@ class World:
     """Commits that were decoded, by run."""
 
     def __post_init__(self) -> None:
-        self.notes = NoNotes(self.turn)
+        self.notes = Notes(self.turn, lambda: self.fate.keeps)
         self.loader = Loader(self.store, self._graph)  # type: ignore[arg-type]  # the part of a store that it reads
         self.delivery = Delivery(self, self.outbox, lambda run, task, resumes: "", lambda: 0.5)  # type: ignore[arg-type]
         self.outbox.now = self.clock
@@ -268,6 +270,9 @@ class World:
     def turn(self, act: Act | None = None, *, kept: bool = False, steps: int | None = None) -> None:
         """One turn: act, plan, write, and then do what follows; or lose it all."""
         live, turn = self.here, Turn(now=self.now)
+        notes, live.notes = live.notes, []
+        for note in notes:
+            note(turn)
         if act is not None:
             act(turn, live)
             self.check(live.run)
