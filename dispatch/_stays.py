@@ -20,7 +20,7 @@ class Told(Protocol):
     """Who hears what becomes of stays: the listener of an outbox."""
 
     def moved_in(self, stay: Stay) -> None: ...
-    def kept_out(self, stay: Stay, reason: str) -> None: ...
+    def kept_out(self, stay: Stay, reason: str, passed: int) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -87,7 +87,7 @@ class Stays(Generic[P]):
         elif not here and lodger.inside:
             self._told().moved_in(lodger.stay)
         elif not here and lodger.reason is not None:
-            self._told().kept_out(lodger.stay, lodger.reason.value)
+            self._told().kept_out(lodger.stay, lodger.reason.value, lodger.passed)
         return []
 
     def move_out(self, task_ids: Iterable[TaskId]) -> list[P]:
@@ -117,7 +117,7 @@ class Stays(Generic[P]):
     def keep_out(self, lodger: Lodger, reason: LimitReason) -> None:
         """Somebody has to wait, and is told why."""
         lodger.reason = reason
-        self._told().kept_out(lodger.stay, reason.value)
+        self._told().kept_out(lodger.stay, reason.value, lodger.passed)
 
     def close(self) -> None:
         """Stop all timers."""

@@ -20,7 +20,7 @@ def try_again(run: Run, commit: Commit) -> None:
     run.parked.clear()
     again = (held := set[TaskId]().union(*run.held.values())).union(run.ready, agenda.waiting_for_others(run))
     for task_id, progress in run.progress.items():
-        progress.has_room = False
+        progress.has_room, progress.passed = False, 0
         if progress.status is TaskStatus.FAILED:
             progress.attempt += 1
             progress.first_attempt, progress.since, progress.failed_at = progress.attempt, commit.seq, None

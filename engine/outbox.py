@@ -184,8 +184,8 @@ class Listener(Protocol):
     def moved_in(self, stay: Stay) -> None:
         """The task has its room, until it moves out."""
 
-    def kept_out(self, stay: Stay, reason: str) -> None:
-        """The task has to wait for its room (a LimitReason)."""
+    def kept_out(self, stay: Stay, reason: str, passed: int) -> None:
+        """The task has to wait for its room (a LimitReason), and has passed so many of its gates."""
 
 
 class Outbox(Protocol):

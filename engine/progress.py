@@ -40,6 +40,8 @@ class Progress:
     """What bounds it from its beginning to its end; None where that was not asked yet. It follows from what it sees."""
     has_room: bool = False
     """Whether it has passed these bounds. That is durable before anything comes of it."""
+    passed: int = 0
+    """How many of their gates it has passed, as long as it is in line for its room."""
     wants: tuple[Gate, ...] = ()
     """What its attempt has to pass that was made last."""
     wait_until: int | None = None

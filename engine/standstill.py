@@ -44,8 +44,7 @@ def kept_out(run: Run, gone: Collection[TaskId] = ()) -> set[TaskId]:
     behind = Counter(gate.id for progress in known.values() for gate in _passed(progress))
     found: set[TaskId] = set()
     for name, progress in known.items():
-        before = [gate for gate in _asked(progress) if gate.reason == progress.reason]
-        if any(behind[gate.id] >= gate.limit for gate in before):
+        if any(behind[gate.id] >= gate.limit for gate in _before(progress)):
             found |= {name, *run.parked.get(name, ())}
     return {name for name in found if name in known and name not in run.frames.nests}
 
@@ -54,17 +53,27 @@ def _in_line(progress: Progress) -> bool:
     return progress.status is TaskStatus.WAITING and progress.reason in _IN_LINE
 
 
-def _asked(progress: Progress) -> tuple[Gate, ...]:
-    """What a task in line has to pass."""
+def _waits_for_room(progress: Progress) -> bool:
+    return not progress.has_room and progress.room is not None and progress.room.bounds
+
+
+def _before(progress: Progress) -> Iterator[Gate]:
+    """The gate that a task in line waits before."""
     if not _in_line(progress):
-        return ()
-    waits_for_room = not progress.has_room and progress.room is not None and progress.room.bounds
-    return progress.room.gates if waits_for_room and progress.room is not None else progress.wants
+        return
+    if _waits_for_room(progress) and progress.room is not None:
+        yield from progress.room.gates[progress.passed :][:1]
+    else:
+        yield from (gate for gate in progress.wants if gate.reason == progress.reason)
 
 
 def _passed(progress: Progress) -> Iterator[Gate]:
-    """What a task is behind: its room, and of what it is in line for the keys, where it waits for its node already."""
+    """What a task is behind: its room, and what it has passed of what it is in line for."""
     if progress.has_room and progress.room is not None:
         yield from progress.room.gates
-    if progress.reason == LimitReason.MAX_CONCURRENCY:
-        yield from (gate for gate in _asked(progress) if gate.reason is LimitReason.CONCURRENCY_KEY)
+    if not _in_line(progress):
+        return
+    if _waits_for_room(progress) and progress.room is not None:
+        yield from progress.room.gates[: progress.passed]
+    elif progress.reason == LimitReason.MAX_CONCURRENCY:  # an attempt has one key at most, and passes it first
+        yield from (gate for gate in progress.wants if gate.reason is LimitReason.CONCURRENCY_KEY)

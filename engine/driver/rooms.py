@@ -104,20 +104,24 @@ class Rooms:
 
         self._tell(stay, act)
 
-    def kept_out(self, stay: Stay, reason: str) -> None:
-        """A task waits for its room."""
+    def kept_out(self, stay: Stay, reason: str, passed: int) -> None:
+        """A task waits for its room, behind so many of its gates."""
 
         def act(turn: Turn, live: Live) -> None:
             run, progress = live.run, live.run.progress.get(stay.task_id)
-            if progress is None or progress.has_room or progress.reason == reason or run.failing:
+            if progress is None or progress.has_room or run.failing:
+                return
+            if (progress.reason, progress.passed) == (reason, passed):
                 return
             if run.status in TERMINAL or progress.status not in _QUIET:
                 return
-            run.set_status(stay.task_id, TaskStatus.WAITING)
-            progress.reason = reason
-            body = {**place_of_task(run.tasks[stay.task_id], progress.attempt), "reason": reason}
-            turn.note(live, "waiting", stay.task_id, body)
-            halt_again(turn, live, self.delivery.take)
+            progress.passed = passed
+            if progress.reason != reason:
+                run.set_status(stay.task_id, TaskStatus.WAITING)
+                progress.reason = reason
+                body = {**place_of_task(run.tasks[stay.task_id], progress.attempt), "reason": reason}
+                turn.note(live, "waiting", stay.task_id, body)
+                halt_again(turn, live, self.delivery.take)
             self.rest(turn, live)
 
         self._tell(stay, act)

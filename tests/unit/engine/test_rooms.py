@@ -290,6 +290,26 @@ def test_an_item_that_asks_a_person_keeps_its_key_and_the_others_wait_for_it() -
     assert world.waiting() == [("one", 1)]
 
 
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_run_is_interrupted_also_where_an_item_waits_behind_one_that_waits_for_a_person(crash: bool) -> None:
+    nodes = {
+        "all": {"type": "send", "items_key": "state.items", "targets": ["one", "two"], "output_key": "log"},
+        "one": part({"q": ASK}, chain("q"), concurrency_key="z"),  # the last key that its items take
+        "two": task(),
+    }
+    nodes["all"]["concurrency_key"] = "{{ index }}"
+    world = begun(nodes, chain("all"), given={"items": ["x", "y"]})
+    if crash:
+        world.crash()
+        world.turn(kept=True)
+
+    assert (asked(world), shown(world, "two")) == (["q"], [("waiting", "concurrency_key")] * 2)
+    assert world.status is RunStatus.INTERRUPTED
+    answer(world, "q")
+    assert (world.status, world.waiting()) == (RunStatus.RUNNING, [("two", 0)])
+    assert sound(world)
+
+
 def test_the_key_of_a_send_may_name_the_item_and_nothing_that_is_not_there() -> None:
     nodes = {"all": {"type": "send", "items_key": "state.items", "target_node": "one"}, "one": task()}
     nodes["all"]["output_key"] = "log"
