@@ -176,7 +176,7 @@ class Told(Watched):
     def moved_in(self, stay: Stay) -> None:
         self.rooms.append(stay.task_id)
 
-    def kept_out(self, stay: Stay, reason: str) -> None:
+    def kept_out(self, stay: Stay, reason: str, passed: int) -> None:
         self.reasons.append((stay.task_id, reason))
 
     async def reply(self, task_id: str) -> Reply:
