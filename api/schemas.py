@@ -309,7 +309,7 @@ class InterruptsQuery(Paged):
 
     status: Literal["open", "resolved", "cancelled", "expired", "suspended"] | None = None
     run_id: str | None = None
-    kind: Literal["node", "worker", "breakpoint"] | None = None
+    kind: Literal["node", "worker", "auth", "breakpoint"] | None = None
     assignee: str | None = Field(default=None, description="Those that this person looks after.")
     claimed: bool | None = Field(default=None, description="Those that somebody looks after, or nobody.")
 

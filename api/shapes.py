@@ -161,7 +161,7 @@ class Interrupt(Shape):
     run_id: str
     task_id: str
     node: str
-    kind: Literal["node", "worker", "breakpoint"]
+    kind: Literal["node", "worker", "auth", "breakpoint"]
     message: str
     json_schema: Any = Field(alias="schema")
     actions: Any

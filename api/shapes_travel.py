@@ -217,7 +217,7 @@ class TracedInterrupt(Shape):
     """A question that a task has asked, or a breakpoint that held it."""
 
     id: str
-    kind: Literal["node", "worker", "breakpoint"]
+    kind: Literal["node", "worker", "auth", "breakpoint"]
     status: str
     asked_at: datetime
     ended_at: datetime | None

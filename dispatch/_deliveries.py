@@ -60,6 +60,10 @@ class Deliveries:
         """Tell a worker that nobody goes on with what it said last in a task, where it can be told."""
         self._tell(partial(self._transports[worker.protocol].dismiss, worker, task_id, said), worker, task_id)
 
+    async def gone_on(self, worker: WorkerRow, said: Any) -> bool:
+        """Wait until a worker has gone on by itself that said it needs a right; False where that cannot be known."""
+        return await self._transports[worker.protocol].gone_on(worker, said)
+
     def _tell(self, tell: Callable[[], Awaitable[None]], worker: WorkerRow, task_id: TaskId) -> None:
         telling = asyncio.get_running_loop().create_task(self._told(tell, worker, task_id))
         self._keep(telling, worker_id=worker.id, task_id=task_id)

@@ -28,6 +28,9 @@ class Nobody(Lodgings):
 
     def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None: ...
 
+    async def gone_on(self, worker_id: str, said: Any) -> bool:
+        return False
+
     def hold(self, held: bool) -> None: ...
 
     def prepare(self, work: Work) -> None: ...

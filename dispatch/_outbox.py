@@ -184,6 +184,11 @@ class WorkerOutbox:
         if worker is not None and not self._bounds.closing:
             self._deliveries.dismiss(task_id, worker, said)
 
+    async def gone_on(self, worker_id: str, said: Any) -> bool:
+        """Wait until a worker has gone on by itself that said it needs a right; False where that cannot be known."""
+        worker = self._slots.find(worker_id)
+        return worker is not None and await self._deliveries.gone_on(worker, said)
+
     def withdraw(self, task_id: TaskId) -> None:
         """Take an attempt out of the line; one that a worker holds goes on. Idempotent."""
         if (entry := self._entries.get(task_id)) is not None and entry.worker_id is None:

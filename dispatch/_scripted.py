@@ -43,6 +43,10 @@ class Scripted(Lodgings):
         self.release(task_id)
 
     def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None: ...
+
+    async def gone_on(self, worker_id: str, said: Any) -> bool:
+        return False
+
     def hold(self, held: bool) -> None: ...
 
     in_line = 0

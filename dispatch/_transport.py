@@ -88,6 +88,11 @@ class Transport(Protocol):
         that cannot be reached."""
         return None
 
+    async def gone_on(self, worker: WorkerRow, said: Any) -> bool:
+        """Wait until a worker has gone on by itself which said that it needs a right, since that was given elsewhere.
+        `said` is its answer as it came. False, at once, where that cannot be known."""
+        return False
+
     def reply_to(self, worker: WorkerRow, correlation_id: str, url: str) -> str:
         """Where a worker may answer a request later; `url` is the address for those that speak HTTP."""
         return url

@@ -19,7 +19,7 @@ from dispatch._a2a.agents import Agent, Agents, check
 from dispatch._a2a.answering import reply_of
 from dispatch._a2a.client import Said
 from dispatch._a2a.failing import FAILURES, reply_of_error
-from dispatch._a2a.following import FIRST_S, LONGEST_S, Following, cancel
+from dispatch._a2a.following import FIRST_S, LONGEST_S, Following, Lost, cancel
 from dispatch._a2a.hearing import Heard
 from dispatch._a2a.introducing import introduce, needs_introduction
 from dispatch._a2a.model import PAUSED, State
@@ -40,6 +40,8 @@ MAX_STREAMS = 256
 MAX_KEPT = 10_000
 """So many tasks are remembered that failed, or whose answer nobody waits for any more."""
 SLACK_MS = 50
+AUTH_S = 30.0
+"""So often a task is asked about that needs a right, once it has needed it for long."""
 CALLBACKS = "/a2a/callbacks"
 
 log = structlog.get_logger(__name__)
@@ -97,6 +99,27 @@ class A2A(Transport):
         if talk.url == mark.url:
             await cancel(talk, mark.task_id)
 
+    async def gone_on(self, worker: WorkerRow, said: Any) -> bool:
+        """Wait until the agent's task goes on which needs a right. It is asked about ever less often."""
+        mark = mark_in(said)
+        if mark is None or mark.task_id is None or mark.state is not State.AUTH_REQUIRED:
+            return False
+        wait_s = FIRST_S
+        while True:
+            try:
+                agent, nobody = await self._agents.of(worker), Reports(self._tools.inbox, "", TaskId(""))
+                talk = self._talk(agent, worker, nobody, None)
+                talk.heard = Heard(task_id=mark.task_id)
+                task = await Following(talk, None).task(talk.client())
+                if task.status.state is not State.AUTH_REQUIRED:
+                    return True
+            except Lost:
+                return True
+            except (*FAILURES, TimeoutError) as error:
+                log.info("agent.not_told", worker_id=worker.id, error=str(error) or "it took too long")
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, AUTH_S)
+
     async def close(self) -> None:
         for task in self._ending:
             task.cancel()
@@ -152,7 +175,8 @@ class A2A(Transport):
             with self._pushed(talk, task) as pushed, self._stream() as may_stream:
                 if not was_known:
                     saying = saying_of(task, talk.url)
-                    await self._send(talk, task, saying, timeout_s, may_stream=may_stream)
+                    if not (saying.elsewhere and await self._goes_on(talk, saying)):
+                        await self._send(talk, task, saying, timeout_s, may_stream=may_stream)
                 await Following(talk, pushed).follow(may_stream=may_stream)
         except FAILURES as error:
             if isinstance(error, TooLarge) and talk.heard.task_id is not None:
@@ -170,6 +194,15 @@ class A2A(Transport):
             if not saying.answers:
                 raise
             await self._see_after(talk, saying, said)
+
+    async def _goes_on(self, talk: Talk, saying: Saying) -> bool:
+        """Whether a task goes on that needed a right, without being told anything."""
+        talk.heard = Heard(task_id=saying.message.task_id, context_id=saying.message.context_id)
+        task = await Following(talk, None).task(talk.client())
+        if task.status.state in PAUSED:
+            talk.heard = Heard()
+            return False
+        return True
 
     async def _see_after(self, talk: Talk, saying: Saying, said: Said) -> None:
         """See what has become of a task that takes no answer: it may have gone on by itself. Raises Said where it still

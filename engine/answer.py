@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import NodeFailure
+from engine.kinds import AUTH
 from engine.missing import MISSING
 from engine.model import NO_USAGE, Updates, Usage
 from engine.view import Pause
@@ -219,6 +220,7 @@ def _interrupt(interrupt: dict[str, Any]) -> Pause:
         actions=actions,
         expires_in_ms=_count(interrupt.get("expires_in_ms"), "interrupt.expires_in_ms"),
         or_continue=interrupt.get("or_continue") is True,
+        auth=interrupt.get("kind") == AUTH,
     )
 
 

@@ -38,7 +38,8 @@ class RunFilter:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecentFilter:
     """Which runs a list by their last change holds; empty fields do not filter. `since` is the earliest change, in
-    milliseconds since the epoch; `code` is the code of the error that a run has, `but_code` one that it has not."""
+    milliseconds since the epoch; `code` is the code of the error that a run has, `but_code` one that it has not.
+    `asks_only` is the kind that all of its open interrupts are of, `asks_but` one that not all are of."""
 
     status: tuple[RunStatus, ...] = ()
     workflow_id: str | None = None
@@ -46,3 +47,5 @@ class RecentFilter:
     since: int | None = None
     code: str | None = None
     but_code: str | None = None
+    asks_only: str | None = None
+    asks_but: str | None = None

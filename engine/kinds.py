@@ -63,3 +63,7 @@ TURNS = frozenset({*JUMPS, Kind.RETRY})
 
 CAUSAL = frozenset({Kind.START, Kind.NODE, Kind.SEND, Kind.ITEM})
 """Commits that take part in the causal order: they have a level, and what they activate has them as a cause."""
+
+WORKER, AUTH = "worker", "auth"
+"""The kinds of interrupts by which workers ask: for a value, and for a right, which may be given elsewhere too."""
+BY_WORKERS = (WORKER, AUTH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from engine.holds import Hold
@@ -30,8 +31,8 @@ def run_matches(head: RunHead, where: RunFilter) -> bool:
     )
 
 
-def recent_matches(head: RunHead, where: RecentFilter) -> bool:
-    """Whether a list by last changes and this filter holds the run."""
+def recent_matches(head: RunHead, where: RecentFilter, asked: Collection[str]) -> bool:
+    """Whether a list by last changes and this filter holds the run, whose open interrupts are of these kinds."""
     code = None if head.error is None else head.error.code
     return (
         head.hold is not Hold.ANCESTOR
@@ -41,6 +42,8 @@ def recent_matches(head: RunHead, where: RecentFilter) -> bool:
         and (where.since is None or head.changed_at >= where.since)
         and where.code in (None, code)
         and (where.but_code is None or where.but_code != code)
+        and (where.asks_only is None or set(asked) == {where.asks_only})
+        and (where.asks_but is None or set(asked) != {where.asks_but})
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NewType
 
 from engine.holds import Hold
-from engine.kinds import CAUSAL, EDITS, JUMPS, TERMINAL, TURNS, Kind, RunStatus, TaskStatus
+from engine.kinds import BY_WORKERS, CAUSAL, EDITS, JUMPS, TERMINAL, TURNS, Kind, RunStatus, TaskStatus
 from engine.session import Seat
 
 __all__ = ["CAUSAL", "EDITS", "JUMPS", "TERMINAL", "TURNS", "Kind", "RunStatus", "TaskStatus"]  # and all that is below
@@ -224,6 +224,11 @@ class InterruptOpened:
     actions: Json = None
     expires_at: int | None = None
 
+    @property
+    def by_worker(self) -> bool:
+        """Whether a worker asks, and is asked again with the answer."""
+        return self.kind in BY_WORKERS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reuse:
@@ -305,7 +310,7 @@ class Commit:
     @property
     def worker_asks(self) -> bool:
         """Whether a worker has asked something instead of answering."""
-        return self.interrupt is not None and self.interrupt.kind == "worker"
+        return self.interrupt is not None and self.interrupt.by_worker
 
     @property
     def puts_back(self) -> bool:

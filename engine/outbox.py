@@ -221,6 +221,9 @@ class Outbox(Protocol):
         """Nobody goes on with what a worker said last in a task that it does not hold, as with a question: it is told,
         where its protocol has a way to. Nothing is heard of that."""
 
+    async def gone_on(self, worker_id: str, said: Any) -> bool:
+        """Wait until a worker has gone on by itself that said it needs a right; False where that cannot be known."""
+
     def withdraw(self, task_id: TaskId) -> None:
         """Forget an attempt that no worker holds yet; one that is under way goes on. Idempotent."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from engine.address import interrupt_id_of
 from engine.answer import Answer, AnswerInvalid
 from engine.commits import Result, Step, next_ref, record, status_after
+from engine.kinds import AUTH, WORKER
 from engine.model import Commit, InterruptOpened, Kind, RunStatus, Task, TaskStatus, Updates
 from engine.run import Run
 from engine.schema import SchemaInvalid, compile_schema
@@ -25,7 +26,7 @@ def asks(run: Run, task: Task, answer: Answer, pause: Pause, worker: str | None,
         id=interrupt_id_of(task, run.progress[task.id].interrupts),
         task_id=task.id,
         node=task.node,
-        kind="worker",
+        kind=AUTH if pause.auth else WORKER,
         message=pause.message,
         schema=pause.schema,
         actions=pause.actions,

@@ -11,6 +11,7 @@ from engine.commits import Result, Step, finish, next_ref
 from engine.control import check_edit
 from engine.errors import Conflict, Invalid, NodeFailure
 from engine.failure import error_of, fail
+from engine.kinds import AUTH
 from engine.model import TERMINAL, Commit, InterruptId, InterruptOpened, Kind, RunStatus, Task, Updates
 from engine.questions import hand_on
 from engine.run import Run
@@ -54,7 +55,7 @@ def resume(run: Run, values: Mapping[InterruptId, Any], updates: Mapping[str, An
         if opened.kind == "breakpoint":
             plans.append(partial(go_past, run, opened, () if plans else writes, actor))
     for opened, value in asked:
-        if opened.kind == "worker":
+        if opened.by_worker:
             plans.append(partial(hand_on, run, opened, value, () if plans else writes, actor))
     if nodes := [(opened, value) for opened, value in asked if opened.kind == "node"]:
         plans.append(partial(_resumed, run, [opened for opened, _ in nodes], () if plans else writes, actor))
@@ -82,7 +83,9 @@ def check_value(run: Run, interrupt: InterruptId, value: Any) -> None:
         if value not in (None, {}):
             raise Invalid(f"a breakpoint ('{opened.node}') takes no value: resume it with null", "resume.invalid")
         return
-    if opened.kind == "worker":
+    if opened.kind == AUTH and value is None:  # the right was given elsewhere
+        return
+    if opened.by_worker:
         return _check_schema(opened, None if opened.schema is None else compile_schema(opened.schema), value)
     _check_schema(opened, run.node_of(run.tasks[opened.task_id]).spec.schema, value)
     try:

@@ -328,7 +328,7 @@ class Run:
             return
         progress = self.set_status(opened.task_id, TaskStatus.PENDING)
         progress.interrupt, progress.again_at = None, commit.at
-        if opened.kind == "worker" and commit.kind is Kind.RESUME:  # the worker is asked again, with the value
+        if opened.by_worker and commit.kind is Kind.RESUME:  # the worker is asked again, with the value
             progress.resume, progress.resumes = commit.answer["resume"], progress.resumes + 1
             progress.ask_again()
             progress.since = commit.seq

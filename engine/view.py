@@ -124,13 +124,14 @@ class FanOut:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """The node waits for a value from outside; with `or_continue` an agent that has turns left is asked to go on
-    instead."""
+    instead. `auth`: it waits for a right that somebody gives, which may happen elsewhere."""
 
     message: str
     schema: Any = None
     actions: Any = None
     expires_in_ms: int | None = None
     or_continue: bool = False
+    auth: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, tuple_, union_all
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, not_, or_, select, tuple_, union_all
 from sqlalchemy import literal_column as number
 
 from engine.model import TERMINAL, RunHead, RunStatus
@@ -20,17 +20,28 @@ from store import _cursor as cursors
 from store import _rows as rows
 from store._artifacts import SqliteArtifacts
 from store._statements import RUNS, WHOLE, first_rows, named
-from store._tables import runs, seats
+from store._tables import interrupts, runs, seats
 
 KIND = "recent"
 _CHANGED = func.coalesce(runs.c.finished_at, runs.c.updated_at)
 _NEWEST = _CHANGED.desc(), runs.c.key.desc()
 _CODE = func.json_extract(runs.c.error, number("'$.code'"))
+_OPEN = select(interrupts.c.n).where(interrupts.c.run_key == runs.c.key, interrupts.c.status == number("'open'"))
+
+
+def _asks_only(name: str) -> ColumnElement[bool]:
+    """Whether a run has open interrupts, all of them of the kind that a parameter names."""
+    kind: BindParameter[str] = bindparam(name)
+    return and_(_OPEN.where(interrupts.c.kind == kind).exists(), not_(_OPEN.where(interrupts.c.kind != kind).exists()))
+
+
 _FILTERS: Mapping[str, ColumnElement[bool]] = {
     "workflow_id": runs.c.workflow_id == bindparam("workflow_id"),
     "session_id": runs.c.key.in_(select(seats.c.run_key).where(seats.c.session_id == bindparam("session_id"))),
     "code": bindparam("code") == _CODE,
     "but_code": func.coalesce(_CODE, number("''")) != bindparam("but_code"),
+    "asks_only": _asks_only("asks_only"),
+    "asks_but": not_(_asks_only("asks_but")),
 }
 
 

@@ -213,7 +213,11 @@ class MemoryStore(MemoryArtifacts, MemoryCatalogue, MemoryJobs, MemoryNotices, M
         return sum(1 for _ in self._recent(where))
 
     def _recent(self, where: RecentFilter) -> Iterator[RunHead]:
-        return (run.head for run in self._runs.values() if recent_matches(run.head, where))
+        asked: dict[int, set[str]] = {key: set() for key in self._runs}
+        for _, row in self._interrupts.values():
+            if row.status == "open":
+                asked[row.run_key].add(row.kind)
+        return (run.head for key, run in self._runs.items() if recent_matches(run.head, where, asked[key]))
 
     async def moment(self, run_key: int) -> Moment | None:
         if (run := self._runs.get(run_key)) is None:

@@ -227,6 +227,9 @@ class HeldOutbox:
 
     def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None: ...
 
+    async def gone_on(self, worker_id: str, said: Any) -> bool:
+        return False
+
     def alive(self, task_id: TaskId) -> None: ...
 
     def rated(self, worker_id: str, limit: RateLimit) -> None: ...

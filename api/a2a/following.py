@@ -41,19 +41,24 @@ async def follow(
     server: Wired, run_id: RunId, after: str | None, *, snapshot: bool, history: int | None = None, waits: bool = False
 ) -> AsyncIterator[Told]:
     """What happens in a run after a place, or from its beginning, until it ends or asks; the task first where a
-    `snapshot` is wanted. Who `waits` and finds it asking is told how it goes on after that."""
+    `snapshot` is wanted. Who `waits` and finds it asking is told how it goes on after that, and so is who hears that it
+    needs a right: that may be given elsewhere (1.0.1, 7.6.1)."""
     run = await server.reader.run(run_id)
     if snapshot:
         shown = _begun(run) if after is None else run  # all that has happened since is told next
         yield Told(await told_task(server, shown, history), after)
         if after is not None and run["status"] in (TERMINAL if waits else ENDS):
             return
-    events = server.streams.stream(run_id, modes=MODES, after=after, from_now=False, until=RunStatus.INTERRUPTED)
-    changes = Changes(server, run)
-    async for page in events:
-        for event in page:
-            async for found in changes.of(event):
-                yield Told(replace(found, metadata={**found.metadata, "seq": event.id}), event.id)
+    changes, goes_on = Changes(server, run), True
+    while goes_on:
+        events = server.streams.stream(run_id, modes=MODES, after=after, from_now=False, until=RunStatus.INTERRUPTED)
+        goes_on = False
+        async for page in events:
+            for event in page:
+                async for found in changes.of(event):
+                    goes_on = isinstance(found, StatusUpdate) and found.status.state is State.AUTH_REQUIRED
+                    yield Told(replace(found, metadata={**found.metadata, "seq": event.id}), event.id)
+                after = event.id
 
 
 def _begun(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +104,8 @@ class Changes:
             told = self._told.get(artifact.artifact_id)
             if told is None or not told.is_all_of(artifact):
                 yield ArtifactUpdate(artifact=artifact, last_chunk=True, **self.placed)
-        yield StatusUpdate(status=status_of(run), final=True, **self.placed)
+        status = status_of(run)
+        yield StatusUpdate(status=status, final=status.state is not State.AUTH_REQUIRED, **self.placed)
 
     def _streamed(self, data: Mapping[str, Any]) -> Iterator[ArtifactUpdate]:
         """What a worker reports of artifacts: pieces of its channels, and those that it calls artifacts itself."""

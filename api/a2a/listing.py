@@ -16,6 +16,7 @@ from api.wiring import Wired
 from dispatch._a2a.model import State, Task
 from dispatch._a2a.v1 import state_name
 from engine.errors import Invalid, NotFound
+from engine.kinds import AUTH
 from engine.model import RunStatus
 from engine.ports import RecentFilter
 
@@ -24,6 +25,8 @@ MOST, USUAL = 100, 50
 SINCE = "statusTimestampAfter"
 _STATES: Mapping[State, Mapping[str, Any]] = {
     **{state: {"status": (RunStatus(status),)} for status, state in STATES.items()},
+    State.INPUT_REQUIRED: {"status": (RunStatus.INTERRUPTED,), "asks_but": AUTH},
+    State.AUTH_REQUIRED: {"status": (RunStatus.INTERRUPTED,), "asks_only": AUTH},
     State.FAILED: {"status": (RunStatus.FAILED,), "but_code": REJECTED},
     State.REJECTED: {"status": (RunStatus.FAILED,), "code": REJECTED},
 }

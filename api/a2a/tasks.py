@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from api.a2a.replies import reply_in
-from dispatch._a2a.model import Artifact, Message, Part, Role, State, Status, Task
+from dispatch._a2a.model import PAUSED, Artifact, Message, Part, Role, State, Status, Task
 from dispatch._a2a.read import Unreadable, read_message
+from engine.kinds import AUTH
 from engine.model import RunStatus
 
 NOTE = "a2a"
@@ -71,6 +72,8 @@ def status_of(run: Shape) -> Status:
     state = STATES[run["status"]]
     if state is State.FAILED and (run["error"] or {}).get("code") == REJECTED:
         state = State.REJECTED
+    if state is State.INPUT_REQUIRED and {one["kind"] for one in _open(run)} == {AUTH}:
+        state = State.AUTH_REQUIRED
     return Status(state=state, message=_said(run, state), timestamp=run["finished_at"] or run["updated_at"])
 
 
@@ -99,8 +102,8 @@ def parts_of(output: Any) -> tuple[Part, ...]:
 
 def _said(run: Shape, state: State) -> Message | None:
     """What the agent says in a status: its questions, why it failed, or what its reply says."""
-    if state is State.INPUT_REQUIRED:
-        return _by_agent(run, _questions(run.get("interrupts") or []))
+    if state in PAUSED:
+        return _by_agent(run, _questions(_open(run)))
     if state in (State.FAILED, State.REJECTED) and run["error"]:
         told = {name: run["error"].get(name) for name in ("code", "message", "node")}
         return _by_agent(run, (Part(text=str(told["message"])), Part(data={"error": told})))
@@ -112,13 +115,13 @@ def _said(run: Shape, state: State) -> Message | None:
     return _by_agent(run, parts) if parts else None
 
 
+def _open(run: Shape) -> list[Shape]:
+    return [one for one in run.get("interrupts") or () if one["status"] == "open"]
+
+
 def _questions(interrupts: Sequence[Shape]) -> tuple[Part, ...]:
     """Open questions: in words, and as data with the ids by which they are answered."""
-    asked = [
-        {"id": one["id"], "value": one["message"], "responseSchema": one["schema"]}
-        for one in interrupts
-        if one["status"] == "open"
-    ]
+    asked = [{"id": one["id"], "value": one["message"], "responseSchema": one["schema"]} for one in interrupts]
     words = "\n".join(one["value"] if isinstance(one["value"], str) else "Please answer." for one in asked)
     return (Part(text=words), Part(data={"interrupts": asked}))
 

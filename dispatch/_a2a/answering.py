@@ -10,10 +10,11 @@ from dispatch._a2a.model import Artifact, Message, Part, State
 from dispatch._a2a.saying import MARK, Mark
 from dispatch._transport import refused
 from engine.answer import AnswerInvalid, parse_error
+from engine.kinds import AUTH
 from engine.missing import MISSING
 from engine.outbox import Answered, Reply
 
-AUTH = "the agent needs to be authorised before it goes on"
+NEEDED = "the agent needs to be authorised before it goes on"
 
 
 def reply_of(heard: Heard, url: str) -> Reply:
@@ -73,17 +74,16 @@ def _question(heard: Heard, mark: Mark) -> Reply:
     asked = heard.status.message if heard.status is not None else None
     named = _named(asked)
     is_auth = heard.state is State.AUTH_REQUIRED
-    text = (text_of(asked) if asked is not None else None) or (AUTH if is_auth else "the agent asks for more")
+    text = (text_of(asked) if asked is not None else None) or (NEEDED if is_auth else "the agent asks for more")
     mark = Mark(
         url=mark.url, context_id=mark.context_id, task_id=mark.task_id, state=mark.state,
         questions=tuple(one["id"] for one in named), asked=asked.message_id if asked is not None else None,
     )  # fmt: skip
     schema = named[0].get("responseSchema") if len(named) == 1 else None
-    interrupt: dict[str, Any] = {"message": f"{AUTH}: {text}" if is_auth and text != AUTH else text}
+    interrupt: dict[str, Any] = {"message": f"{NEEDED}: {text}" if is_auth and text != NEEDED else text}
     if isinstance(schema, dict | bool):
         interrupt["schema"] = schema
-    if not is_auth:
-        interrupt["or_continue"] = True
+    interrupt |= {"kind": AUTH} if is_auth else {"or_continue": True}
     data = [] if asked is None else [part.data for part in asked.parts if part.data is not MISSING]
     body: dict[str, Any] = {"output": text, "interrupt": interrupt, MARK: mark.as_json()}
     if data:

@@ -8,7 +8,7 @@ import structlog
 
 from dispatch._a2a.client import Client, NotAnswered, Said, Told
 from dispatch._a2a.dialect import Operation
-from dispatch._a2a.model import PushConfig
+from dispatch._a2a.model import PushConfig, Task
 from dispatch._a2a.params import of_task, to_push
 from dispatch._a2a.read import Unreadable, read_task
 from dispatch._a2a.sending import NO_METHOD, NO_TASK, UNSUPPORTED
@@ -87,6 +87,10 @@ class Following:
     async def look(self, client: Client | None = None) -> None:
         """Hear how the task is."""
         client = client or self._talk.client()
+        self._talk.hear(Told(await self.task(client), 0), client.version)
+
+    async def task(self, client: Client) -> Task:
+        """The task as it is, which is told nobody. Raises Lost."""
         params = of_task(self._talk.heard.task_id or "", client.tenant)
         try:
             async with asyncio.timeout(CALL_S):
@@ -95,7 +99,7 @@ class Following:
             if said.number == NO_TASK:
                 raise Lost(f"the agent knows nothing of the task {params['id'][:80]} any more") from said
             raise
-        self._talk.hear(Told(read_task(result), 0), client.version)
+        return read_task(result)
 
     async def _listen(self, client: Client) -> bool:
         """Hear what a stream tells, from now on; whether it has told anything but how the task is."""

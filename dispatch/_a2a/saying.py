@@ -59,11 +59,13 @@ def mark_in(answer: Any) -> Mark | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
     """What is said. `answers`: it is the answer to a question, which only its task can take; `asked` is the id of what
-    the agent had said last in that task. `session` is what the run goes on in, by which its context is called unless
-    the agent calls it otherwise."""
+    the agent had said last in that task. `elsewhere`: there is no answer, since a right that the agent needs was given
+    elsewhere. `session` is what the run goes on in, by which its context is called unless the agent calls it
+    otherwise."""
 
     message: Message
     answers: bool = False
+    elsewhere: bool = False
     asked: str | None = None
     session: str | None = None
 
@@ -76,7 +78,8 @@ def saying_of(envelope: Envelope, url: str) -> Saying:
         if mark is None or mark.task_id is None or mark.url != url:
             raise Unaskable("another worker had asked the question that is answered: only that one can go on")
         message = _message(envelope, task, _answer(task.get("resume"), mark), mark, same=True)
-        return Saying(message=message, answers=True, asked=mark.asked)
+        elsewhere = mark.state is State.AUTH_REQUIRED and task.get("resume") is None
+        return Saying(message=message, answers=True, elsewhere=elsewhere, asked=mark.asked)
     if envelope.said:
         mark = mark_in(envelope.said[-1][1])
         here = mark if mark is not None and mark.url == url else None

@@ -22,6 +22,7 @@ from engine.driver.rebind import Rebind
 from engine.driver.redrive import Redrive
 from engine.driver.reports import Reports
 from engine.driver.requests import StartRequest, asked_for, forked
+from engine.driver.rights import Rights
 from engine.driver.sessions import Sessions
 from engine.driver.travel import Travel
 from engine.driver.turn import RESTING, Live, Turn, is_resting
@@ -31,7 +32,7 @@ from engine.holds import Hold
 from engine.limits import ROOM
 from engine.model import TERMINAL, Hook, InterruptId, Push, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of
 from engine.outbox import Outbox
-from engine.ports import Store
+from engine.ports import InterruptRow, Store
 from engine.travel import Wish
 
 Also = Callable[[Turn, RunId], None]
@@ -68,6 +69,8 @@ class Engine:
         self.redrive = Redrive(self.loop, self.travel)
         self.rebinding = Rebind(self.loop, self.delivery)
         self.pushes = Pushes(self.loop)
+        self.rights = Rights(store, outbox, self._given)
+        self.loop.on_batch = self.rights.follow
         self.draining = False
         self.sessions = Sessions(self.loop, self.loader, self.delivery, self.door, lambda: self.draining)
         self._next_key = 1
@@ -88,6 +91,7 @@ class Engine:
             else:
                 self.delivery.timers.set(timer.due_at, timer.run_key, timer.task_id, timer.kind)
         self._opening = asyncio.create_task(self._open_limits())
+        await self.rights.open()
 
     async def _open_limits(self) -> None:
         """Have tasks that are limited wait until those count that workers hold, or that have their rooms, already."""
@@ -102,6 +106,7 @@ class Engine:
         self.delivery.timers.close()
         if self._opening is not None:
             self._opening.cancel()
+        await self.rights.close()
         await self.door.close()
         self.sessions.close()
         await self.delivery.lookup.close()
@@ -251,6 +256,10 @@ class Engine:
                 also(turn, live.run.id)
 
         await self.loop.on_run(run_id, act, answer_first=True)
+
+    async def _given(self, asked: InterruptRow) -> None:
+        """Go on where an agent has got the right that it needed. Raises NotFound or Conflict."""
+        await self.resume(RunId(asked.run_id), None, {}, "agent", interrupt=asked.id)
 
     async def cancel(self, run_id: RunId, actor: str = "api", also: Also | None = None) -> None:
         """Cancel a run: final and immediate; `also` is written with it. Raises NotFound or Conflict."""

@@ -26,7 +26,7 @@ from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.holds import require_free
 from engine.model import RunHead, RunId
 from engine.planner import step
-from engine.ports import Store
+from engine.ports import Batch, Store
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -43,8 +43,7 @@ class Loop(Watched):
         """Told of a session in which a run has come to another status."""
         self.lives: OrderedDict[int, Live] = OrderedDict()
         self.keys: dict[RunId, int] = {}
-        self._loading: dict[RunId, asyncio.Lock] = {}
-        self._queue = Queue()
+        self._loading, self._queue = dict[RunId, asyncio.Lock](), Queue()
         self.notes = Notes(options.note_ms / 1000, self._flush_now)
         self.guests = Guests()
         self._wake, self._rows = asyncio.Event(), asyncio.Event()
@@ -54,6 +53,8 @@ class Loop(Watched):
         self.tally = Tally()
         self.on_moved: Callable[[list[RunHead]], None] = lambda heads: None
         """Told of the runs that have come to another status, durably."""
+        self.on_batch: Callable[[Batch], None] = lambda batch: None
+        """Told of what has been written."""
         self.recovery = Recovery(store, self, options.retry_store_ms / 1000)
 
     # ---- life
@@ -219,6 +220,7 @@ class Loop(Watched):
         self.tally.take(turn, perf_counter() - begun)
         turn.carry_out()
         self.on_moved(turn.arrived)
+        self.on_batch(turn.batch)
         for session in dict.fromkeys(turn.sessions):
             self.on_session(session)
         aloud = turn.aloud()
@@ -306,8 +308,7 @@ class Loop(Watched):
         async with lock:
             if (known := self.live(head.id)) is not None:
                 return known
-            newest = await self.store.run(head.id)
-            if newest is None:
+            if (newest := await self.store.run(head.id)) is None:
                 return None
             require_free(newest)
             live = Live(run=await self.loader.at_head(newest), head=newest)

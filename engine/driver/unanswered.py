@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.filters import InterruptFilter
-from engine.kinds import JUMPS, Kind, TaskStatus
+from engine.kinds import BY_WORKERS, JUMPS, Kind, TaskStatus
 from engine.model import Commit, RunHead, TaskId, seq_of
 from engine.outbox import Outbox
 from engine.ports import InterruptRow, Store
@@ -15,7 +14,6 @@ from engine.record import decode
 from engine.run import Run
 
 PAGE = 100
-OF_WORKERS = InterruptFilter(kind="worker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +60,9 @@ async def suspended_in(store: Store, head: RunHead) -> tuple[Unanswered, ...]:
     found: list[Unanswered] = []
     cursor, end = None, seq_of(head.head) + 1
     while True:
-        page = await store.interrupts("suspended", head.key, PAGE, cursor, OF_WORKERS)
-        for row in page.items:
-            if (commit := await _asked_by(store, row, end)) is not None and commit.worker is not None:
+        page = await store.interrupts("suspended", head.key, PAGE, cursor)
+        for row in (one for one in page.items if one.kind in BY_WORKERS):
+            if (commit := await asked_by(store, row, end)) is not None and commit.worker is not None:
                 found.append(Unanswered(task_id=row.task_id, worker=commit.worker, said=commit.answer))
         if (cursor := page.next_cursor) is None:
             return tuple(found)
@@ -84,7 +82,7 @@ async def suspended_in_session(store: Store, session: str) -> tuple[Unanswered, 
     return found
 
 
-async def _asked_by(store: Store, row: InterruptRow, before: int) -> Commit | None:
+async def asked_by(store: Store, row: InterruptRow, before: int) -> Commit | None:
     """The commit with which a worker asked, of those before a place."""
     while rows := await store.commits_before(row.run_key, before, PAGE, row.node):
         for one in rows:

@@ -73,7 +73,7 @@ BODY = optional(
     cancelled=LIST, frames=LIST, cached=ANY,
 )  # fmt: skip
 INTERRUPT = needed(
-    id=TEXT, kind=one_of(("node", "worker", "breakpoint")), message=TEXT, schema=ANY, actions=ANY,
+    id=TEXT, kind=one_of(("node", "worker", "auth", "breakpoint")), message=TEXT, schema=ANY, actions=ANY,
     expires_at=TIME.or_null(),
 )  # fmt: skip
 SNAPSHOT = needed(values=OBJECT, level=COUNT) | optional(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.answer import parse_answer
 from engine.errors import NodeFailure
 from engine.expiry import outcome
+from engine.kinds import AUTH
 from engine.model import Commit, InterruptOpened, Kind
 from engine.schema import compile_schema
 from engine.verify.line import Line
@@ -15,17 +16,16 @@ def asked_right(line: Line, commit: Commit) -> bool:
     opened = [line.asked.get(name) for name in commit.resolved]
     if commit.worker_asks and commit.interrupt is not None:
         pause = parse_answer(commit.answer).interrupt
-        return pause is not None and (pause.message, pause.schema) == (
-            commit.interrupt.message,
-            commit.interrupt.schema,
-        )
+        asked = commit.interrupt.message, commit.interrupt.schema, commit.interrupt.kind == AUTH
+        return pause is not None and (pause.message, pause.schema, pause.auth) == asked
     return all(found is not None and _ended_right(line, commit, found) for found in opened)
 
 
 def _ended_right(line: Line, commit: Commit, opened: InterruptOpened) -> bool:
     if commit.kind is not Kind.RESUME:
         return _expired_right(line, commit, opened)
-    given = opened.kind == "worker" and opened.schema is not None
+    elsewhere = opened.kind == AUTH and commit.answer["resume"] is None
+    given = opened.by_worker and opened.schema is not None and not elsewhere
     return not given or compile_schema(opened.schema).accepts(commit.answer["resume"])
 
 

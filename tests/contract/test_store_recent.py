@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from engine.errors import Invalid
-from engine.model import ErrorInfo, RunHead, RunStatus
-from engine.ports import Batch, RecentFilter, RunFilter, Store
+from engine.model import ErrorInfo, RunHead, RunStatus, TaskId
+from engine.ports import Batch, InterruptRow, RecentFilter, RunFilter, Store
 from engine.session import Seat
 from store._recent import asked
 from store.sql import SqliteStore
@@ -67,6 +67,24 @@ async def test_they_are_filtered_and_counted(store: Store, where: RecentFilter, 
     for limit in (1, 50):
         assert await keys(store, where, limit) == expected
     assert await store.count_recent(where) == len(expected)
+
+
+def question(key: int, n: int, kind: str, status: str = "open") -> InterruptRow:
+    return InterruptRow(
+        id=f"i{key}.{n}", run_key=key, run_id=f"run-{key}", task_id=TaskId(f"t{n}"), node="ask", kind=kind, message="?",
+        schema=None, actions=None, status=status, created_at=NOW,
+    )  # fmt: skip
+
+
+async def test_those_are_found_whose_open_interrupts_are_all_of_one_kind(store: Store) -> None:
+    waiting = [run(key, status=RunStatus.INTERRUPTED, updated_at=NOW + key) for key in (1, 2, 3, 4)]
+    asked = [question(1, 1, "auth"), question(2, 1, "auth"), question(2, 2, "node"), question(3, 1, "worker")]
+    was = [question(1, 2, "node", "resolved"), question(4, 1, "auth", "resolved")]
+    await store.commit(created(*waiting, interrupts=[*asked, *was]))
+
+    assert await keys(store, RecentFilter(status=(RunStatus.INTERRUPTED,), asks_only="auth")) == [1]
+    assert await keys(store, RecentFilter(status=(RunStatus.INTERRUPTED,), asks_but="auth")) == [4, 3, 2]
+    assert await store.count_recent(RecentFilter(asks_only="auth")) == 1
 
 
 async def test_those_of_a_session_are_found(store: Store) -> None:

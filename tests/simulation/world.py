@@ -33,6 +33,7 @@ from engine.session import Seat
 from engine.succession import start_after
 from engine.verify import line_of
 from tests.fakes import HeldOutbox, HeldTimers, RowStore, ready
+from tests.simulation.fate import Fate, Violation
 from tests.simulation.notes import Notes
 
 START_OF_TIME = 1_000_000
@@ -41,24 +42,9 @@ SESSION = "talk"
 """The session of the runs that go on from others."""
 HOOK = Hook(url="http://told.test", events=(*TERMINAL, RunStatus.INTERRUPTED))
 """Every run tells whenever it ends or waits."""
-MANY = 1_000_000
 T = TypeVar("T")
 
 Act = Callable[[Turn, Live], Any]
-
-
-class Violation(AssertionError):
-    """Something that must never happen did."""
-
-
-@dataclass(slots=True)
-class Fate:
-    """What becomes of the next turns: how many steps each plans, and whether they are written; and whether notes wait
-    for the next one of their run."""
-
-    steps: int = MANY
-    lost: bool = False
-    keeps: bool = False
 
 
 @dataclass

@@ -13,6 +13,7 @@ from engine.render import done_tasks_json, open_task_json
 from tests.builders import chain, document, graph_of, task, writes
 from tests.fakes import ready
 from tests.simulation.world import World
+from tests.unit.engine.worlds import sound
 
 QUESTION = {"interrupt": {"message": "Which one?", "schema": {"type": "string"}, "actions": ["this", "that"]}}
 LOG = task(prompt_template="go", output_key="log")
@@ -87,6 +88,29 @@ def test_a_value_that_the_worker_does_not_take_is_refused() -> None:
         world.resume(interrupt, 5)
 
     assert (refused.value.reason, world.status) == ("resume.invalid", RunStatus.INTERRUPTED)
+
+
+@pytest.mark.parametrize("value", [None, "the token"])
+def test_a_right_may_have_been_given_elsewhere(value: Any) -> None:
+    world = begun()
+    interrupt = asked(world, {"interrupt": {**QUESTION["interrupt"], "kind": "auth"}})
+    kind = world.run.interrupts[interrupt].kind
+    with pytest.raises(Invalid):
+        world.resume(interrupt, 7)
+    world.resume(interrupt, value)
+    world.answer("a", "done")
+
+    assert (kind, world.status, world.state["log"]) == ("auth", RunStatus.COMPLETED, ["done"])
+    assert sound(world)
+
+
+def test_a_question_of_no_known_kind_is_one_of_a_worker() -> None:
+    world = begun()
+    interrupt = asked(world, {"interrupt": {**QUESTION["interrupt"], "kind": "approval"}})
+    with pytest.raises(Invalid):
+        world.resume(interrupt, None)
+
+    assert world.run.interrupts[interrupt].kind == "worker"
 
 
 def test_a_question_with_a_broken_schema_is_no_answer() -> None:

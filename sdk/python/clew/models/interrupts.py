@@ -11,7 +11,7 @@ from clew.models._base import Json, Model
 
 
 class Interrupt(Model):
-    """A question. `json_schema` is what the answer has to satisfy; `kind` is node, worker or breakpoint."""
+    """A question. `json_schema` is what the answer has to satisfy; `kind` is node, worker, auth or breakpoint."""
 
     id: str
     run_id: str

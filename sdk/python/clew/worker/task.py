@@ -93,10 +93,18 @@ class Task(Model):
         self._go_on()
 
     def interrupt(
-        self, message: str, schema: Any = None, *, actions: Any = None, expires_in_ms: int | None = None
+        self,
+        message: str,
+        schema: Any = None,
+        *,
+        actions: Any = None,
+        expires_in_ms: int | None = None,
+        kind: str | None = None,
     ) -> NoReturn:
-        """Ask somebody, and end here: the task comes again with the answer, which fits `schema`, in `resume`."""
-        raise Asked({"message": message, **given(schema=schema, actions=actions, expires_in_ms=expires_in_ms)})
+        """Ask somebody, and end here: the task comes again with the answer, which fits `schema`, in `resume`. With the
+        `kind` "auth" a right is needed, and the answer None says that it was given elsewhere."""
+        more = given(schema=schema, actions=actions, expires_in_ms=expires_in_ms, kind=kind)
+        raise Asked({"message": message, **more})
 
     def _report(self, report: Json) -> None:
         if self._desk is not None and report:
