@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from api.answers import request_of_token
 from api.auth import bears, refused
 from api.errors import Refused
-from engine.artifacts import Artifact, Lease
+from engine.artifacts import HOLD_MS, Artifact, Lease
 from engine.errors import NotFound
 from engine.model import TaskId
 from engine.ports import Store
@@ -56,6 +56,15 @@ class Artifacts:
                 await upload.write(part)
             now = self.clock()
             return await upload.finish(kind, Lease(now=now, expires_at=now + self._ttl_ms(ttl_s)))
+
+    async def keep(self, content: bytes, media_type: str) -> Artifact:
+        """Keep bytes that a run is about to refer to; durable on return. Raises StoreUnavailable."""
+        async with self.store.receive() as upload:
+            await upload.write(content)
+            now = self.clock()
+            return await upload.finish(
+                media_type, Lease(now=now, expires_at=now + self.ttl_ms, held_until=now + HOLD_MS)
+            )
 
     async def touch(self, sha256: str, ttl_s: int | None) -> Artifact:
         """Have one stay for its time from now on. Raises NotFound."""

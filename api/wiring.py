@@ -205,7 +205,7 @@ def _wired(settings: Settings, base_url: str, store: Store, outbox: Outbox, key:
     closing, limits = Closing(), Limits(max_nodes=settings.max_nodes)
     workflows = Workflows(store, limits, clock)
     engine = _engine(settings, store, outbox, workflows, key)
-    notifier = _notifier(settings, store, ways, engine)
+    notifier = _notifier(settings, base_url, store, ways, engine)
     workers = Workers(store, outbox, ways.beats, clock, ways.http, in_process=settings.local_workers)
     reader, lines = Reader(store, engine.loader, engine.loop), Lines(store, engine.loader)
     return Wired(
@@ -256,7 +256,7 @@ def _engine(settings: Settings, store: Store, outbox: Outbox, workflows: Workflo
     )
 
 
-def _notifier(settings: Settings, store: Store, ways: _Ways, engine: Engine) -> Notifier:
+def _notifier(settings: Settings, base_url: str, store: Store, ways: _Ways, engine: Engine) -> Notifier:
     policy = RetryPolicy(
         max_attempts=MAX_ATTEMPTS,
         initial_interval_ms=round(settings.webhook_retry_s * 1000),
@@ -272,7 +272,7 @@ def _notifier(settings: Settings, store: Store, ways: _Ways, engine: Engine) -> 
         patience=Patience(policy=policy, give_up_ms=round(settings.webhook_give_up_s * 1000)),
     )
     engine.announcer.deliver = notifier.take
-    engine.announcer.render = said
+    engine.announcer.render = partial(said, base_url)
     return notifier
 
 

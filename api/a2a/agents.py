@@ -9,6 +9,7 @@ from urllib.parse import quote
 from api.a2a.cards import Agent, Skill
 from api.a2a.errors import A2AError, Code
 from api.a2a.extensions import declared
+from api.a2a.files import takes_files
 from api.a2a.sending import Asked
 from api.schemas import WorkflowsQuery
 from api.wiring import Wired
@@ -66,6 +67,7 @@ def skill_of(row: WorkflowRow) -> Skill:
         description=str(document.get("description") or f"The workflow {name}."),
         tags=tuple(str(tag) for tag in document.get("tags") or ()),
         input_schema=document.get("input_schema") or {},
+        takes_files=takes_files(document),
     )
 
 

@@ -12,6 +12,8 @@ from api.a2a.rpc import V03, V1
 NODES = "urn:clew:a2a:nodes:v1"
 """The extension by which the extended card tells what workflows are made of."""
 MODES = ["application/json", "text/plain"]
+ANY = "*/*"
+"""The mode of a skill that takes files: of which type they may be its input schema says, if anything does."""
 BEARER, KEY = "bearer", "apiKey"
 
 
@@ -24,6 +26,7 @@ class Skill:
     description: str
     tags: tuple[str, ...]
     input_schema: Mapping[str, Any]
+    takes_files: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +149,7 @@ def _skill(skill: Skill) -> dict[str, Any]:
         "name": skill.name,
         "description": skill.description,
         "tags": list(skill.tags) or ["workflow"],
-        "inputModes": list(MODES),
+        "inputModes": [*MODES, ANY] if skill.takes_files else list(MODES),
         "outputModes": list(MODES),
     }
 

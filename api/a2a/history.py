@@ -23,7 +23,7 @@ _WRITTEN = V1()
 
 async def told_task(server: Wired, run: Shape, history: int | None = None, *, artifacts: bool = True) -> Task:
     """A run as a task, with so many of its last messages (None: all of them, 0: none)."""
-    said = () if history == 0 else tuple(messages_of(run, await _turns(server, run["id"])))
+    said = () if history == 0 else tuple(messages_of(run, server.base_url, await _turns(server, run["id"])))
     kept = said if history is None else said[-history:] if history else ()
     return task_of(run, history=kept, artifacts=artifacts)
 

@@ -13,11 +13,22 @@ from api.a2a.cards import CARDS, extended
 from api.a2a.configs import push_of
 from api.a2a.errors import A2AError, Code, wrong
 from api.a2a.extensions import declared, require
+from api.a2a.files import keep_files
 from api.a2a.history import answering, beginning, has_taken, told_task, was_answered
 from api.a2a.listing import listed, read_listing
 from api.a2a.pushing import Pushing
 from api.a2a.rpc import V03, V1, Call, Method
-from api.a2a.sending import CONFIGS, TOLD, Asked, answers_of, check_context, history_length, input_of, read_asked
+from api.a2a.sending import (
+    CONFIGS,
+    TOLD,
+    Asked,
+    answers_of,
+    check_context,
+    history_length,
+    input_of,
+    read_asked,
+    updates_of,
+)
 from api.a2a.tasks import NOTE, STATES, context_of, message_of
 from api.schemas import Fork, StartRun
 from api.wiring import Wired
@@ -26,7 +37,9 @@ from dispatch._a2a.model import TERMINAL
 from dispatch._a2a.v03 import V03 as Dialect03
 from dispatch._a2a.v1 import V1 as Dialect1
 from engine.claims import Claim
+from engine.control import check_input
 from engine.errors import Conflict, Invalid, NotFound
+from engine.graph import Graph
 from engine.model import Push, RunId, RunStatus
 from engine.ports import WorkflowRow
 
@@ -167,6 +180,9 @@ class Methods:
             session_id=context,
             metadata={NOTE: {"message": Dialect1().message(message), "message_id": message.message_id}},
         )
+        if asked.files and claim.made is None:
+            check_input(graph, body.input)
+            await self._keep(asked)
         return await self.server.runs.start_version(row, body, claim, pushes)
 
     async def _resume(self, asked: Asked, task_id: str, pushes: tuple[Push, ...]) -> RunId:
@@ -187,8 +203,9 @@ class Methods:
         open_ids = [one["id"] for one in run["interrupts"] if one["status"] == "open"]
         if run["status"] != RunStatus.INTERRUPTED or not open_ids:
             raise A2AError(Code.UNSUPPORTED, "the task is at work: it takes messages when it asks for something")
-        value, interrupt = answers_of(asked.message, open_ids)
-        updates, also = await self._told(run, asked), answering(run, asked)
+        value, interrupt = answers_of(asked, open_ids)
+        updates, also = self._told(await self._graph(run), run, asked), answering(run, asked)
+        await self._keep(asked)
         push = next(iter(pushes), None)
         await self.server.engine.resume(RunId(run["id"]), value, updates, interrupt=interrupt, push=push, also=also)
 
@@ -196,13 +213,22 @@ class Methods:
         if asked.message.context_id is not None:
             raise wrong("message.contextId", "a fork begins a context of its own: leave the id out")
         origin = await self.run(checkpoint.rpartition(".")[0])
-        data = next((part.data for part in asked.message.parts if isinstance(part.data, dict)), {})
-        body = Fork(checkpoint_id=checkpoint, updates={**await self._told(origin, asked), **data})
+        graph = await self._graph(origin)
+        updates = {**self._told(graph, origin, asked), **updates_of(graph, asked)}
+        if claim.made is None:
+            await self._keep(asked)
+        body = Fork(checkpoint_id=checkpoint, updates=updates)
         return await self.server.runs.fork(body, origin["id"], claim, beginning(asked), pushes)
 
-    async def _told(self, run: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
+    async def _keep(self, asked: Asked) -> None:
+        await keep_files(self.server.artifacts, asked.files, self.server.settings.max_artifact_bytes)
+
+    async def _graph(self, run: Mapping[str, Any]) -> Graph:
+        return await self.server.workflows.graph(run["workflow_id"], run["workflow_version"])
+
+    @staticmethod
+    def _told(graph: Graph, run: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
         """The state by which a workflow is told of a message to a run, where it has a key for it."""
-        graph = await self.server.workflows.graph(run["workflow_id"], run["workflow_version"])
         return {TOLD: asked.told(context_of(run))} if TOLD in graph.state else {}
 
 

@@ -19,12 +19,12 @@ OMITTED = "outputOmitted"
 Shape = Mapping[str, Any]
 
 
-def said(form: str, run: Shape) -> tuple[Said, ...]:
-    """What is said of a run, which has come to another status, to those who asked in a version."""
-    return _FORMS[form](run)
+def said(base_url: str, form: str, run: Shape) -> tuple[Said, ...]:
+    """What a server at an address says of a run, which has come to another status, to those who asked in a version."""
+    return _FORMS[form](run, base_url)
 
 
-def _changes(run: Shape) -> tuple[Said, ...]:
+def _changes(run: Shape, _: str) -> tuple[Said, ...]:
     dialect = Dialect1()
     placed: dict[str, Any] = {"task_id": run["id"], "context_id": context_of(run)}
     status = status_of(run)
@@ -36,8 +36,8 @@ def _changes(run: Shape) -> tuple[Said, ...]:
     return tuple(Said(event=name, media_type=CHANGE, body=write(dialect.event(one))) for name, one in told)
 
 
-def _whole(run: Shape) -> tuple[Said, ...]:
-    task = Dialect03().task(task_of(run, history=tuple(messages_of(run))))
+def _whole(run: Shape, base_url: str) -> tuple[Said, ...]:
+    task = Dialect03().task(task_of(run, history=tuple(messages_of(run, base_url))))
     if notes := _notes(run):
         task["metadata"] = {**task.get("metadata", {}), **notes}
     return (Said(event=str(run["status"]), media_type="application/json", body=write(task)),)
@@ -47,4 +47,4 @@ def _notes(run: Shape) -> dict[str, Any]:
     return {OMITTED: True} if run["output_omitted"] else {}
 
 
-_FORMS: Mapping[str, Callable[[Shape], tuple[Said, ...]]] = {V1: _changes, V03: _whole}
+_FORMS: Mapping[str, Callable[[Shape, str], tuple[Said, ...]]] = {V1: _changes, V03: _whole}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api.a2a.errors import A2AError, Code, wrong
+from api.a2a.files import FILES, File, answer_with, read_files, require_place, takes_files, with_files
 from dispatch._a2a.model import Message, Part
 from dispatch._a2a.read import read_message
 from dispatch._a2a.v1 import V1
@@ -27,12 +28,14 @@ DATA = re.compile(r"application/([\w.+-]+\+)?json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A message with how it is to be answered. `history` None: all of it."""
+    """A message, as it is kept, with the files that came with it, and how it is to be answered. `history` None: all of
+    it."""
 
     message: Message
     blocking: bool
     history: int | None
     metadata: Mapping[str, Any]
+    files: tuple[File, ...] = ()
     config: Any = None
     """Where to tell of the task, as it was written."""
 
@@ -50,7 +53,7 @@ class Asked:
 
     @property
     def key(self) -> str:
-        """What makes a message the same when it comes again: its id, and all that it says."""
+        """What makes a message the same when it comes again: its id, and all that it says, files by their SHA-256."""
         return digest([V1().message(self.message), dict(self.metadata)])
 
     def told(self, context_id: str) -> dict[str, Any]:
@@ -73,6 +76,8 @@ def read_asked(params: Mapping[str, Any], *, blocks: bool) -> Asked:
         raise wrong("message.parts", "a message has parts")
     for place, part in enumerate(message.parts):
         _check_type(part, f"message.parts[{place}]")
+    parts, files = read_files(message.parts)
+    message = replace(message, parts=parts)
     given = params.get("configuration")
     if given is not None and not isinstance(given, dict):
         raise wrong("configuration", "an object is expected")
@@ -83,7 +88,9 @@ def read_asked(params: Mapping[str, Any], *, blocks: bool) -> Asked:
     at_once, blocking = _flag(told, "returnImmediately"), _flag(told, "blocking")
     blocking = not at_once if at_once is not None else blocks if blocking is None else blocking
     history = history_length(told)
-    return Asked(message=message, blocking=blocking, history=history, metadata=metadata, config=config)
+    return Asked(
+        message=message, blocking=blocking, history=history, metadata=metadata, files=files, config=config,
+    )  # fmt: skip
 
 
 def history_length(told: Mapping[str, Any], name: str = "historyLength") -> int | None:
@@ -111,31 +118,32 @@ def check_context(context_id: str) -> None:
 
 
 def _check_type(part: Part, path: str) -> None:
-    """Raises A2AError for content that is neither a text nor JSON."""
+    """Raises A2AError for content that is neither a text, nor JSON, nor a file."""
     kind = (part.media_type or "").partition(";")[0].strip().lower()
     known = not kind or kind == TEXT or kind.startswith("text/") or DATA.fullmatch(kind)
-    if part.is_file or not known:
-        what = "a file" if part.is_file else "content"
-        why = f"{what} of the type {kind[:80] or 'unknown'} is not taken: send text, or JSON as data"
+    if not part.is_file and not known:
+        why = f"content of the type {kind[:80]} is not taken: send text, JSON as data, or a file"
         raise A2AError(Code.CONTENT_TYPE, f"{path}: {why}", [(path, why)])
 
 
 def input_of(graph: Graph, asked: Asked, context_id: str) -> dict[str, Any]:
     """What a run of a workflow is given by a first message. Raises A2AError where it has no place for that."""
-    message = asked.message
+    require_place(asked.files, is_there=takes_files(graph.document))
+    message, data = asked.message, data_of(asked.message.parts)
     keys = frozenset(graph.input_keys or graph.state)
-    data = next((part.data for part in message.parts if part.data is not MISSING), MISSING)
     if isinstance(data, dict) and (INPUT not in keys or not data or not keys.isdisjoint(data)):
         given = dict(data)
     elif data is not MISSING and INPUT in keys:
         given = {INPUT: data}
     elif data is not MISSING:
         raise wrong("message.parts", "the data of a first message is an object: the input of the workflow")
+    elif asked.files and text_of(message.parts) is None:
+        given = {}
     else:
         given = _from_text(keys, message)
     if TOLD in graph.state and TOLD not in given:
         given[TOLD] = asked.told(context_id)
-    return given
+    return with_files(given, asked.files)
 
 
 def _from_text(keys: frozenset[str], message: Message) -> dict[str, Any]:
@@ -148,19 +156,36 @@ def _from_text(keys: frozenset[str], message: Message) -> dict[str, Any]:
     raise wrong("message.parts", f"a text has no place here: send a data part with an object of {wanted}")
 
 
-def answers_of(message: Message, open_ids: Sequence[str]) -> tuple[Any, str | None]:
+def updates_of(graph: Graph, asked: Asked) -> dict[str, Any]:
+    """What a message that forks a run writes to its state. Raises A2AError."""
+    require_place(asked.files, is_there=FILES in graph.state and takes_files(graph.document))
+    data = next((part.data for part in asked.message.parts if isinstance(part.data, dict)), {})
+    return with_files(data, asked.files)
+
+
+def answers_of(asked: Asked, open_ids: Sequence[str]) -> tuple[Any, str | None]:
     """The value that a message answers with, and the question that it is for; None: the value has the answers to
     several, by their ids. Raises A2AError."""
-    data = next((part.data for part in message.parts if part.data is not MISSING), MISSING)
-    value = data if data is not MISSING else text_of(message.parts)
+    parts, files = asked.message.parts, asked.files
+    data = data_of(parts)
+    value = data if data is not MISSING else text_of(parts)
     if isinstance(data, dict) and "resume" in data:
         value = data["resume"]
         if isinstance(value, dict) and value and value.keys() <= set(open_ids):
             [*ids] = value
-            return (value[ids[0]], ids[0]) if len(ids) == 1 else (value, None)
+            if len(ids) == 1:
+                return answer_with(value[ids[0]], files), ids[0]
+            if files:
+                raise wrong("message.parts", f"files are for one question: {len(ids)} are answered")
+            return value, None
     if len(open_ids) > 1:
         raise wrong("message.parts", f"{len(open_ids)} questions are open: answer by data {{resume: {{id: value}}}}")
-    return value, open_ids[0]
+    return answer_with(value, files), open_ids[0]
+
+
+def data_of(parts: Sequence[Part]) -> Any:
+    """The first data of parts; MISSING where there are none."""
+    return next((part.data for part in parts if part.data is not MISSING), MISSING)
 
 
 def text_of(parts: Sequence[Part]) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from api.a2a.files import told_here
 from api.a2a.replies import reply_in
 from dispatch._a2a.model import PAUSED, Artifact, Message, Part, Role, State, Status, Task
 from dispatch._a2a.read import Unreadable, read_message
@@ -48,8 +49,9 @@ def task_of(run: Shape, *, history: Sequence[Message] = (), artifacts: bool = Tr
     )
 
 
-def messages_of(run: Shape, turns: Sequence[Shape] = ()) -> Iterator[Message]:
-    """All that was said, oldest first, as messages of this task: how it began, and its later turns."""
+def messages_of(run: Shape, base_url: str, turns: Sequence[Shape] = ()) -> Iterator[Message]:
+    """All that was said, oldest first, as messages of this task: how it began, and its later turns. Files that came
+    along are told by their addresses below `base_url`."""
     noted = (run.get("metadata") or {}).get(NOTE)
     given = [noted.get("message")] if isinstance(noted, dict) else []
     for turn in turns:
@@ -57,7 +59,8 @@ def messages_of(run: Shape, turns: Sequence[Shape] = ()) -> Iterator[Message]:
     for message in given:
         if isinstance(message, dict):
             with suppress(Unreadable):  # metadata are anybody's: what is no message there is none
-                yield read_message({**message, "taskId": run["id"], "contextId": context_of(run)})
+                found = read_message({**message, "taskId": run["id"], "contextId": context_of(run)})
+                yield told_here(found, base_url)
 
 
 def _about(run: Shape) -> dict[str, Any]:
