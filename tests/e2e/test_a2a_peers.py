@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 from collections.abc import AsyncIterator
@@ -49,10 +50,22 @@ async def ran(version: str, script: str, *args: str) -> Any:
     return json.loads(told)
 
 
+FILING = straight("filing", state_schema={"n": {"type": "integer", "reducer": "add"}, "files": {"type": "array"}})
+
+
+def check_file(modes: list[str], task: Any, fetched: str) -> None:
+    """A file came as it was sent, to a skill that says that it takes files."""
+    assert modes[-1] == "*/*"
+    [file] = task["artifacts"][0]["parts"][0]["data"]["files"]
+    assert (file["name"], file["media_type"], file["size"]) == ("a.png", "image/png", 10)
+    content = bytes.fromhex(fetched)
+    assert (content, file["sha256"]) == (b"\xfb\xff\xfe thread", hashlib.sha256(content).hexdigest())
+
+
 @pytest.mark.xdist_group("a2a-1.3")
 @pytest.mark.parametrize("alias", ["", "/v1"])
 async def test_the_official_client_of_1_0_gets_on_with_our_agents(server: Server, client: Client, alias: str) -> None:
-    for document in (straight(), asking(), working()):
+    for document in (straight(), asking(), working(), FILING):
         await client.save(document)
     found = await ran("1.3", "client_v1.py", f"{server.url}/a2a{alias}")
 
@@ -68,12 +81,13 @@ async def test_the_official_client_of_1_0_gets_on_with_our_agents(server: Server
     assert found["resubscribe"][-1]["statusUpdate"]["status"]["state"] == "TASK_STATE_CANCELED"
     task, got, listed = found["look"]
     assert (got["id"], [one["id"] for one in listed]) == (task["id"], [task["id"]])
+    check_file(*found["file"])
 
 
 @pytest.mark.xdist_group("a2a-0.3")
 @pytest.mark.parametrize("alias", ["", "/v0.3"])
 async def test_the_official_client_of_0_3_gets_on_with_our_agents(server: Server, client: Client, alias: str) -> None:
-    for document in (straight(), asking(), working()):
+    for document in (straight(), asking(), working(), FILING):
         await client.save(document)
     found = await ran("0.3", "client_v03.py", f"{server.url}/a2a{alias}")
 
@@ -87,6 +101,7 @@ async def test_the_official_client_of_0_3_gets_on_with_our_agents(server: Server
     assert found["resubscribe"][-1]["task"]["status"]["state"] == "canceled"
     task, got = found["look"]
     assert got["id"] == task["id"]
+    check_file(*found["file"])
 
 
 # ---- pushes, and the extended card

@@ -7,6 +7,7 @@ It runs in an environment of its own, and knows nothing of ours.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import sys
 import uuid
@@ -19,6 +20,8 @@ from a2a.types import (
     DeleteTaskPushNotificationConfigParams,
     DeleteTaskPushNotificationConfigRequest,
     DeleteTaskPushNotificationConfigSuccessResponse,
+    FilePart,
+    FileWithBytes,
     GetTaskPushNotificationConfigParams,
     ListTaskPushNotificationConfigParams,
     ListTaskPushNotificationConfigRequest,
@@ -95,6 +98,17 @@ class Peer:
         client = await self.client("straight", streaming=False)
         return [task, plain(await client.get_task(TaskQueryParams(id=task["id"])))]
 
+    async def file(self) -> Any:
+        """A file: the modes of the skill, the task, and what is at the address that the history tells."""
+        card = await A2ACardResolver(self.http, f"{self.base}/filing").get_agent_card()
+        content = base64.b64encode(b"\xfb\xff\xfe thread").decode()
+        message = said({"n": 4})
+        file = FileWithBytes(bytes=content, name="a.png", mime_type="image/png")
+        message.parts.append(Part(root=FilePart(file=file)))
+        task = (await self.events("filing", message))[-1]["task"]
+        fetched = await self.http.get(task["history"][0]["parts"][1]["file"]["uri"])
+        return [card.skills[0].input_modes, task, fetched.content.hex()]
+
     # ---- pushes
 
     async def pushes(self, receiver: Receiver) -> Any:
@@ -156,6 +170,7 @@ async def main(base: str) -> None:
             "cancel": await peer.cancel(),
             "resubscribe": await peer.resubscribe(),
             "look": await peer.look(),
+            "file": await peer.file(),
         }
     print(json.dumps(found))
 

@@ -90,6 +90,15 @@ class Peer:
         listed = MessageToDict(await client.list_tasks(ListTasksRequest(context_id=task["contextId"])))
         return [task, got, listed["tasks"]]
 
+    async def file(self) -> Any:
+        """A file: the modes of the skill, the task, and what is at the address that the history tells."""
+        card = await A2ACardResolver(self.http, f"{self.base}/filing").get_agent_card()
+        request = said({"n": 4})
+        request.message.parts.append(Part(raw=b"\xfb\xff\xfe thread", filename="a.png", media_type="image/png"))
+        task = (await self.events("filing", request))[-1]["task"]
+        fetched = await self.http.get(task["history"][0]["parts"][1]["url"])
+        return [list(card.skills[0].input_modes), task, fetched.content.hex()]
+
     # ---- pushes
 
     async def pushes(self, receiver: Receiver) -> Any:
@@ -143,6 +152,7 @@ async def main(base: str) -> None:
             "cancel": await peer.cancel(),
             "resubscribe": await peer.resubscribe(),
             "look": await peer.look(),
+            "file": await peer.file(),
         }
     print(json.dumps(found))
 
