@@ -10,7 +10,10 @@ import pytest
 from tests.e2e.pages import Call, Desk, matches, steps_of, with_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-DONE = ("time-travel", "take-turns", "hold-a-session", "use-a-model", "call-agents", "reach-workers-over-a-socket")
+DONE = (
+    "time-travel", "take-turns", "hold-a-session", "use-a-model", "call-agents", "be-an-agent",
+    "reach-workers-over-a-socket",
+)  # fmt: skip
 AT_HOME = ("README", "use-a-model")
 """Pages whose commands are given in the folder of the repository."""
 PAGES = [
