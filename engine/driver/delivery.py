@@ -264,7 +264,7 @@ class Delivery:
         return self._follow(turn, live, found, body)
 
     def _accepted(self, turn: Turn, live: Live, work: Work, reply: Accepted) -> None:
-        progress, key = live.run.progress.get(work.task_id), live.run.key
+        progress = live.run.progress.get(work.task_id)
         if not _is_held(progress, work) or progress is None:
             return
         progress.accepted, progress.lease_ms, progress.ref = True, reply.lease_ms, reply.ref
@@ -272,7 +272,12 @@ class Delivery:
         told = {name: value for name, value in (("lease_ms", reply.lease_ms), ("ref", reply.ref)) if value is not None}
         turn.note(live, "accepted", work.task_id, {**place_json(work), **told})
         follows = turn.patient if reply.ref is None else turn.effects
-        follows.append(lambda: self.timers.set(due, key, work.task_id, "deadline"))
+        follows.append(lambda: self._wait_until(due, live, work))
+
+    def _wait_until(self, due: int, live: Live, work: Work) -> None:
+        """Give an attempt up at a time that a worker has accepted, unless that has come to something meanwhile."""
+        if not live.dropped and _is_held(live.run.progress.get(work.task_id), work):
+            self.timers.set(due, live.run.key, work.task_id, "deadline")
 
     def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
         progress = live.run.progress.get(work.task_id)

@@ -128,9 +128,11 @@ class Schedule:
     def _rest(self) -> None:
         run = self.world.run
         open_interrupts = bool(run.interrupts) and run.status is RunStatus.INTERRUPTED
-        if run.status not in RESTING and not open_interrupts:
+        if run.status not in RESTING and not open_interrupts and not (run.interrupts and self.strangers.waits):
             raise Violation(f"nothing is in flight and the run is {run.status} with {sorted(self._left())}")
         self._inbox()
+        if stale := {task_id for task_id, _ in self.world.timers.held} - run.tasks.keys():
+            raise Violation(f"timers are held of tasks that are over: {sorted(stale)}")
         if self.world.head.status is not run.status:
             raise Violation(f"the run is {run.status}, its row says {self.world.head.status}")
 

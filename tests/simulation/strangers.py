@@ -62,6 +62,11 @@ class Strangers:
         known = self.world.outbox.stays.inside
         return [name for name in self.here if name in known]
 
+    @property
+    def waits(self) -> bool:
+        """Whether one waits for a room, which may be because of the run that is played, and has that wait for it."""
+        return len(self.standing()) < len(self.here)
+
     def gates(self) -> Iterator[Gate]:
         """What they are behind."""
         return (gate for name in self.standing() for gate in self.here[name].room.gates)
