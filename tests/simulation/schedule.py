@@ -192,11 +192,10 @@ class Schedule:
         what, name, kind = event
         world, chance = self.world, self.mishaps
         world.now += 1
-        world.fate = Fate(
-            steps=chance.randrange(1, 4) if chance.random() < self.faults.slice else 1_000_000,
-            lost=chance.random() < self.faults.lose and what != "stranger",
-            keeps=chance.random() < self.faults.keep,
-        )
+        steps = chance.randrange(1, 4) if chance.random() < self.faults.slice else 1_000_000
+        lost = chance.random() < self.faults.lose and what != "stranger"
+        keeps = chance.random() < self.faults.keep and not lost  # what waits is in no turn that could be lost
+        world.fate = Fate(steps=steps, lost=lost, keeps=keeps)
         act: dict[str, Callable[[], None]] = {
             "step": world.turn,
             "send": lambda: world.send(TaskId(name)),
