@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.codec import canonical
 from engine.model import Commit, Kind, RunStatus, run_key_of
+from tests.simulation.fate import Violation
 from tests.simulation.workers import TASK_ID
-from tests.simulation.world import Violation
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from engine.model import Commit, Kind, RunStatus, TaskId
 from engine.outbox import Work
 from tests.fakes import ready
 from tests.simulation.ends import End, nameless, same
+from tests.simulation.fate import Violation
 from tests.simulation.schedule import CALM, ROUGH, Faults, Schedule
 from tests.simulation.travels import RAISED, check_all_lines, checkout, replay, some_nodes
 from tests.simulation.workers import Fault, Part, Script
-from tests.simulation.world import Violation, World
+from tests.simulation.world import World
 
 TWIN, OTHER = 2, 3
 """The version of a workflow that says the same as the first, and one that does not."""

@@ -18,7 +18,8 @@ from engine.run import Run
 from engine.verify import verify_run
 from store.memory import MemoryStore
 from tests.fakes import ready
-from tests.simulation.world import Violation, World
+from tests.simulation.fate import Violation
+from tests.simulation.world import World
 
 KEYS_APART = 1000
 """The keys of the other store begin so much later."""

@@ -26,7 +26,7 @@ from engine.verify import verify_run
 from store.memory import MemoryStore
 from tests.builders import chain, document, graph_of, task
 from tests.fakes import HeldOutbox
-from tests.simulation.world import Violation
+from tests.simulation.fate import Violation
 
 STATE = {"log": {"type": "array", "reducer": "append"}, "n": {"type": "integer", "reducer": "add"}}
 CHAT = document(

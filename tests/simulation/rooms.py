@@ -9,8 +9,9 @@ from engine.limits import ROOM, Gate, gates_of
 from engine.model import TERMINAL, Task, TaskId
 from engine.rooms import around, room_of
 from engine.run import Run
+from tests.simulation.fate import Violation
 from tests.simulation.strangers import Strangers
-from tests.simulation.world import Violation, World
+from tests.simulation.world import World
 
 
 def check_rooms(world: World, strangers: Strangers) -> None:

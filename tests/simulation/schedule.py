@@ -12,10 +12,11 @@ from engine.errors import Invalid
 from engine.limits import LIMITED
 from engine.model import ErrorInfo, InterruptId, RunStatus, TaskId
 from engine.outbox import Accepted, Answered, Refused, Work
+from tests.simulation.fate import Fate, Violation
 from tests.simulation.rooms import check_rooms
 from tests.simulation.strangers import Strangers
 from tests.simulation.workers import Fault, Script, failure
-from tests.simulation.world import Fate, Violation, World
+from tests.simulation.world import World
 
 MOST_EVENTS = 5000
 STRANGERS = 0.3

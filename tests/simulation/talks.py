@@ -14,10 +14,11 @@ from engine.record import decode
 from engine.state import applied, durable, initial
 from tests.fakes import ready
 from tests.simulation.ends import End, same, timeless
+from tests.simulation.fate import Violation
 from tests.simulation.schedule import RESTING, ROUGH, Faults, Schedule
 from tests.simulation.travels import check_all_lines
 from tests.simulation.workers import Script
-from tests.simulation.world import Violation, World
+from tests.simulation.world import World
 
 STEADY = Faults()
 CRASHING = Faults(crash=0.5, spare_failing=True)

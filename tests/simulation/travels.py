@@ -13,8 +13,9 @@ from engine.lines import branches_of
 from engine.model import RunStatus
 from engine.verify import verify_run
 from tests.fakes import ready
+from tests.simulation.fate import Violation
 from tests.simulation.workers import Script
-from tests.simulation.world import Violation, World
+from tests.simulation.world import World
 
 MOST_ACTS = 4
 RAISED = {"max_steps": 80, "max_tasks": 400}

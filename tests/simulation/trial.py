@@ -25,12 +25,13 @@ from tests.fakes import ready
 from tests.simulation import journeys, talks
 from tests.simulation.documents import generate
 from tests.simulation.ends import End, check_message_names, facts, nameless, same, timeless
+from tests.simulation.fate import Violation
 from tests.simulation.moves import check_move
 from tests.simulation.schedule import CALM, IN_ORDER, RESTING, ROUGH, Faults, Schedule, Visitor
 from tests.simulation.travels import Traveller, check_all_lines
 from tests.simulation.variants import other_version
 from tests.simulation.workers import Script
-from tests.simulation.world import Violation, World
+from tests.simulation.world import World
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 MOVED = 0.15
