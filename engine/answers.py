@@ -19,7 +19,7 @@ from engine.questions import asks
 from engine.recall import Recorded
 from engine.retry import next_delay_ms
 from engine.run import Run
-from engine.turns import NextTurn, all_updates, earlier_in, goes_on, last_good, recorded
+from engine.turns import NextTurn, all_updates, earlier_in, goes_on, last_good, leaves_open, recorded
 
 MAX_LOSSES = 3
 """So many attempts of a request may be lost with their workers; from then on each counts, so that a task which ends
@@ -122,9 +122,9 @@ def _too_late(run: Run, task: Task | None, attempt: int | None) -> str | None:
 
 
 def _taken(run: Run, task: Task, answer: Answer, worker: str | None, now: int) -> Step | NextTurn:
-    """What a good answer leads to: a question (unless it is one that another turn may answer too, and there is one),
-    another turn, or the end of the task. Raises NodeFailure."""
-    if answer.interrupt is not None and not (answer.interrupt.or_continue and goes_on(run, task, answer)):
+    """What a good answer leads to: a question (unless it is one that may be left open), another turn, or the end of the
+    task. Raises NodeFailure."""
+    if answer.interrupt is not None and not leaves_open(run, task, answer):
         return asks(run, task, answer, answer.interrupt, worker, now)
     if run.node_of(task).spec.turns is None:
         return _apply(run, task, answer, worker, now)

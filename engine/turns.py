@@ -36,6 +36,16 @@ def goes_on(run: Run, task: Task, answer: Answer) -> bool:
     return goes
 
 
+def leaves_open(run: Run, task: Task, answer: Answer) -> bool:
+    """Whether nobody has to answer the question of an agent: it may go on without that, and has another turn, or has
+    had enough. Raises NodeFailure."""
+    if answer.interrupt is None or not answer.interrupt.or_continue:
+        return False
+    turns = run.node_of(task).spec.turns
+    has_enough = turns is not None and turns.has_enough(answer.said, view_of(run, task).names())
+    return has_enough or goes_on(run, task, answer)
+
+
 def next_turn(request: Request, answers: Sequence[Any]) -> tuple[Request, tuple[tuple[str | None, Any], ...]]:
     """What an agent is asked after so many answers, and the turns that are over, oldest first: the prompt of each
     (None: it had none) and its answer."""

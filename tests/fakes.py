@@ -147,6 +147,8 @@ class HeldOutbox:
     """Attempts that pass their gates before all others."""
     shut: bool = False
     """Whether the gates stay shut for now."""
+    dismissed: list[tuple[TaskId, str, Any]] = field(default_factory=list)
+    """What workers said last and were told that nobody goes on with."""
 
     def __post_init__(self) -> None:
         self.gates = Gates(self._told)
@@ -225,7 +227,8 @@ class HeldOutbox:
     def cancel(self, task_id: TaskId) -> None:
         self.release(task_id)
 
-    def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None: ...
+    def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None:
+        self.dismissed.append((task_id, worker_id, said))
 
     async def gone_on(self, worker_id: str, said: Any) -> bool:
         return False

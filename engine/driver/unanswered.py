@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from engine.outbox import Outbox
 from engine.ports import InterruptRow, Store
 from engine.record import decode
 from engine.run import Run
+from engine.turns import earlier_in
 
 PAGE = 100
 
@@ -43,13 +44,27 @@ def closed_by(run: Run, commit: Commit) -> tuple[Unanswered, ...]:
     to another one."""
     if commit.kind in JUMPS or commit.kind is Kind.FORK:
         return ()
-    return unanswered(run, (task_id for task_id in commit.closed if not _answers(run, commit, task_id)))
+    if (task_id := _answered_by(run, commit)) is None:
+        return unanswered(run, commit.closed)
+    others = unanswered(run, (other for other in commit.closed if other != task_id))
+    return (*others, *_asked_last(commit, task_id))
 
 
-def _answers(run: Run, commit: Commit, task_id: TaskId) -> bool:
-    """Whether it is the answer of the worker itself that closes its task."""
-    own = commit.task is not None and commit.task.id == task_id and commit.error is None
-    return own and run.progress[task_id].status is not TaskStatus.INTERRUPTED
+def _answered_by(run: Run, commit: Commit) -> TaskId | None:
+    """The task that is over by what its worker answers now: no answer of an earlier turn, and no value that came in."""
+    if commit.task is None or commit.error is not None or commit.task.id not in commit.closed:
+        return None
+    progress = run.progress[commit.task.id]
+    timed_out = bool(progress.turns) and len(earlier_in(commit.answer)) < len(progress.turns)
+    return None if timed_out or progress.status is TaskStatus.INTERRUPTED else commit.task.id
+
+
+def _asked_last(commit: Commit, task_id: TaskId) -> tuple[Unanswered, ...]:
+    """The question with which an agent has ended, where it has had enough."""
+    answer, taken_over = commit.answer, commit.reused or commit.cached
+    if commit.worker is None or taken_over or not isinstance(answer, Mapping) or answer.get("interrupt") is None:
+        return ()
+    return (Unanswered(task_id=task_id, worker=commit.worker, said=answer),)
 
 
 async def suspended_in(store: Store, head: RunHead) -> tuple[Unanswered, ...]:

@@ -27,6 +27,8 @@ class Turns:
 
     def goes_on(self, done: int, output: Any, names: Mapping[str, Any]) -> bool:
         """Whether another turn follows once so many are done, the last with this output. Raises NodeFailure."""
-        if done >= self.most:
-            return False
-        return self.stop_when is None or result_of(self.stop_when, {**names, "output": output}) is not True
+        return done < self.most and not self.has_enough(output, names)
+
+    def has_enough(self, output: Any, names: Mapping[str, Any]) -> bool:
+        """Whether a turn with this output is the last by `stop_when`. Raises NodeFailure."""
+        return self.stop_when is not None and result_of(self.stop_when, {**names, "output": output}) is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 
 from tests.integration.test_api_agents import DOCUMENTS, VERSIONS, asking, asks, begun, ended, methods, registered
 from tests.unit.api.serving import Server, a_server
-from tests.unit.dispatch.agents import AgentPeer, agent_peer, done, status
+from tests.unit.dispatch.agents import AgentPeer, agent_peer, done, never, status
+
+TALK = {"type": "agent", "max_turns": 5, "continuation_prompt": "go on"}
 
 
 @pytest.fixture(params=VERSIONS)
@@ -161,6 +164,80 @@ async def test_who_answers_at_once_is_told_of_no_cancel(server: Server, peer: Ag
     await server.post(f"/runs/{other['id']}/cancel")
     await cancelled(peer, 1)
     assert cancels(peer) == 1
+
+
+# ---- agents that end by themselves
+
+
+async def offers(said: Any) -> AsyncIterator[Any]:
+    """A script: it offers something in every turn, and always has another one to offer."""
+    yield status("input-required", "the second" if said["parts"][0]["text"] == "go on" else "the first")
+
+
+async def test_an_agent_that_has_had_enough_leaves_no_task_that_asks(server: Server, agent: AgentPeer) -> None:
+    agent.script = [offers]
+    await registered(server, agent)
+    await server.post("/workflows", asking("choosy", **TALK, stop_when="output == 'the second'"), 201)
+    run = await ended(server, "choosy")
+    assert (run["status"], run["state"]["out"]) == ("completed", "the second")
+    await cancelled(agent)
+    assert (len(agent.tasks), len(agent.said), cancels(agent)) == (1, 2, 1)
+
+
+async def test_an_agent_that_has_had_enough_of_a_task_that_is_over_is_told_of_no_cancel(
+    server: Server, peer: AgentPeer
+) -> None:
+    peer.script = [done, offers]
+    await registered(server, peer)
+    await server.post("/workflows", asking("pleased", **TALK, stop_when="output == 'done'"), 201)
+    assert (await ended(server, "pleased"))["status"] == "completed"
+    await server.post("/workflows", asking("choosy", **TALK, stop_when="output == 'the second'"), 201)
+    assert (await ended(server, "choosy"))["status"] == "completed"
+    await cancelled(peer, -1)
+    assert cancels(peer) == 1
+
+
+@pytest.mark.parametrize("was_taken", [True, False])
+async def test_a_turn_that_takes_too_long_leaves_no_task_that_asks(
+    server: Server, peer: AgentPeer, was_taken: bool
+) -> None:
+    async def stalls(said: Any) -> AsyncIterator[Any]:
+        yield status("working")
+        async for change in never(said):
+            yield change
+
+    peer.script = [offers, stalls]
+    if not was_taken:
+        peer.streaming = False
+        begin = peer._send
+
+        async def send(params: Any) -> Any:
+            return await (begin(params) if not peer.tasks else asyncio.Event().wait())
+
+        peer._send = send  # type: ignore[method-assign]
+    await registered(server, peer)
+    await server.post("/workflows", asking("hasty_agent", **TALK, turn_timeout_ms=700), 201)
+    run = await ended(server, "hasty_agent")
+    assert (run["status"], run["state"]["out"]) == ("completed", "the first")
+    await cancelled(peer)
+    assert (len(peer.tasks), cancels(peer)) == (1, 1)
+
+
+async def test_an_agent_that_fails_for_good_keeps_its_task_for_a_retry_alone(server: Server, peer: AgentPeer) -> None:
+    peer.script = [offers]
+    peer.streaming = False
+    await registered(server, peer)
+    await server.post("/workflows", asking("talks", **TALK), 201)
+    begin = peer._send
+
+    async def send(params: Any) -> Any:
+        if peer.tasks:
+            return peer.error(-32602, "that is no city")
+        return await begin(params)
+
+    peer._send = send  # type: ignore[method-assign]
+    run = await ended(server, "talks")
+    assert (run["status"], run["error"]["code"], cancels(peer)) == ("failed", "agent.error", 0)
 
 
 # ---- beside others

@@ -232,3 +232,62 @@ def test_an_agent_that_cannot_work_is_refused(fields, code, path):
     problems = validate(document({"a": {**AGENT, **fields}}, chain("a")))
 
     assert [(problem.code, problem.path) for problem in problems] == [(code, path)]
+
+
+OFFER = {"output": "an offer", "interrupt": {"message": "this one?", "or_continue": True}}
+
+
+def dismissed(world: World) -> list[tuple[str, Any]]:
+    return [(worker, said) for _, worker, said in world.outbox.dismissed]
+
+
+def test_one_that_has_had_enough_asks_nobody_and_its_worker_is_told() -> None:
+    world = begun(stop_when="output == 'an offer'")
+
+    world.answer("a", OFFER)
+
+    assert (world.status, world.state["log"]) == (RunStatus.COMPLETED, ["an offer"])
+    assert dismissed(world) == [("worker", OFFER)]
+
+
+def test_one_that_has_no_turn_left_asks() -> None:
+    world = begun(max_turns=1, stop_when="output == 'another'")
+
+    world.answer("a", OFFER)
+
+    assert (world.status, dismissed(world)) == (RunStatus.INTERRUPTED, [])
+
+
+def test_a_question_that_somebody_has_to_answer_is_asked_also_where_it_has_had_enough() -> None:
+    world = begun(stop_when="output == 'an offer'")
+
+    world.answer("a", {**OFFER, "interrupt": {"message": "may I?"}})
+
+    assert (world.status, dismissed(world)) == (RunStatus.INTERRUPTED, [])
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_the_worker_of_a_turn_that_takes_too_long_is_told_of_the_one_before_unless_it_has_it(is_taken: bool) -> None:
+    world = begun(turn_timeout_ms=1000)
+    world.answer("a", OFFER)
+
+    if is_taken:
+        time_out(world)
+    else:
+        world.answer("a", {"error": {"code": "timeout", "message": "no answer"}})
+
+    assert (world.status, world.state["log"]) == (RunStatus.COMPLETED, ["an offer"])
+    assert dismissed(world) == ([] if is_taken else [("worker", OFFER)])
+
+
+def test_what_is_taken_over_from_another_line_tells_no_worker() -> None:
+    from engine.driver.travel import Asked
+    from tests.simulation.travels import replay
+
+    world = begun(stop_when="output == 'an offer'")
+    world.answer("a", OFFER)
+
+    replay(world, 1, Asked(reuse=True))
+
+    assert world.status is RunStatus.COMPLETED
+    assert len(dismissed(world)) == 1
