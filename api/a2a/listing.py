@@ -52,21 +52,27 @@ class Listed:
     total: int
 
 
-def read_listing(params: Mapping[str, Any], workflow_id: str | None) -> Listing:
-    """What a request asks for. Raises A2AError."""
-    size, artifacts = history_length(params, "pageSize"), params.get("includeArtifacts")
+def page_size(params: Mapping[str, Any]) -> int | None:
+    """How many are wanted on a page; None where that is not said. Raises A2AError."""
+    size = history_length(params, "pageSize")
     if size is not None and not 1 <= size <= MOST:
         raise wrong("pageSize", f"1 to {MOST}")
+    return size
+
+
+def read_listing(params: Mapping[str, Any], workflow_id: str | None) -> Listing:
+    """What a request asks for. Raises A2AError."""
+    size, artifacts = page_size(params), params.get("includeArtifacts")
     if artifacts is not None and not isinstance(artifacts, bool):
         raise wrong("includeArtifacts", "true or false is expected")
     status = _status(params.get("status"))
     where = None
     if status is not None:
         where = RecentFilter(
-            workflow_id=workflow_id, session_id=_text(params, "contextId"), since=_since(params), **status
+            workflow_id=workflow_id, session_id=text(params, "contextId"), since=_since(params), **status
         )
     return Listing(
-        where=where, size=size or USUAL, cursor=_text(params, "pageToken"), history=history_length(params),
+        where=where, size=size or USUAL, cursor=text(params, "pageToken"), history=history_length(params),
         artifacts=artifacts is True,
     )  # fmt: skip
 
@@ -101,7 +107,7 @@ def _status(given: Any) -> Mapping[str, Any] | None:
 
 
 def _since(params: Mapping[str, Any]) -> int | None:
-    if (given := _text(params, SINCE)) is None:
+    if (given := text(params, SINCE)) is None:
         return None
     try:
         if datetime.fromisoformat(given).tzinfo is not None:
@@ -111,7 +117,7 @@ def _since(params: Mapping[str, Any]) -> int | None:
     raise wrong(SINCE, "a time of RFC 3339 is expected")
 
 
-def _text(params: Mapping[str, Any], name: str) -> str | None:
+def text(params: Mapping[str, Any], name: str) -> str | None:
     """A parameter that is a text; None where it is empty or absent. Raises A2AError."""
     found = params.get(name)
     if found is not None and not isinstance(found, str):

@@ -7,10 +7,12 @@ from typing import Any
 
 from api.a2a.configs import DEFAULT, push_of, shown
 from api.a2a.errors import A2AError, Code, wrong
+from api.a2a.listing import MOST, page_size, text
 from api.a2a.rpc import V03, V1, Call
+from api.paging import page_of
 from api.wiring import Wired
 from dispatch._a2a.dialect import Operation
-from engine.errors import Conflict
+from engine.errors import Conflict, Invalid
 from engine.model import Push, RunId
 
 Find = Callable[[str], Awaitable[Mapping[str, Any]]]
@@ -52,10 +54,17 @@ class Pushing:
         return shown(found, task, call.version)
 
     async def list(self, call: Call) -> Any:
-        """All configs of a task: there are few."""
+        """The configs of a task, oldest first: all of them in 0.3, a page in 1.0."""
         task = (await self.find(_named(call.params, "taskId" if call.version == V1 else "id")))["id"]
-        found = [shown(push, task, call.version) for push in await self._pushes(task)]
-        return found if call.version == V03 else {"configs": found, "nextPageToken": ""}
+        if call.version == V03:
+            return [shown(push, task, call.version) for push in await self._pushes(task)]
+        size, token = page_size(call.params) or MOST, text(call.params, "pageToken")
+        try:
+            page = page_of(sorted(await self._pushes(task), key=_place), _place, size, token)
+        except Invalid as invalid:
+            raise wrong("pageToken", invalid.message) from invalid
+        configs = [shown(push, task, call.version) for push in page.items]
+        return {"configs": configs, "nextPageToken": page.next_cursor or ""}
 
     async def delete(self, call: Call) -> Any:
         """Tell somebody nothing more; it is no mistake where nobody is told."""
@@ -86,3 +95,8 @@ def _named(params: Mapping[str, Any], name: str) -> str:
     if not isinstance(found, str) or not found:
         raise wrong(name, "an id is expected")
     return found
+
+
+def _place(push: Push) -> str:
+    """Where a config stands among those of its task: one that takes the place of another is the newest."""
+    return f"{push.created_at:015} {push.id}"

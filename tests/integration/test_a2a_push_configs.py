@@ -57,6 +57,50 @@ async def test_configs_are_made_read_listed_replaced_and_deleted(server: Server,
     assert {seen.path for seen in receiver.seen} == {"/other"}
 
 
+async def test_configs_come_in_pages(server: Server, receiver: HttpWorker) -> None:
+    task = await sent(server, "asking")
+    for name in ("a", "b", "c", "d", "e"):
+        await created(server, task, config(receiver, name))
+    every, token, sizes, found = await listed(server, task), "", [], []
+    for _ in range(3):
+        page = await paged(server, task, pageSize=2, pageToken=token)
+        sizes.append(len(page["configs"]))
+        found, token = [*found, *page["configs"]], page["nextPageToken"]
+    assert (found, sizes, token) == (every, [2, 2, 1], "")
+    assert await paged(server, task, pageSize=5) == {"configs": every, "nextPageToken": ""}
+    assert await paged(server, task) == {"configs": every, "nextPageToken": ""}
+    assert await paged(server, await sent(server, "asking", messageId="m2")) == {"configs": [], "nextPageToken": ""}
+
+
+async def test_a_page_begins_after_the_one_before_whatever_was_deleted_since(
+    server: Server, receiver: HttpWorker
+) -> None:
+    task = await sent(server, "asking")
+    for name in ("a", "b", "c"):
+        await created(server, task, config(receiver, name))
+    token = (await paged(server, task, pageSize=2))["nextPageToken"]
+    await rpc(server, "asking", "DeleteTaskPushNotificationConfig", {"taskId": task["id"], "id": "b"})
+    rest = await paged(server, task, pageSize=2, pageToken=token)
+    assert ([one["id"] for one in rest["configs"]], rest["nextPageToken"]) == (["c"], "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("pageSize", wrong) for wrong in (0, -1, 101, 1.5, "2", True)]
+    + [("pageToken", wrong) for wrong in (7, "!", "nonsense", "ä")],
+)
+async def test_a_page_that_cannot_be_is_refused(server: Server, receiver: HttpWorker, name: str, value: Any) -> None:
+    task = await sent(server, "asking", config(receiver))
+    found = await rpc(server, "asking", "ListTaskPushNotificationConfigs", {"taskId": task["id"], name: value})
+    assert found["error"]["code"] == -32602
+    assert name in str(found["error"]["data"])
+
+
+async def paged(server: Server, task: Any, **params: Any) -> Any:
+    found = await rpc(server, "asking", "ListTaskPushNotificationConfigs", {"taskId": task["id"], **params})
+    return found["result"]
+
+
 async def test_0_3_has_one_config_without_an_id_and_others_with_one(server: Server, receiver: HttpWorker) -> None:
     task = await sent(server, "asking")
     named, place = f"{receiver.url}/named", {"id": task["id"]}
