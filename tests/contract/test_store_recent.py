@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 import pytest
 
 from engine.errors import Invalid
+from engine.holds import Hold
 from engine.model import ErrorInfo, RunHead, RunStatus, TaskId
 from engine.ports import Batch, InterruptRow, RecentFilter, RunFilter, Store
 from engine.session import Seat
-from store._recent import asked
+from store._recent import asked, counted
 from store.sql import SqliteStore
 from tests.contract.samples import NOW, created, run
 from tests.contract.test_store_lists import walked
@@ -87,6 +89,18 @@ async def test_those_are_found_whose_open_interrupts_are_all_of_one_kind(store: 
     assert await store.count_recent(RecentFilter(asks_only="auth")) == 1
 
 
+@pytest.mark.parametrize(
+    "where", [RecentFilter(), RecentFilter(workflow_id="review"), RecentFilter(status=(COMPLETED,))]
+)
+async def test_runs_of_which_only_the_beginning_is_there_do_not_count(store: Store, where: RecentFilter) -> None:
+    await store.commit(
+        created(ended(1, 5), ended(2, 6), ended(3, 7), run(4, workflow_id="other"), holds={3: Hold.ANCESTOR})
+    )
+    found = await keys(store, where)
+    assert 3 not in found
+    assert await store.count_recent(where) == len(found)
+
+
 async def test_those_of_a_session_are_found(store: Store) -> None:
     seats = [Seat(session="mine", place=place) for place in (1, 2)] + [Seat(session="yours", place=1)]
     heads = [ended(key, at, seat=seat) for key, at, seat in zip((1, 2, 3), (9, 8, 7), seats, strict=True)]
@@ -131,3 +145,32 @@ async def test_runs_that_have_ended_are_found_by_an_index(tmp_path: Path) -> Non
     assert [plan.split()[5] for plan in used] == ["runs_by_end", "runs_by_workflow_end"]
     assert len([plan for plan in plans if "TEMP B-TREE" in plan]) == 2, "what is merged is sorted, and nothing else"
     assert not [plan for plan in plans if plan.startswith("SCAN runs")]
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        (RecentFilter(), "runs_by_time"),
+        (RecentFilter(workflow_id="billing"), "runs_by_workflow"),
+        (RecentFilter(status=(COMPLETED,)), "runs_by_end"),
+        (RecentFilter(status=(COMPLETED,), workflow_id="billing", since=NOW), "runs_by_workflow_end"),
+    ],
+)
+async def test_they_are_counted_in_an_index_alone(tmp_path: Path, where: RecentFilter, index: str) -> None:
+    assert f"USING COVERING INDEX {index}" in await planned(tmp_path, *counted(where))
+
+
+async def test_those_that_go_on_are_not_looked_for_among_all_of_a_workflow(tmp_path: Path) -> None:
+    where = RecentFilter(status=(RUNNING,), workflow_id="billing")
+    for statement in (counted(where), asked(where, 2)):
+        assert "SEARCH runs USING INDEX runs_by_status" in await planned(tmp_path, *statement)
+
+
+async def planned(folder: Path, text: str, given: Mapping[str, Any]) -> str:
+    """How SQLite goes about a statement."""
+    sqlite = SqliteStore(folder / "clew.db")
+    await sqlite.open()
+    with closing(sqlite3.connect(sqlite.path)) as connection:
+        found = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", given)]
+    await sqlite.close()
+    return "\n".join(found)
