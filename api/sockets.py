@@ -105,7 +105,7 @@ class Dialled:
         """Register a worker, or bring what is known of it up to date. Raises Conflict where its id is that of a worker
         of another protocol, Invalid, or StoreUnavailable."""
         await self._register(frame)
-        self._workers.beats.beat(frame.id, _told(frame))
+        self._workers.beats.beat(frame.id, frame.said())
 
     async def _register(self, frame: Register) -> None:
         known = await self._workers.store.worker(frame.id)
@@ -124,7 +124,7 @@ class Dialled:
     async def noted(self, worker_id: str, frame: Heartbeat) -> None:
         """Note what a worker says it has: its resources decide who gets the tasks that need them."""
         if self._workers.beats.knows(worker_id) is not None:
-            self._workers.beats.beat(worker_id, _told(frame))
+            self._workers.beats.beat(worker_id, frame.said())
 
     async def _update(self, known: WorkerRow, row: WorkerRow) -> None:
         if row != known:
@@ -136,10 +136,10 @@ def _columns(frame: Register) -> dict[str, Any]:
     return {
         "tags": tuple(dict.fromkeys(frame.tags)),
         "max_concurrent": frame.max_concurrent,
-        "metadata": dict(frame.metadata),
+        "metadata": {**_spoken(frame), **frame.metadata},
     }
 
 
-def _told(frame: Register | Heartbeat) -> dict[str, Any]:
-    told = {"inventory": frame.inventory, "resources": frame.resources}
-    return {name: value for name, value in told.items() if value is not None}
+def _spoken(frame: Register) -> dict[str, Any]:
+    """What a worker says of how it is to be talked to, where it does."""
+    return {name: getattr(frame, name) for name in ("protocol_version", "features") if name in frame.model_fields_set}

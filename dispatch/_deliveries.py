@@ -56,6 +56,11 @@ class Deliveries:
         cancel = self._transports[worker.protocol].cancel
         self._tell(partial(cancel, worker, work.task_id, work.message_id), worker, work.task_id)
 
+    def rebind(self, work: Work, worker: WorkerRow) -> None:
+        """The same where another worker gets the task."""
+        rebind = self._transports[worker.protocol].rebind
+        self._tell(partial(rebind, worker, work.task_id, work.message_id), worker, work.task_id)
+
     def dismiss(self, task_id: TaskId, worker: WorkerRow, said: Any) -> None:
         """Tell a worker that nobody goes on with what it said last in a task, where it can be told."""
         self._tell(partial(self._transports[worker.protocol].dismiss, worker, task_id, said), worker, task_id)

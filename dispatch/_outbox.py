@@ -172,11 +172,18 @@ class WorkerOutbox:
 
     def cancel(self, task_id: TaskId) -> None:
         """Forget an attempt that nobody wants any more, and tell the worker that holds it. Idempotent."""
+        self._take_back(task_id, self._deliveries.cancel)
+
+    def rebind(self, task_id: TaskId) -> None:
+        """The same where another worker gets it. Idempotent."""
+        self._take_back(task_id, self._deliveries.rebind)
+
+    def _take_back(self, task_id: TaskId, tell: Callable[[Work, WorkerRow], None]) -> None:
         entry = self._entries.get(task_id)
         self.release(task_id)
         held_by = self._slots.find(entry.worker_id) if entry is not None and entry.worker_id is not None else None
         if entry is not None and held_by is not None and not self._bounds.closing:
-            self._deliveries.cancel(entry.work, held_by)
+            tell(entry.work, held_by)
 
     def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None:
         """Tell a worker that nobody goes on with what it said last in a task; one that is gone hears nothing."""

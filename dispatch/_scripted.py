@@ -42,6 +42,9 @@ class Scripted(Lodgings):
     def cancel(self, task_id: TaskId) -> None:
         self.release(task_id)
 
+    def rebind(self, task_id: TaskId) -> None:
+        self.release(task_id)
+
     def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None: ...
 
     async def gone_on(self, worker_id: str, said: Any) -> bool:

@@ -82,6 +82,10 @@ class Transport(Protocol):
         wait; a delivery that is under way was cancelled before. Raises nothing for a worker that cannot be reached."""
         return None
 
+    async def rebind(self, worker: WorkerRow, task_id: TaskId, message_id: str) -> None:
+        """The same where another worker gets the task."""
+        await self.cancel(worker, task_id, message_id)
+
     async def dismiss(self, worker: WorkerRow, task_id: TaskId, said: Any) -> None:
         """Tell a worker that nobody goes on with what it said last in a task that it does not hold, such as a question,
         where it waits for that. `said` is its answer as it came. The caller ends the wait. Raises nothing for a worker

@@ -14,6 +14,8 @@ from dispatch._envelope import Envelope
 from dispatch._inbox import Receipt
 from dispatch._transport import refused
 from dispatch._ws_frames import (
+    DRAIN,
+    REBIND,
     Acknowledge,
     Feedback,
     Heartbeat,
@@ -23,7 +25,9 @@ from dispatch._ws_frames import (
     acknowledged,
     cancelled,
     dispatched,
+    drained,
     fault,
+    rebound,
     registered,
 )
 from engine.outbox import Accepted, Reply
@@ -129,6 +133,7 @@ class Desk:
     taken: OrderedDict[str, tuple[str, Receipt]] = field(default_factory=OrderedDict)
     unlisted: tuple[int, frozenset[str]] | None = None
     name: str = "dispatch"
+    features: frozenset[str] = frozenset()
     ending: bool = False
 
     # ---- what the server wants
@@ -158,6 +163,14 @@ class Desk:
         """Tell the worker that nobody wants the answer to a task, where it is here."""
         return (Send(cancelled(task_id)),) if self.here else ()
 
+    def rebind(self, task_id: str) -> Sequence[Action]:
+        """The same, since another worker gets the task: one that does not tell the two apart is told that."""
+        return (Send(rebound(task_id)),) if self.here and REBIND in self.features else self.cancel(task_id)
+
+    def drain(self, *, draining: bool) -> Sequence[Action]:
+        """Tell a worker that it gets nothing more, or tasks again, where it is here and understands that."""
+        return (Send(drained(draining=draining)),) if self.here and DRAIN in self.features else ()
+
     def receipt(self, frame: Result, receipt: Receipt) -> Sequence[Action]:
         """An answer is durable, or refused for good: the worker is told, on the connection that it has by now."""
         if frame.id is None:
@@ -174,7 +187,7 @@ class Desk:
         """The worker is here. `held` are the tasks that it has taken as far as the server knows; what is in the
         worker's list and was not acknowledged is acknowledged by that, what is not in it is sent again."""
         self.here, self.ending, self.heard_at, self.gone_at = True, False, now, None
-        self.name = frame.dispatch_as
+        self.name, self.features = frame.dispatch_as, frozenset(frame.features)
         listed = {each.corr for each in frame.holding}
         missing = frozenset(held) - {each.task_id for each in frame.holding}
         self.unlisted = (now + self.times.unlisted, missing) if missing else None

@@ -17,6 +17,10 @@ Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f
 WorkerId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/?#%\\\x00-\x1f\x7f]+$")]
 Object = dict[str, Any]
 
+PROTOCOL_VERSION = 1
+"""There is one so far: a worker that speaks newer ones too is answered in it."""
+DRAIN, REBIND = "drain", "rebind"
+"""What a worker names among its features that is to be told so."""
 MAX_HELD = 100_000
 OLDER = {"task.result": "result", "task.feedback": "feedback"}
 """Names that older workers have for their frames."""
@@ -39,16 +43,32 @@ class Held(Frame):
     corr: Text
 
 
-class Register(Frame):
+class Condition(Frame):
+    """How a worker is; what it leaves out stays as it was."""
+
+    status: Annotated[str, Field(max_length=200)] | None = None
+    inventory: Any = Field(default=None, description="What it has to work with: handlers, packages.")
+    resources: Any = Field(default=None, description="What it alone has at hand, such as files or models.")
+    metrics: Any = Field(default=None, description="How it is: load, memory, disk.")
+
+    def said(self) -> Object:
+        """What it does not leave out."""
+        told = {name: getattr(self, name) for name in Condition.model_fields}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+class Register(Condition):
     """Who the worker is: the first frame of every connection."""
 
     type: Literal["register"] = "register"
     id: WorkerId
+    protocol_version: int = Field(default=1, ge=1, description="The newest that it speaks.")
+    features: list[Name] = Field(
+        default_factory=list, max_length=1000, description="What it understands: `drain` and `rebind` are frames."
+    )
     tags: list[Name] = Field(default_factory=list, max_length=1000)
     max_concurrent: int = Field(default=1, ge=1, le=100_000)
     metadata: Object = Field(default_factory=dict)
-    inventory: Any = Field(default=None, description="What it has to work with: handlers, packages.")
-    resources: Any = Field(default=None, description="What it has at hand, such as files or models.")
     holding: list[Held] = Field(
         default_factory=list,
         max_length=MAX_HELD,
@@ -59,12 +79,10 @@ class Register(Frame):
     )
 
 
-class Heartbeat(Frame):
+class Heartbeat(Condition):
     """The worker is there."""
 
     type: Literal["heartbeat"] = "heartbeat"
-    inventory: Any = None
-    resources: Any = None
 
 
 class Acknowledge(Frame):
@@ -121,6 +139,7 @@ class Registered(Frame):
 
     type: Literal["registered"] = "registered"
     worker_id: str
+    protocol_version: int = Field(description="What is spoken on this connection.")
     heartbeat_ms: int = Field(description="How often it has to send a heartbeat.")
     drop: list[str] = Field(description="The tasks of `holding` that nobody wants any more.")
 
@@ -165,10 +184,20 @@ class Cancel(Frame):
     task_id: str
 
 
-class ServerEnds(Frame):
-    """The server ends. What is held goes on, and is answered after a reconnect."""
+class Rebound(Frame):
+    """A task was taken from the worker, and goes to another one. Who does not know it gets `cancel` instead."""
+
+    type: Literal["rebind"] = "rebind"
+    task_id: str
+
+
+class Drained(Frame):
+    """The server ends: what is held goes on, and is answered after a reconnect. Or, to who knows it, that the worker is
+    drained: it gets nothing more, or it gets tasks again."""
 
     type: Literal["drain"] = "drain"
+    scope: Literal["server", "worker"] = Field(default="server", description="Who takes no more.")
+    draining: bool = Field(default=True, description="False where the worker gets tasks again.")
 
 
 class Fault(Frame):
@@ -179,7 +208,7 @@ class Fault(Frame):
     message: str
 
 
-FROM_SERVER = (Registered, Dispatch, Acknowledged, Cancel, ServerEnds, Fault)
+FROM_SERVER = (Registered, Dispatch, Acknowledged, Cancel, Rebound, Drained, Fault)
 FROM_WORKER = (Register, Heartbeat, Acknowledge, Feedback, Result, Leave)
 
 
@@ -224,7 +253,8 @@ def _why(kind: str, error: ValidationError) -> str:
 
 
 def registered(worker_id: str, heartbeat_ms: int, drop: Iterable[str]) -> str:
-    return _text({"type": "registered", "worker_id": worker_id, "heartbeat_ms": heartbeat_ms, "drop": list(drop)})
+    times = {"protocol_version": PROTOCOL_VERSION, "heartbeat_ms": heartbeat_ms}
+    return _text({"type": "registered", "worker_id": worker_id, **times, "drop": list(drop)})
 
 
 def dispatched(task: Envelope, dispatch_id: str, ack_ms: int, name: str) -> str:
@@ -251,11 +281,19 @@ def cancelled(task_id: str) -> str:
     return _text({"type": "cancel", "task_id": task_id})
 
 
+def rebound(task_id: str) -> str:
+    return _text({"type": "rebind", "task_id": task_id})
+
+
+def drained(*, draining: bool) -> str:
+    return _text({"type": "drain", "scope": "worker", "draining": draining})
+
+
 def fault(code: str, message: str) -> str:
     return _text({"type": "error", "code": code, "message": message})
 
 
-ENDS = '{"type":"drain"}'
+ENDS = '{"type":"drain","scope":"server"}'
 
 
 def _text(frame: Object) -> str:

@@ -152,7 +152,7 @@ async def _heard(line: Line, worker_id: str, text: str, desks: Desks, terms: Ter
         log.info("websocket.frame", worker_id=worker_id, error=str(invalid))
         return line.put(fault("frame.invalid", str(invalid)))
     await desks.heard(line, frame)
-    if isinstance(frame, Heartbeat) and (frame.inventory is not None or frame.resources is not None):
+    if isinstance(frame, Heartbeat) and frame.said():
         try:
             await terms.registry.noted(worker_id, frame)
         except EngineError as error:

@@ -109,11 +109,19 @@ class Websocket(Transport):
         if (seat := self._seats.get(worker.id)) is not None:
             self._do(seat, seat.desk.cancel(task_id))
 
+    async def rebind(self, worker: WorkerRow, task_id: TaskId, message_id: str) -> None:
+        """Send it `rebind`, or `cancel` where it does not know that."""
+        if (seat := self._seats.get(worker.id)) is not None:
+            self._do(seat, seat.desk.rebind(task_id))
+
     def serve(self, workers: Sequence[WorkerRow]) -> None:
         """Workers without a connection are away; the connection of one that was removed is ended, for good where it was
-        drained before."""
+        drained before. One that is drained, or gets tasks again, is told."""
         known = {worker.id for worker in workers}
         drained, self._drained = self._drained, {worker.id for worker in workers if worker.status == DRAINING}
+        for worker_id in (drained ^ self._drained) & known & self._seats.keys():
+            seat = self._seats[worker_id]
+            self._do(seat, seat.desk.drain(draining=worker_id in self._drained))
         for worker_id in known - self._seats.keys():
             self._seat(worker_id)
             self._presence.set(worker_id, False)
@@ -165,6 +173,8 @@ class Websocket(Transport):
         seat.line, seat.leaving, line.written = line, False, partial(self._written, seat)
         self._lines[line] = seat
         self._do(seat, seat.desk.dialled(frame, drop, self._held(frame.id), _now()))
+        if frame.id in self._drained:
+            self._do(seat, seat.desk.drain(draining=True))
         self._wake(seat, seat.desk.due())
         log.info("websocket.here", worker_id=frame.id, holding=len(frame.holding))
         self._presence.set(frame.id, True)

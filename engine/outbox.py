@@ -207,6 +207,9 @@ class Outbox(Protocol):
         """Nobody wants the answer any more: as `release`, and a worker that holds the attempt is told, where its
         protocol has a way to. Nothing is heard of that. Idempotent."""
 
+    def rebind(self, task_id: TaskId) -> None:
+        """As `cancel`, where another worker gets the task. Idempotent."""
+
     def move_in(self, stay: Stay, *, here: bool = False) -> None:
         """Have a task take its turn for its room, which the listener is told, again where it was told before. `here`:
         it has it already, whatever others have, since a time before a restart."""

@@ -227,6 +227,9 @@ class HeldOutbox:
     def cancel(self, task_id: TaskId) -> None:
         self.release(task_id)
 
+    def rebind(self, task_id: TaskId) -> None:
+        self.release(task_id)
+
     def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None:
         self.dismissed.append((task_id, worker_id, said))
 

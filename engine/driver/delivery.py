@@ -151,6 +151,10 @@ class Delivery:
         """Tell workers that what they hold of these tasks is not wanted any more."""
         self._free(self.outbox.cancel, tasks)
 
+    def rebind(self, task_id: TaskId) -> None:
+        """Tell the worker that holds a task that another one gets it."""
+        self._free(self.outbox.rebind, (task_id,))
+
     def _free(self, how: Callable[[TaskId], None], tasks: tuple[TaskId, ...]) -> None:
         for task_id in tasks:
             how(task_id)

@@ -59,7 +59,7 @@ class Rebind:
         progress.rebind(held_by, wanted.to, turn.now)
         live.run.ready.append(task.id)
         turn.note(live, "rebound", task.id, body)
-        turn.effects.append(lambda: self.delivery.cancel((task.id,)))
+        turn.effects.append(lambda: self.delivery.rebind(task.id))
         return Moved(task_id=task.id, node=task.node, worker=held_by)
 
 

@@ -268,10 +268,32 @@ async def test_a_worker_that_was_drained_before_is_sent_off_for_good(place: Plac
         assert await worker.closed() == (4410, "the worker was removed")
 
 
+async def test_a_worker_is_told_that_it_is_drained_and_that_it_gets_tasks_again(place: Place) -> None:
+    async with Dialler.at(place.url, features=["drain"]) as worker:
+        for draining in (True, False, True):
+            await place.server.post("/workers/w1/drain", {"draining": draining})
+            assert await worker.hear("drain") == {"type": "drain", "scope": "worker", "draining": draining}
+    async with Dialler.at(place.url, features=["drain"]) as worker:  # it may not know yet
+        assert (await worker.hear("drain"))["scope"] == "worker"
+
+
+@pytest.mark.parametrize(("features", "told"), [([], "cancel"), (["rebind"], "rebind")])
+async def test_a_worker_is_told_when_its_task_goes_to_another_one(place: Place, features: list[str], told: str) -> None:
+    run_id = await place.start()
+    async with Dialler.at(place.url, features=features) as worker:
+        task_id = (await worker.take())["task"]["task_id"]
+        await place.task_when(run_id, lambda task: not task["pending_ack"])
+        async with Dialler.at(place.url, "w2") as other:
+            await place.server.post(f"/runs/{run_id}/rebind", {"worker_id": "w2"})
+            assert await worker.hear(told) == {"type": told, "task_id": task_id}
+            await other.answer(await other.take(), {"output": "from w2"})
+    assert await place.ended(run_id) == ("completed", {"out": "from w2"})
+
+
 async def test_workers_are_told_that_the_server_ends(tmp_path: Path) -> None:
     async with a_socketed_server(tmp_path) as (server, url), Dialler.at(url) as worker:
         server.wired.closing.set()
-        await worker.hear("drain")
+        assert await worker.hear("drain") == {"type": "drain", "scope": "server"}
         assert await worker.closed() == (1012, "the server ends")
 
 
@@ -363,3 +385,16 @@ async def test_what_a_worker_has_is_kept_up_to_date(place: Place) -> None:
         await worker.hear("error")  # frames are taken in turn
         row = await place.server.get("/workers/w1")
     assert (row["metadata"], row["inventory"], row["resources"]) == ({"zone": "a"}, ["x"], {"gpu": 1})
+
+
+async def test_how_a_worker_is_and_what_it_understands_is_shown(place: Place) -> None:
+    about = {"protocol_version": 2, "features": ["drain"], "metadata": {"version": "0.1.0", "runtimes": ["python"]}}
+    async with Dialler.at(place.url, **about, metrics={"cpu": 0.1}) as worker:
+        row = await place.server.get("/workers/w1")
+        assert row["metadata"] == {"protocol_version": 2, "features": ["drain"], **about["metadata"]}
+        assert (row["metrics"], row["reported_status"]) == ({"cpu": 0.1}, None)
+        await worker.say("heartbeat", metrics={"cpu": 0.9}, status="working")
+        await worker.say("hello")  # frames are taken in turn
+        await worker.hear("error")
+        [row] = (await place.server.get("/workers"))["items"]
+    assert (row["metrics"], row["reported_status"]) == ({"cpu": 0.9}, "working")

@@ -178,7 +178,9 @@ def test_an_answer_that_became_durable_while_the_worker_was_gone_is_acknowledged
 
 def test_a_worker_is_told_how_often_to_be_heard_and_what_to_drop() -> None:
     told = frames(Desk("w1", TIMES).dialled(Register(id="w1"), ["t9"], (), 0))
-    assert told == [{"type": "registered", "worker_id": "w1", "heartbeat_ms": 1000, "drop": ["t9"]}]
+    assert told == [
+        {"type": "registered", "worker_id": "w1", "protocol_version": 1, "heartbeat_ms": 1000, "drop": ["t9"]}
+    ]
 
 
 def test_an_older_worker_gets_tasks_under_the_name_that_it_knows() -> None:
@@ -262,3 +264,25 @@ def test_a_second_register_is_refused() -> None:
 def test_a_worker_is_told_of_a_cancel_where_it_is_here() -> None:
     assert frames(a_desk().cancel("t1")) == [{"type": "cancel", "task_id": "t1"}]
     assert list(a_desk(here=False).cancel("t1")) == []
+
+
+# ---- workers that are drained, and tasks that go to others
+
+
+def test_a_worker_that_understands_it_is_told_that_it_is_drained_and_that_its_task_goes_to_another_one() -> None:
+    desk = a_desk(features=["drain", "rebind"])
+    assert frames(desk.rebind("t1")) == [{"type": "rebind", "task_id": "t1"}]
+    told = [frames(desk.drain(draining=draining)) for draining in (True, False)]
+    assert told == [[{"type": "drain", "scope": "worker", "draining": draining}] for draining in (True, False)]
+
+
+def test_one_that_does_not_is_told_that_nobody_wants_its_answer_and_nothing_of_a_drain() -> None:
+    desk = a_desk()
+    assert frames(desk.rebind("t1")) == [{"type": "cancel", "task_id": "t1"}]
+    assert list(desk.drain(draining=True)) == []
+
+
+def test_one_that_is_away_is_told_nothing() -> None:
+    desk = a_desk(features=["drain", "rebind"])
+    desk.gone(1)
+    assert [*desk.rebind("t1"), *desk.drain(draining=True)] == []

@@ -14,13 +14,16 @@ from dispatch._inbox import Receipt
 from dispatch._ws_frames import (
     ENDS,
     FrameInvalid,
+    Heartbeat,
     Result,
     acknowledged,
     cancelled,
     described,
     dispatched,
+    drained,
     fault,
     read_frame,
+    rebound,
     registered,
 )
 from tests.unit.dispatch.builders import NOW, a_work, an_envelope
@@ -89,6 +92,9 @@ def test_what_the_server_writes_fits_the_schema() -> None:
         acknowledged("r1", Receipt()),
         acknowledged("r1", Receipt(code="task.late", message="too late")),
         cancelled("t1"),
+        rebound("t1"),
+        drained(draining=True),
+        drained(draining=False),
         fault("frame.invalid", "no"),
         ENDS,
     ):
@@ -101,3 +107,9 @@ def test_a_dispatch_asks_for_an_acknowledgement_and_carries_the_task_as_it_was_w
     frame = orjson.loads(text)
     assert (frame["id"], frame["corr"], frame["message_id"], frame["ack_ms"]) == ("t1.1", CORR, "t1", 5000)
     assert frame["ack"] == {"request": True}
+
+
+def test_what_a_worker_leaves_out_is_not_said() -> None:
+    frame = read_frame({"type": "heartbeat", "metrics": {"load": 1, "gpu": None}, "resources": [], "inventory": None})
+    assert isinstance(frame, Heartbeat)
+    assert frame.said() == {"metrics": {"load": 1, "gpu": None}, "resources": []}
