@@ -10,7 +10,8 @@ from typing import Any
 
 from clew import Answer, Cancelled, Task, TaskError, Worker
 
-worker = Worker("kit", max_concurrent=4, grace_s=20, heartbeat_s=0.2)
+opened: list[str] = []
+worker = Worker("kit", max_concurrent=4, grace_s=20, heartbeat_s=0.2, resources=opened)
 
 
 def note(task: Task, what: str) -> None:
@@ -78,3 +79,22 @@ def stuck(task: Task) -> str:
         note(task, "cancelled")
         raise
     return "never"
+
+
+@worker.task("open")
+def open_one(task: Task) -> str:
+    """Has something from then on that no other worker has."""
+    opened.append(f"tab-{os.getpid()}")
+    return opened[-1]
+
+
+@worker.task("use")
+async def use(task: Task) -> bool:
+    return task.input["resource_ref"] in opened
+
+
+@worker.after_task
+def release(task: Task, answer: Any) -> None:
+    """Notes what a task came to, where it says so."""
+    if isinstance(task.parameters, dict) and task.parameters.get("releases"):
+        note(task, f"released {next(iter(answer))}")

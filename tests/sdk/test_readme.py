@@ -17,7 +17,7 @@ from tests.sdk.serving import SDK, a_worker, at_work, one_task
 
 README = (ROOT / "sdk" / "python" / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-SHOUTER, REVIEWER, CLIENT, SYNC = BLOCKS
+SHOUTER, REVIEWER, BROWSER, CLIENT, SYNC = BLOCKS
 HERE = "http://127.0.0.1:8080"
 
 
@@ -49,6 +49,14 @@ async def test_what_a_function_may_do_it_can(tmp_path: Path, clew: Client) -> No
         await clew.runs.resume(run.id, "yes")
         run = await clew.runs.wait(run.id, 20)
     assert (run.state["out"], run.state["reviewed"], run.usage.output_tokens) == ("all is well", True, 3)
+
+
+async def test_what_a_worker_has_for_itself_brings_tasks_to_it(tmp_path: Path, clew: Client) -> None:
+    (tmp_path / "app.py").write_text(BROWSER)
+    async with running(a_worker(tmp_path, clew.url, app=f"{tmp_path / 'app.py'}:worker")):
+        run = await clew.runs.start(one_task("open"), wait=20)
+        assert (run.status, run.state["out"]) == ("completed", "tab-17")
+        assert (await clew.workers.get("browser-1")).resources == ["tab-17"]
 
 
 def test_a_worker_takes_less_than_ten_lines() -> None:

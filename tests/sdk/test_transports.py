@@ -67,6 +67,57 @@ async def test_what_is_reported_is_told_in_order(clew: Client, worker: Program) 
     assert "".join(custom.text() for custom in told) == "one two three"
 
 
+TABS = {
+    "id": "tabs",
+    "state_schema": {"tab": {}, "is_here": {}},
+    "nodes": {
+        "open": {"worker_tags": ["open"], "prompt_template": "go on", "output_key": "tab"},
+        "use": {"worker_tags": ["use"], "input": {"resource_ref": "{{ state.tab }}"}, "output_key": "is_here"},
+    },
+    "edges": [["__start__", "open"], ["open", "use"], ["use", "__end__"]],
+}
+
+
+async def test_what_one_worker_alone_has_brings_tasks_to_it(
+    clew: Client, worker: Program, tmp_path: Path, options: list[str]
+) -> None:
+    """The other one, which is as free, gets none of them."""
+    other = [f"{option}-2" if option.startswith("kit-") else option for option in options]
+    (tmp_path / "other").mkdir()
+    async with at_work(tmp_path / "other", clew.url, *other):
+        for _ in range(4):
+            run = await clew.runs.start(TABS, wait=20)
+            assert (run.status, run.state["is_here"]) == ("completed", True)
+
+
+async def test_how_a_worker_is_is_shown_to_all(clew: Client, worker: Program) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            [row] = [found async for found in clew.workers.list() if found.id in worker.command]
+            if row.metrics is not None:
+                break
+            await asyncio.sleep(0.05)
+    assert (row.reported_status, row.metrics["free"]) == ("idle", 4)
+    assert {"cpu", "memory_used", "memory_total", "disk_free"} <= row.metrics.keys()
+    assert row.inventory["packages"]["httpx"]
+    assert (row.metadata["protocol_version"], row.metadata["runtimes"]) == (1, ["python"])
+
+
+async def test_what_follows_a_task_is_done_also_where_that_fails_or_is_cancelled(
+    clew: Client, worker: Program, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    parameters = {"notes": str(notes), "go": str(tmp_path / "never"), "releases": True}
+    await clew.runs.start(one_task("shout", parameters=parameters), wait=20)
+    await clew.runs.start(one_task("fail", parameters=parameters), wait=20)
+    run = await clew.runs.start(one_task("slow", parameters=parameters))
+    await seen(notes, "begun")
+    await clew.runs.cancel(run.id)
+    lines = await seen(notes, "released", 3)
+    released = [line.split()[1] for line in lines if line.startswith("released")]
+    assert released == ["output", "error", "error"]
+
+
 async def test_a_cancelled_run_ends_its_functions(clew: Client, worker: Program, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     for tag in ("slow", "stuck"):
@@ -75,6 +126,30 @@ async def test_a_cancelled_run_ends_its_functions(clew: Client, worker: Program,
         await clew.runs.cancel(run.id)
         await seen(notes, "cancelled")
         notes.unlink()
+
+
+async def test_a_worker_that_is_drained_hears_of_it_and_hands_back_what_it_has(
+    clew: Client, worker: Program, tmp_path: Path, options: list[str], slow, transport: str
+) -> None:
+    parameters, notes, _ = slow
+    worker_id = next(option for option in options if option.startswith("kit-"))
+    run = await clew.runs.start(one_task("slow", parameters=parameters))
+    await seen(notes, "begun")
+    await clew.workers.drain(worker_id, mode="hand_back")
+    if transport != "pull":  # its heartbeats are for the request, which is wanted still, from whoever has it
+        await seen(notes, "cancelled")
+    await lines_with(tmp_path / "worker.log", f"'{worker_id}' is drained")
+    await clew.workers.drain(worker_id, draining=False)
+    await lines_with(tmp_path / "worker.log", f"'{worker_id}' gets tasks again")
+    await clew.runs.cancel(run.id)
+    await seen(notes, "cancelled")
+
+
+async def lines_with(log: Path, words: str) -> None:
+    """Wait until a log has a line with these words."""
+    async with asyncio.timeout(20):
+        while words not in log.read_text():  # noqa: ASYNC110 - it is another process that writes it
+            await asyncio.sleep(0.05)
 
 
 async def test_many_tasks_are_worked_at_at_once_and_no_more(clew: Client, worker: Program, slow) -> None:

@@ -137,3 +137,133 @@ async def test_what_cannot_be_worked_at_is_an_error(body: Any, code: str) -> Non
     async with Shift(worker) as shift:
         answer = await shift.perform(body, "t", Line())
     assert (answer["error"]["code"], answer["error"]["retryable"]) == (code, False)
+
+
+# ---- how the worker is
+
+
+async def test_it_says_how_it_is_and_what_it_is_made_of() -> None:
+    worker = Worker("w", version="0.1.0", metadata={"zone": "a", "runtimes": ["python", "playwright"]})
+    worker.task("a")(lambda task: 1)
+    async with Shift(worker) as shift:
+        said = await shift.condition()
+    inventory, metrics = said["inventory"], said["metrics"]
+    assert (said["status"], metrics["working"], metrics["free"]) == ("idle", 0, 1)
+    assert {"cpu", "cpus", "load", "memory_used", "memory_free", "memory_total", "disk_free"} <= metrics.keys()
+    assert 0 < metrics["memory_used"] < metrics["memory_total"]
+    assert inventory["packages"]["pydantic"]
+    told = {name: worker.metadata[name] for name in ("version", "protocol_version", "runtimes", "zone")}
+    assert told == {"version": "0.1.0", "protocol_version": 1, "runtimes": ["python", "playwright"], "zone": "a"}
+    assert {"drain", "rebind", "resources"} <= set(worker.metadata["features"])
+    assert "resources" not in said
+
+
+async def _opened() -> list[str]:
+    return ["tab-1"]
+
+
+@pytest.mark.parametrize("resources", [["tab-1"], ("tab-1",), lambda: ["tab-1"], _opened])
+async def test_it_says_what_it_alone_has(resources: Any) -> None:
+    async with Shift(Worker("w", resources=resources)) as shift:
+        assert (await shift.condition())["resources"] == ["tab-1"]
+
+
+async def test_a_function_that_cannot_say_what_there_is_leaves_that_as_it_was() -> None:
+    def broken() -> list[str]:
+        raise OSError("the browser is gone")
+
+    async with Shift(Worker("w", resources=broken)) as shift:
+        assert "resources" not in await shift.condition()
+
+
+async def test_what_a_task_has_made_is_told_before_its_answer() -> None:
+    tabs: list[str] = []
+    told: list[Any] = []
+    worker = Worker("w", resources=tabs)
+    worker.task("a")(lambda task: tabs.append("tab-1") if task.input else None)
+    async with Shift(worker) as shift:
+
+        async def beat() -> None:
+            told.append((await shift.condition())["resources"])
+
+        shift.beat = beat
+        await beat()
+        await shift.perform({**TASK, "input": 1}, "one", Line())
+        assert told == [[], ["tab-1"]]
+        await shift.perform(TASK, "two", Line())
+        assert len(told) == 2
+
+
+async def test_an_answer_comes_also_where_the_server_cannot_be_told() -> None:
+    worker = Worker("w", resources=["tab-1"])
+    worker.task("a")(lambda task: "done")
+    async with Shift(worker) as shift:
+
+        async def beat() -> None:
+            raise OSError("nobody there")
+
+        shift.beat = beat
+        assert await shift.perform(TASK, "t", Line()) == {"output": "done"}
+
+
+# ---- what follows a task
+
+
+def _asks(task: Task) -> None:
+    task.interrupt("which?")
+
+
+def _fails(task: Task) -> None:
+    raise ValueError("broken")
+
+
+@pytest.mark.parametrize(
+    ("function", "ended"), [(lambda task: 1, "output"), (_fails, "error"), (_asks, "interrupt")], ids=str
+)
+async def test_what_follows_a_task_is_called_however_that_ends_and_before_its_answer(function: Any, ended: str) -> None:
+    called: list[Any] = []
+    worker = Worker("w")
+    worker.task("a")(function)
+
+    @worker.after_task
+    def plain(task: Task, answer: Any) -> None:
+        called.append((task.task_id, next(iter(answer))))
+
+    @worker.after_task
+    async def later(task: Task, answer: Any) -> None:
+        called.append("later")
+        raise RuntimeError("it cannot be released")
+
+    async with Shift(worker) as shift:
+        answer = await shift.perform(TASK, "t", Line())
+        assert called == [("t", ended), "later"]
+    assert ended in answer
+
+
+async def test_what_follows_a_task_is_called_where_it_is_cancelled_and_once() -> None:
+    working, called = Working(), list[Any]()
+    working.worker.after_task(lambda task, answer: called.append(answer["error"]["code"]))
+    async with Shift(working.worker) as shift:
+        performed = asyncio.create_task(shift.perform(TASK, "t", Line()))
+        await working.begun.acquire()
+        shift.cancel("t")
+        await performed
+    assert called == ["worker.cancelled"]
+
+
+async def test_what_follows_a_task_is_called_where_the_worker_has_to_end_at_once() -> None:
+    working, called = Working(), list[Any]()
+
+    @working.worker.after_task
+    async def release(task: Task, answer: Any) -> None:
+        await asyncio.sleep(0)
+        called.append(answer["error"]["code"])
+
+    async with Shift(working.worker) as shift:
+        performed = asyncio.create_task(shift.perform(TASK, "t", Line()))
+        await working.begun.acquire()
+        shift.close()
+        shift.close()
+        with pytest.raises(asyncio.CancelledError):
+            await performed
+    assert called == ["worker.cancelled"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from clew.worker.answer import Asked, Cancelled, TaskError, answer_of, failure_o
 from clew.worker.task import Task
 
 Function = Callable[[Task], Any]
+AfterTask = Callable[[Task, Json], Any]
 
 GONE: Json = {"error": {"code": "worker.cancelled", "message": "the task was cancelled", "retryable": False}}
 
@@ -50,12 +51,18 @@ class Attempt:
         if self._working is not None:
             self._working.cancel()
 
-    async def run(self, function: Function, task: Task) -> Json:
-        """Work, and report meanwhile; the answer, with the reports that were not sent. Never raises for what the
-        function does."""
+    async def run(self, function: Function, task: Task, after: Sequence[AfterTask] = ()) -> Json:
+        """Work, and report meanwhile; the answer, with the reports that were not sent. What comes `after` is called
+        once the function has begun, however it ends. Never raises for what the functions do."""
         sending = asyncio.create_task(self._reports.run())
         try:
-            body = await self._work(function, task)
+            if self.cancelled:
+                return GONE
+            body = GONE
+            try:
+                body = await self._work(function, task)
+            finally:
+                await _follow(after, task, body)
             self._reports.end()
             await sending
         finally:
@@ -64,8 +71,6 @@ class Attempt:
         return {**body, "events": [*left, *body.get("events", ())]} if left else body
 
     async def _work(self, function: Function, task: Task) -> Json:
-        if self.cancelled:
-            return GONE
         try:
             return answer_of(await self._called(function, task))
         except Asked as asked:
@@ -92,6 +97,14 @@ class Attempt:
         return await self._working
 
 
-def is_async(function: Function) -> bool:
+async def _follow(after: Sequence[AfterTask], task: Task, answer: Json) -> None:
+    for call in after:
+        try:
+            await (call(task, answer) if is_async(call) else in_thread(partial(call, task, answer)))
+        except Exception:
+            log.exception("what follows task %s of run %s has failed", task.task_id, task.run_id)
+
+
+def is_async(function: Callable[..., Any]) -> bool:
     """Whether a function works on the event loop, and not in a thread."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004

@@ -68,9 +68,11 @@ class Registration:
     async def kept(self) -> AsyncIterator[None]:
         """As long as this lasts, the server hears now and then how the worker is, and has it registered."""
         beating = asyncio.create_task(self._beat_on())
+        self._shift.beat = self.look
         try:
             yield
         finally:
+            self._shift.beat = None
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
 
@@ -85,7 +87,7 @@ class Registration:
             if self._shift.closing.is_set():
                 return
             try:
-                beaten = await self._client.workers.heartbeat(self._shift.worker.id, **self._shift.condition())
+                beaten = await self._client.workers.heartbeat(self._shift.worker.id, **await self._shift.condition())
                 self._note(beaten.status == DRAINING)
                 self._again.begin()
             except NotFound:

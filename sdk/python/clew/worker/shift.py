@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
+from clew._json import plain
 from clew.models import Json
-from clew.worker._attempt import Attempt
+from clew.worker._attempt import Attempt, is_async
+from clew.worker._condition import Machine, packages
 from clew.worker._kept import Kept
 from clew.worker._reports import Line
+from clew.worker._threads import in_thread
 from clew.worker.answer import TaskError, failure_of, is_success
 from clew.worker.task import task_of
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from clew.worker.worker import Worker
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+BEAT_S = 5.0
+"""So long an answer waits at most until the server knows what the worker has by now."""
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +45,10 @@ class Shift:
         self._attempts: dict[str, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._machine = Machine()
+        self._told: list[Any] | None = None
+        self.beat: Callable[[], Awaitable[None]] | None = None
+        """Tells the server at once how the worker is, where the transport can."""
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -117,13 +126,40 @@ class Shift:
         if message_id in self._attempts:
             self._attempts[message_id].heartbeat()
 
-    def condition(self) -> dict[str, Any]:
-        """What the server is told of how the worker is: what it can do, and how much it has to do."""
-        worker = self.worker
-        metrics: dict[str, Any] = {"working": len(self._attempts), "free": self.free}
-        with suppress(OSError, AttributeError):  # not everywhere
-            metrics["load"] = round(os.getloadavg()[0], 2)
-        return {"inventory": {"handlers": worker.handlers, **worker.metadata}, "metrics": metrics}
+    async def condition(self) -> Json:
+        """What the server is told of how the worker is: what it can do, what it has, and how much it has to do."""
+        worker, working = self.worker, len(self._attempts)
+        said: Json = {
+            "status": "working" if working else "idle",
+            "inventory": {"handlers": worker.handlers, **worker.metadata, "packages": packages()},
+            "metrics": {"working": working, "free": self.free, **self._machine.metrics()},
+        }
+        found = await self._resources()
+        if found is not None:
+            said["resources"] = self._told = found
+        return said
+
+    async def _resources(self) -> list[Any] | None:
+        """What the worker alone has now; None where it has not said, or its function has failed."""
+        try:
+            found = await _asked(self.worker.resources)
+            return None if found is None else plain(list(found))
+        except Exception:
+            log.exception("what the worker has cannot be told")
+            return None
+
+    async def _tell_resources(self) -> None:
+        """Have the server know what a task has made or used up before its answer: what follows may refer to that."""
+        if self.beat is None or self.worker.resources is None:
+            return
+        found = await self._resources()
+        if found is None or found == self._told:
+            return
+        try:
+            async with asyncio.timeout(BEAT_S):
+                await self.beat()
+        except Exception:
+            log.exception("the server does not know yet what the worker has")
 
     def holding(self) -> list[str]:
         """The message ids of what is under way."""
@@ -139,6 +175,7 @@ class Shift:
         try:
             async with self._slots:
                 answer = await self._answer(attempt, body, message_id)
+                await self._tell_resources()
             if is_success(answer):
                 self.kept.put(message_id, answer)
             attempt.answer.set_result(answer)
@@ -155,4 +192,11 @@ class Shift:
         except TaskError as error:
             return failure_of(error)
         attempt.task_id = task.task_id
-        return await attempt.run(function, task)
+        return await attempt.run(function, task, self.worker.after)
+
+
+async def _asked(resources: Any) -> Any:
+    """What a worker has: as it was given, or as its function says."""
+    if not callable(resources):
+        return resources
+    return await (resources() if is_async(resources) else in_thread(resources))

@@ -8,15 +8,19 @@ from pathlib import Path
 from platform import python_version
 from typing import Any, TypeVar
 
+from clew._json import given
 from clew._version import __version__
 from clew.models import Json
-from clew.worker._attempt import Function
+from clew.worker._attempt import AfterTask, Function
+from clew.worker._condition import FEATURES, PROTOCOL_VERSION
 from clew.worker.answer import TaskError
 from clew.worker.shift import Shift
 from clew.worker.task import Task
 from clew.worker.transports import Transport, open_transport
 
 Fn = TypeVar("Fn", bound=Callable[[Task], Any])
+After = TypeVar("After", bound=AfterTask)
+Resources = Iterable[Any] | Callable[[], Any]
 
 
 class Worker:
@@ -27,6 +31,10 @@ class Worker:
     the server how it is, and sees whether it is still registered there. `answers` is a file in which its
     successful answers are kept, so that a task which comes again after a restart is not done again; without one they
     are kept in memory, the last thousand of them.
+
+    `resources` are what it alone has, such as browser sessions or large files: ids, or objects with a `resource_id`;
+    or a function that gives them, which is asked at each heartbeat and after each task. Tasks that refer to one by
+    `resource_ref` come to it. `version` is its own, which the server shows.
     """
 
     def __init__(
@@ -40,6 +48,8 @@ class Worker:
         model: str | None = None,
         metadata: Json | None = None,
         answers: str | Path | None = None,
+        resources: Resources | None = None,
+        version: str | None = None,
     ) -> None:
         if max_concurrent < 1:
             raise ValueError("max_concurrent: a worker has to be able to take one task at least")
@@ -49,9 +59,12 @@ class Worker:
         self.heartbeat_s = heartbeat_s
         self.model = model
         self.answers = None if answers is None else Path(answers)
+        self.resources = resources
+        self.version = version
         self._own_tags = tuple(tags)
         self._metadata = dict(metadata or {})
         self._functions: dict[str | None, Function] = {}
+        self._after: list[AfterTask] = []
 
     def task(self, *tags: str) -> Callable[[Fn], Fn]:
         """Have a function work for nodes that want one of these tags; without tags, for all others.
@@ -70,6 +83,21 @@ class Worker:
 
         return register
 
+    def after_task(self, function: After) -> After:
+        """Have a function called when a task is over, to release what that had: also when it has failed, asked, or was
+        cancelled. Those that are named first are called first.
+
+        It takes the Task and the answer as it is sent: an object with `output`, `error` or `interrupt`. The answer is
+        sent when it is done; what it raises is logged, and changes nothing. A plain one runs in a thread.
+        """
+        self._after.append(function)
+        return function
+
+    @property
+    def after(self) -> tuple[AfterTask, ...]:
+        """The functions that are called when a task is over."""
+        return tuple(self._after)
+
     @property
     def tags(self) -> list[str]:
         """What it tells the server that it can do."""
@@ -82,8 +110,16 @@ class Worker:
 
     @property
     def metadata(self) -> Json:
-        """What it tells of itself."""
-        return {"sdk": f"clew-sdk {__version__}", "python": python_version(), **self._metadata}
+        """What it tells of itself: its version, what it runs on, and what it understands."""
+        return {
+            "sdk": f"clew-sdk {__version__}",
+            "python": python_version(),
+            **given(version=self.version),
+            "protocol_version": PROTOCOL_VERSION,
+            "runtimes": ["python"],
+            "features": list(FEATURES),
+            **self._metadata,
+        }
 
     def function_for(self, task: Task) -> Function:
         """The function that works for a task: that of the first tag which the node wants, else that of all others, else

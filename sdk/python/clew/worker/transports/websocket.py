@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -15,6 +16,7 @@ from clew._backoff import Backoff
 from clew._json import encode
 from clew.errors import ClewError
 from clew.models import Json
+from clew.worker._condition import FEATURES, PROTOCOL_VERSION
 from clew.worker._reports import LineDown
 from clew.worker.registration import first_of
 from clew.worker.shift import Shift
@@ -68,6 +70,7 @@ class Websocket:
     async def serve(self, shift: Shift) -> None:
         """Dial, register, answer. At the end the connection stays until all answers are acknowledged."""
         dialling = asyncio.ensure_future(self._dial(shift))
+        shift.beat = partial(self._beat, shift)
         try:
             await first_of(shift.closing.wait(), asyncio.shield(dialling))
             if dialling.done():
@@ -127,15 +130,15 @@ class Websocket:
         worker = shift.worker
         holding = [{"task_id": held.task_id, "corr": held.corr} for held in self._held.values()]
         said = {"id": worker.id, "tags": worker.tags, "max_concurrent": worker.max_concurrent}
-        said["inventory"] = shift.condition()["inventory"]
-        await socket.send(_text({"type": "register", **said, "metadata": worker.metadata, "holding": holding}))
+        said |= {"protocol_version": PROTOCOL_VERSION, "features": list(FEATURES), "metadata": worker.metadata}
+        await socket.send(_text({"type": "register", **said, **await shift.condition(), "holding": holding}))
         try:
             async for text in socket:
                 frame = json.loads(text)
                 if frame["type"] == "registered":
                     self._socket = socket
                     backoff.begin()
-                    beating = asyncio.create_task(_beat(socket, frame["heartbeat_ms"] / 1000))
+                    beating = asyncio.create_task(self._beat_on(shift, frame["heartbeat_ms"] / 1000))
                     await self._registered(shift, frame)
                 else:
                     await self._heard(shift, frame)
@@ -170,6 +173,11 @@ class Websocket:
                 self._acknowledged(frame)
             case "cancel":
                 self._cancel(shift, frame["task_id"])
+            case "rebind":
+                log.info("task %s goes to another worker", frame["task_id"])
+                self._cancel(shift, frame["task_id"])
+            case "drain" if frame.get("scope") == "worker":
+                self._drained(shift, frame.get("draining", True))
             case "error":
                 self._refusal = f"{frame['message']} ({frame['code']})"
                 log.warning("the server has not understood: %s", self._refusal)
@@ -190,11 +198,26 @@ class Websocket:
         if frame.get("refused"):
             log.info("an answer does not count: %s", frame["refused"]["message"])
 
+    def _drained(self, shift: Shift, drained: bool) -> None:
+        what = "is drained: it gets nothing more" if drained else "gets tasks again"
+        log.info("worker '%s' %s", shift.worker.id, what)
+
     def _cancel(self, shift: Shift, task_id: str) -> None:
         shift.cancel(task_id)
         for held in self._held.values():
             if held.task_id == task_id:
                 held.settled.set()
+
+    async def _beat_on(self, shift: Shift, every_s: float) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            await self._beat(shift)
+
+    async def _beat(self, shift: Shift) -> None:
+        """Say how the worker is; what it can do was said when it registered."""
+        said = await shift.condition()
+        del said["inventory"]
+        await self._say({"type": "heartbeat", **said})
 
     async def _say(self, frame: Json) -> bool:
         """Send a frame; False where there is no connection now."""
@@ -223,12 +246,6 @@ class _TaskLine:
 
     async def heartbeat(self) -> bool:
         return True
-
-
-async def _beat(socket: ClientConnection, every_s: float) -> None:
-    while True:
-        await asyncio.sleep(every_s)
-        await socket.send(_text({"type": "heartbeat"}))
 
 
 def _text(frame: Json) -> str:
