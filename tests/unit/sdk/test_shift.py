@@ -217,10 +217,12 @@ def _fails(task: Task) -> None:
     raise ValueError("broken")
 
 
-@pytest.mark.parametrize(
-    ("function", "ended"), [(lambda task: 1, "output"), (_fails, "error"), (_asks, "interrupt")], ids=str
-)
-async def test_what_follows_a_task_is_called_however_that_ends_and_before_its_answer(function: Any, ended: str) -> None:
+ENDS: dict[str, Any] = {"output": lambda task: 1, "error": _fails, "interrupt": _asks}
+
+
+@pytest.mark.parametrize("ended", ENDS)
+async def test_what_follows_a_task_is_called_however_that_ends_and_before_its_answer(ended: str) -> None:
+    function = ENDS[ended]
     called: list[Any] = []
     worker = Worker("w")
     worker.task("a")(function)
