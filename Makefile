@@ -45,6 +45,9 @@ printf '%s\n' "$$key" > .venv/$(2).stamp; \
 echo "setup: ready in $$(( $$(date +%s) - begun )) s"
 endef
 
+# One test process more than there are cores, four at most: many tests wait for servers.
+workers = $$($(PY) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+
 .PHONY: help setup dev demo test check bench prove prove-transports docs lock clean
 
 help: ## list the targets
@@ -61,7 +64,7 @@ demo: setup ## a tour of what Clew does (DOCS=folder: your own documents)
 
 test: dev ## all tests
 	@$(PY) -m tests.fetch_servers
-	$(PY) -m pytest -n auto --maxprocesses=4 --dist loadgroup $(ARGS)
+	$(PY) -m pytest -n $(workers) --dist loadgroup $(ARGS)
 
 check: dev ## style, types, floors and the unit tests
 	$(PY) -m ruff check .

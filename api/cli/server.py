@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,6 +69,7 @@ def serve(
 
 
 def _serve(settings: Any) -> None:
+    gc.disable()  # what is loaded now stays; the server turns it on again when it has all that it needs
     from api.serving import run
     from engine.errors import EngineError
 

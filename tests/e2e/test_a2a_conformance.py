@@ -28,13 +28,13 @@ async def asked(folder: Path, version: str, script: str, agent: str) -> Any:
         return await ran(version, script, f"{server.url}/a2a/{agent}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def v1(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """All that the client of 1.0 was told by `tck-v1`."""
     return asyncio.run(asked(tmp_path_factory.mktemp("v1"), "1.3", "conformance_v1.py", "v1/tck-v1"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def v03(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """All that the client of 0.3 was told by `tck-v03`."""
     return asyncio.run(asked(tmp_path_factory.mktemp("v03"), "0.3", "conformance_v03.py", "v0.3/tck-v03"))

@@ -1,4 +1,4 @@
-"""Some hundred seeds of the simulation; `python -m tests.simulation` plays as many as one likes."""
+"""A few seeds of the simulation; `python -m tests.simulation` plays as many as one likes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.__main__ import FLOOR, NEEDED, Tally, play
 
-CHUNK, CHUNKS = 10, 32
+CHUNK, CHUNKS = 10, 16
 TALLIES: dict[int, Tally] = {}
 
 
