@@ -26,6 +26,8 @@ def queue(run: Run, commit: Commit) -> None:
         else:
             line_up(run, (name,))
     for task in commit.opened:
+        if commit.kind is Kind.RESUME:  # what was put back before a breakpoint has the id that it had
+            run.unready(task.id)
         if task.call is not None:
             _queue_item(run, task.call, task.id)
         elif not run.is_busy(task.id):

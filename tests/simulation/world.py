@@ -296,7 +296,10 @@ class World:
                 self.delivery.begin(turn, live, found)
 
     def check(self, run: Run) -> None:
-        """The counts that are kept up to date are those that counting anew gives."""
+        """The counts that are kept up to date are those that counting anew gives, and nothing is entered twice."""
+        for waiting in (run.ready, *run.parked.values()):
+            if len(open_now := [name for name in waiting if name in run.tasks]) != len(set(open_now)):
+                raise Violation(f"tasks are to be entered more than once: {open_now}")
         for frame in run.frames.by_id.values():
             if frame.frontier.apart != (apart := sum(bool(task.place) for task in frame.frontier.tasks.values())):
                 raise Violation(f"{frame.frontier.apart} tasks stand apart in frame {frame.id}, counted anew {apart}")
