@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.frame import ROOT
 from engine.graph import BROKEN
 from engine.limits import LimitReason
-from engine.model import Commit, Kind, TaskId
+from engine.model import Commit, Kind, Task, TaskId
 
 if TYPE_CHECKING:
     from engine.run import Run
@@ -26,15 +26,19 @@ def queue(run: Run, commit: Commit) -> None:
         else:
             line_up(run, (name,))
     for task in commit.opened:
-        if commit.kind is Kind.RESUME:  # what was put back before a breakpoint has the id that it had
-            run.unready(task.id)
-        if task.call is not None:
-            _queue_item(run, task.call, task.id)
-        elif not run.is_busy(task.id):
-            run.ready.append(task.id)
+        _queue_opened(run, task, commit)
     if commit.kind is Kind.ITEM and commit.task is not None and commit.task.call is not None:
         run.note_item(commit)
         _next_item(run, commit.task.call, commit.at)
+
+
+def _queue_opened(run: Run, task: Task, commit: Commit) -> None:
+    if commit.kind is Kind.RESUME:  # what was put back before a breakpoint has the id that it had
+        run.unready(task.id)
+    if task.call is not None:
+        _queue_item(run, task.call, task.id)
+    elif not run.is_busy(task.id):
+        run.ready.append(task.id)
 
 
 def is_bounded(run: Run, task_id: TaskId) -> bool:

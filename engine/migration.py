@@ -106,7 +106,8 @@ class _Seats:
         ends = ((place, places.get(one)) for one, place in _ends(old).items())
         shared = [node for node in new.nodes if node in old.nodes]
         same = all(_heads(old, node) == _heads(new, node) for node in shared)
-        self.era = "" if same and _ends(old) == _ends(new) else f"{ERA}{seq_of(next_ref(run))}"
+        same &= _ends(old) == _ends(new) and old.deferred & new.nodes.keys() == new.deferred & old.nodes.keys()
+        self.era = "" if same else f"{ERA}{seq_of(next_ref(run))}"
         self.edges = {index: place for index, place in ends if place is not None}
         self.edges[GOTO] = GOTO
 
@@ -144,7 +145,8 @@ class _Seats:
 
     def wave(self, wave: Wave) -> Wave:
         """Rounds by the heads of their loops: those of loops that are gone are dropped, new ones begin at 0. Where
-        edges are others, so that a wave could come that was there before, all of them are of an era of their own."""
+        edges are others, or nodes that no join has waited for, so that a wave could come that was there before, all of
+        them are of an era of their own."""
         known = dict(zip(_heads(self.old, wave.node), wave.rounds, strict=True))
         rounds = tuple(known.get(head, 0) for head in _heads(self.new, wave.node))
         return replace(wave, rounds=rounds, generation=wave.generation + self.era)

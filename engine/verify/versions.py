@@ -54,10 +54,11 @@ class Change:
 
     @property
     def era(self) -> str:
-        """What tells all places from those before, where the edges or the loops are others."""
+        """What tells all places from those before, where the edges, the loops or the deferred nodes are others."""
         both = self.old.nodes.keys() & self.new.nodes.keys()
         one, other = ({(e.source, e.handle, e.target) for e in graph.edges} for graph in (self.old, self.new))
         same = one == other and all(_loops(self.old, n) == _loops(self.new, n) for n in both)
+        same = same and all((n in self.old.deferred) == (n in self.new.deferred) for n in both)
         return "" if same else f"@{self.seq}"
 
     def waiting(self, arrivals: Iterable[Arrival]) -> list[Arrival]:

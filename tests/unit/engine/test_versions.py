@@ -127,6 +127,26 @@ def test_what_waits_at_a_join_activates_by_itself_where_the_other_version_waits_
     assert sound(world)
 
 
+def deferring(defer: bool, number: int) -> Graph:
+    nodes = {"x": task(defer=defer), "c": task()}
+    edges = [["__start__", "x"], ["__start__", "c"], ["x", "c"], ["c", "__end__"]]
+    return graph_of(document(nodes, edges), version=number)
+
+
+def test_a_node_that_did_not_wait_for_a_deferred_one_runs_once_more_after_it_where_that_is_deferred_no_more():
+    world = World(deferring(True, 1), {2: deferring(False, 2)})
+    world.start()
+    before = [node for node, _ in world.waiting()]
+    world.fork(world.run.seq, version=2)
+    world.answer("x", {})
+
+    assert before == ["c"]
+    assert [node for node, _ in world.waiting()] == ["c", "c"]
+    answer_all(world)
+    assert world.status is RunStatus.COMPLETED
+    assert sound(world)
+
+
 def test_what_activated_by_itself_and_was_held_back_joins_where_the_other_version_waits_for_all():
     world = World(joining("each", 1), {2: joining("all", 2)})
     world.start(config={"max_tasks": 3})
