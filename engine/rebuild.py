@@ -171,6 +171,13 @@ def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
             _restore_attempt(run, task_id, progress, event)
 
 
+def restore_turns(run: Run, events: Iterable[EventRow]) -> None:
+    """Take up the turns that agents have had, of a line that is not gone on with yet."""
+    for event in events:
+        if event.kind == "turn" and event.task_id is not None and event.task_id in run.progress:
+            _restore_turn(run, event.task_id, run.progress[event.task_id], event, over=True)
+
+
 def _restore_turn(run: Run, task_id: TaskId, progress: Progress, event: EventRow, over: bool) -> None:
     """A turn of an agent counts for good; whether it is what the task did last is another question."""
     if over:

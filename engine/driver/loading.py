@@ -22,6 +22,7 @@ from engine.rebuild import (
     begin,
     restore_notes,
     restore_progress,
+    restore_turns,
     settle_totals,
     take_up,
     versions_in,
@@ -72,6 +73,12 @@ class Loader:
     async def at(self, head: RunHead, seq: int) -> Run:
         """A run as it was at one of its own commits, on whatever branch. Raises NotFound."""
         return await self._at(head, seq, await self.turns(head.key))
+
+    async def left_at(self, head: RunHead, seq: int) -> Run:
+        """The same, to be gone on with: the turns count that its agents have had."""
+        run = await self.at(head, seq)
+        restore_turns(run, await self._events(run))
+        return run
 
     async def _at(self, head: RunHead, seq: int, turns: Sequence[Commit]) -> Run:
         return await self._replayed(head, *await self._line(head, seq, turns))

@@ -81,7 +81,7 @@ class Travel:
             found = [one for one in branches_of(turns, seq_of(head.head)) if one.number == branch]
             if not found:
                 raise NotFound(f"run '{run_id}' has no such branch")
-            past = await self.loader.at(head, found[0].head)
+            past = await self.loader.left_at(head, found[0].head)
             to = partial(self._check_out, past=past, branch=branch, jumps=len(jumps_of(turns)), actor=actor)
             if await self.loop.on_run(run_id, to, answer_first=True):
                 return

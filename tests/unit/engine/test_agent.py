@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from engine.driver.travel import Asked
 from engine.model import RunStatus
 from engine.outbox import Accepted, Answered, Work
 from engine.validate import validate
 from tests.builders import chain, document, graph_of
 from tests.fakes import ready
+from tests.simulation.travels import checkout, replay
 from tests.simulation.world import World
 
 AGENT = {"type": "agent", "prompt_template": "begin", "continuation_prompt": "go on", "max_turns": 3}
@@ -291,3 +293,22 @@ def test_what_is_taken_over_from_another_line_tells_no_worker() -> None:
 
     assert world.status is RunStatus.COMPLETED
     assert len(dismissed(world)) == 1
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_retry_of_a_line_that_was_left_goes_on_after_the_turns_that_it_has_had(crash: bool) -> None:
+    world = begun()
+    world.answer("a", {"output": "one"})
+    world.answer("a", {"error": {"code": "no", "message": "no", "retryable": False}})
+    failed = world.status
+    replay(world, 1, Asked())
+    checkout(world, 1)
+    if crash:
+        world.crash()
+    world.turn(lambda turn, live: world.travel.again(turn, live, {}, "test"), kept=True)
+    if crash:
+        world.crash()
+        world.turn(kept=True)
+
+    assert (failed, work(world).turn) == (RunStatus.FAILED, 2)
+    assert work(world).said == (("begin", {"output": "one"}),)
