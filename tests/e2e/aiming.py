@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from schemathesis import APIOperation, Case, GenerationMode
 
+from api.schemas_workers import MAX_WAIT_MS
 from tests.e2e import hostile
 from tests.e2e.furnished import DOCUMENTS, NOBODY, NODES, PLACES, Found, Ids
 
-SHORT_WAIT_S = "0.05"
+SHORT_WAIT_S, SHORT_WAIT_MS = "0.05", 50
 
 TAKE_DOCUMENTS = (
     "POST /v1/workflows", "PUT /v1/workflows/{workflow_id}", "POST /v1/workflows/validate", "POST /v1/workflows/import",
@@ -176,6 +177,8 @@ def _harmless(case: Case) -> Case:
         if float(str(case.query["wait"])) > float(SHORT_WAIT_S):
             case.query["wait"] = SHORT_WAIT_S
     case.body = _here(case.body)
+    if isinstance(case.body, dict) and type(waits := case.body.get("wait_ms")) is int and waits > SHORT_WAIT_MS:
+        case.body["wait_ms"] = SHORT_WAIT_MS if waits <= MAX_WAIT_MS else waits
     if (
         case.operation.path.endswith("/runs/bulk")
         and isinstance(case.body, dict)
