@@ -346,6 +346,13 @@ class Run:
         found.status = status
         return found
 
+    def put_off(self, task_id: TaskId, status: TaskStatus) -> Progress:
+        """Have an open task wait for what is to come, which its attempt has led to: after a crash that may have been
+        answered before it was entered again."""
+        if self.progress[task_id].status is not TaskStatus.RUNNING:
+            self.unready(task_id)
+        return self.set_status(task_id, status)
+
     def detach(self) -> None:
         """Forget what belongs to the parent's line alone, before the first commit of a fork."""
         self.inherited = False

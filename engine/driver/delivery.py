@@ -317,7 +317,7 @@ class Delivery:
         return True
 
     def _retry(self, turn: Turn, live: Live, retry: answers.Retry) -> None:
-        progress = (run := live.run).set_status(retry.task_id, TaskStatus.RETRYING)
+        progress = (run := live.run).put_off(retry.task_id, TaskStatus.RETRYING)
         progress.attempt, progress.due_at, progress.accepted = retry.attempt, retry.due_at, False
         progress.wait_until = None
         progress.note_failure(counts=retry.counts)
@@ -332,7 +332,7 @@ class Delivery:
     def _go_on(self, turn: Turn, live: Live, found: NextTurn) -> None:
         """Have an agent asked again; its answer is durable before that."""
         run = live.run
-        progress = run.set_status(found.task_id, TaskStatus.PENDING)
+        progress = run.put_off(found.task_id, TaskStatus.PENDING)
         body = {
             "turn": len(progress.turns) + 1, "answer": found.answer, "node": run.tasks[found.task_id].node,
             "attempt": progress.attempt, "worker": found.worker,

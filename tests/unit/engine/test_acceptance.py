@@ -32,3 +32,16 @@ def test_one_that_comes_later_ends_it() -> None:
 
     assert held == {(work.task_id, "deadline"): (world.now + 500, world.run.key)}
     assert world.timers.held == {}
+
+
+def test_a_turn_that_was_answered_before_a_crash_is_followed_by_one_turn() -> None:
+    agent = {"type": "agent", "prompt_template": "begin", "continuation_prompt": "go on", "max_turns": 3}
+    world = begun({"a": agent}, chain("a"))
+    [work] = world.outbox.works.values()
+    world.send(work.task_id)
+    world.crash()  # that a worker has it is known, and that it was accepted is not: it is to be sent again
+    before = list(world.run.ready)
+    world.post(work.task_id, {"output": "one"}, steps=0)
+
+    assert before == [work.task_id]
+    assert list(world.run.ready) == [work.task_id]
