@@ -248,8 +248,12 @@ class Run:
 
     def _is_cut(self, frame: Frame, entry: Entry, commit: Commit) -> bool:
         """Whether all that is active in a frame descends from a commit alone, and the state after it says all that it
-        needs."""
-        if entry.order[0] < frame.history.max_level or not frame.frontier.opened_by(commit.ref, commit.opened):
+        needs. One that breaks the frame may have to be compared with another one that did."""
+        if (
+            commit.handle == BROKEN
+            or entry.order[0] < frame.history.max_level
+            or not frame.frontier.opened_by(commit.ref, commit.opened)
+        ):
             return False
         return commit.kind is not Kind.SEND or self.items_at(commit, lambda task: entry.state) == self.items[commit.ref]
 
