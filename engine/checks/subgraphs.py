@@ -122,7 +122,8 @@ def _run_in(document: Mapping[str, Any], named: Named) -> Iterator[Any]:
     """The graph that each node runs, of those that run one."""
     nodes, defaults = document.get("nodes"), document.get("defaults")
     for own in nodes.values() if isinstance(nodes, dict) else ():
-        module = node_types().get(own.get("type", "task")) if isinstance(own, dict) else None
+        kind = own.get("type", "task") if isinstance(own, dict) else None
+        module = node_types().get(kind) if isinstance(kind, str) else None
         if (find := getattr(module, "definition", None)) is not None:
             fields = fields_of(own, defaults if isinstance(defaults, dict) else {})
             if (child := find(fields, named)) is not None:
