@@ -139,14 +139,17 @@ def definition(fields: Mapping[str, Any], named: Mapping[str, Any]) -> tuple[str
     if "definition" in fields:
         return "", fields["definition"]
     name = fields.get("subgraph") or pin_of(fields.get("workflow"), named)
-    return (name, named[name]) if name in named else None
+    return (name, named[name]) if isinstance(name, str) and name in named else None
 
 
 def pin_of(workflow: Any, named: Mapping[str, Any]) -> str:
-    """The name under which a workflow is copied into the document: the id, and the version of it."""
-    if isinstance(workflow, Mapping) and "version" in workflow:
-        return f"{workflow['id']}@{int(workflow['version'])}"
-    wanted = workflow["id"] if isinstance(workflow, Mapping) else workflow
+    """The name under which a workflow is copied into the document: the id, and the version of it. What is no workflow
+    has none that is there."""
+    wanted, version = workflow, None
+    if isinstance(workflow, Mapping):
+        wanted, version = workflow.get("id"), workflow.get("version")
+    if isinstance(version, int | float):
+        return f"{wanted}@{int(version)}"
     return next((name for name in named if name.rpartition("@")[0] == wanted), f"{wanted}@")
 
 
