@@ -11,7 +11,7 @@ from engine.fold import Entry
 from engine.model import ERA, InterruptId, Task, TaskId, Wave
 from engine.run import Run
 
-_ERAS = re.compile(rf"{ERA}[{ERA}\d]*(?=/|$)")
+_ERAS = re.compile(rf"{ERA}[{ERA}\d.]*(?=/|$)")
 
 
 def task_id_of(run: Run, wave: Wave, causes: Iterable[str], edges: Iterable[int], index: int | None) -> TaskId:

@@ -120,7 +120,17 @@ class _Seats:
         """A task of a node that is there, with what it arrived over as far as that is there. In a new era it stands
         apart: over new edges, its wave may be activated once more."""
         edges = tuple(self.edges[edge] for edge in task.edges if edge in self.edges)
-        return replace(task, wave=self.wave(task.wave), edges=edges, place=task.place or self.era)
+        place = task.place or self.era
+        place += self._gone(task.wave) if place.startswith(ERA) else ""
+        return replace(task, wave=self.wave(task.wave), edges=edges, place=place)
+
+    def _gone(self, wave: Wave) -> str:
+        """The rounds of loops that are gone, which had told tasks apart."""
+        left = _heads(self.new, wave.node)
+        gone = [
+            number for head, number in zip(_heads(self.old, wave.node), wave.rounds, strict=True) if head not in left
+        ]
+        return "".join(f".{number}" for number in gone) if any(gone) else ""
 
     def has(self, arrival: Arrival) -> bool:
         """Whether the edge and the node of an arrival are there."""

@@ -48,9 +48,16 @@ class Change:
         return {
             name: task
             if task.node not in self.new.nodes or task.call
-            else replace(task, wave=self.wave(task.wave), place=task.place or self.era)
+            else replace(task, wave=self.wave(task.wave), place=self._place(task))
             for name, task in tasks.items()
         }
+
+    def _place(self, task: Task) -> str:
+        """In a new era open tasks stand apart; the rounds that are gone go on telling them from each other."""
+        place, left = task.place or self.era, _loops(self.new, task.node)
+        rounds = dict(zip(_loops(self.old, task.node), task.wave.rounds, strict=True))
+        gone = [number for loop, number in rounds.items() if loop not in left]
+        return f"{place}.{'.'.join(map(str, gone))}" if place.startswith("@") and any(gone) else place
 
     @property
     def era(self) -> str:

@@ -7,6 +7,8 @@ import pytest
 from tests.simulation.__main__ import FLOOR, NEEDED, Tally, play
 
 CHUNK, CHUNKS = 10, 16
+FOUND = (5001213, 5003759, 5007970, 5009756, 5009820, 5011485, 5014655)
+"""Seeds that have found mistakes, as long as they lead to the same workflows."""
 TALLIES: dict[int, Tally] = {}
 
 
@@ -34,3 +36,8 @@ def test_the_random_workflows_have_what_makes_runs_hard() -> None:
     shares = {name: tally.share(name) for name in NEEDED}
 
     assert all(share >= FLOOR for share in shares.values()), shares
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_once_stays_cured(seed: int) -> None:
+    assert play(range(seed, seed + 1)).failed == []
