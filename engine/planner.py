@@ -82,7 +82,7 @@ def _go_on(run: Run, task: Task, now: int) -> Step | Begun | None:
         except NodeFailure as failure:
             return fail(run, one, error_of(failure, one), now)
         asked = one.id in run.parked
-        run.parked.setdefault(one.id, []).append(task.id)
+        run.parked.setdefault(one.id, {})[task.id] = None
         return None if asked else MoveIn(one, room_of(run, one))
     if task.id in run.frames.nests:
         return subgraphs.go_on(run, task, now) if subgraphs.is_over(run, task) else None

@@ -84,7 +84,7 @@ class Run:
     interrupts: dict[InterruptId, InterruptOpened] = field(default_factory=dict)
     ready: deque[TaskId] = field(default_factory=deque)
     held: dict[TaskId, deque[TaskId]] = field(default_factory=dict)
-    parked: dict[TaskId, list[TaskId]] = field(default_factory=dict)
+    parked: dict[TaskId, dict[TaskId, None]] = field(default_factory=dict)
     """What goes on once a task has its room, by that task."""
     in_flight: int = 0
     timed: set[TaskId] = field(default_factory=set)
