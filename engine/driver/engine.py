@@ -290,6 +290,8 @@ class Engine:
 
     async def _delete(self, head: RunHead) -> None:
         left = await unanswered.suspended_in(self.store, head)
+        if (live := self.loop.live(head.id)) is not None and live.busy:  # it is in a turn with others, who want theirs
+            await self.loop.idle()
         self.loop.drop(head.key)
         await self.store.delete_run(head.key)
         unanswered.tell(self.delivery.outbox, left)
