@@ -134,7 +134,7 @@ def activate(run: Run, wave: Wave, arrivals: Sequence[Arrival], coming: Entry) -
 
 def held_back(run: Run) -> list[Fired]:
     """The waves that nothing can reach any more and that wait all the same, with what arrived, and the arrivals that
-    wait for nothing: a limit of the run holds them back."""
+    wait for nothing: a limit of the run holds them back, unless its frame is broken."""
     return [fired for frame in run.frames.by_id.values() for fired in _held_back(run, frame)]
 
 
@@ -144,7 +144,7 @@ def _held_back(run: Run, frame: Frame) -> list[Fired]:
     if front.blockers is None and front.waves:
         waves = free(frame.graph, front, recount(frame.graph, front))
         found += [(wave, up_to_enough(frame.graph, wave, front.waves[wave])) for wave in waves]
-    if front.deferred and not (front.tasks or front.waves or front.held):
+    if front.deferred and frame.error is None and not (front.tasks or front.waves or front.held):
         last = next_deferred(run, frame, None)
         assert last is not None
         found.append((last.wave, tuple(front.deferred[last.node])))
