@@ -36,7 +36,7 @@ class Rights:
         while True:
             page = await self._store.interrupts(OPEN, None, PAGE, cursor, InterruptFilter(kind=AUTH))
             for row in page.items:
-                self._begin(row)
+                self._begin(row.id)
             if (cursor := page.next_cursor) is None:
                 return
 
@@ -51,36 +51,34 @@ class Rights:
         """Begin to watch what has been opened, and end it for what is open no more; all of it is durable."""
         for row in batch.interrupts:
             if row.kind == AUTH:
-                self._begin(row)
+                self._begin(row.id)
         for name, status, _ in batch.interrupts_ended:
             if (task := self._watching.pop(name, None)) is not None:
                 task.cancel()
             if status == OPEN:
-                self._watching[name] = asyncio.create_task(self._again(name))
+                self._begin(name)
 
-    def _begin(self, row: InterruptRow) -> None:
-        self._watching[row.id] = asyncio.create_task(self._watch(row))
+    def _begin(self, name: str) -> None:
+        self._watching[name] = asyncio.create_task(self._watch(name))
 
-    async def _again(self, name: str) -> None:
-        """Watch one that a retry has opened again."""
-        row = await self._store.interrupt(name)
-        if row is not None and row.kind == AUTH:
-            await self._watch(row)
-
-    async def _watch(self, row: InterruptRow) -> None:
-        head = await self._store.run_by_key(row.run_key)
-        commit = None if head is None else await asked_by(self._store, row, seq_of(head.head) + 1)
-        if commit is None or commit.worker is None:
-            return
-        if not await self._outbox.gone_on(commit.worker, commit.answer):
-            return
-        self._watching.pop(row.id, None)  # what follows ends it
+    async def _watch(self, name: str) -> None:
+        """Go on once the agent does; a store that fails meanwhile is asked again."""
         while True:
             try:
-                await self._go_on(row)
-                return
+                return await self._wait_and_go_on(name)
             except StoreUnavailable:
                 await asyncio.sleep(AGAIN_S)
             except EngineError as error:  # somebody has answered, or cancelled the run
-                log.info("right.not_needed", run_id=row.run_id, node=row.node, error=error.message)
-                return
+                log.info("right.not_needed", interrupt_id=name, error=error.message)
+                return None
+
+    async def _wait_and_go_on(self, name: str) -> None:
+        row = await self._store.interrupt(name)
+        head = None if row is None or row.kind != AUTH else await self._store.run_by_key(row.run_key)
+        if row is None or head is None:
+            return
+        commit = await asked_by(self._store, row, seq_of(head.head) + 1)
+        if commit is None or commit.worker is None or not await self._outbox.gone_on(commit.worker, commit.answer):
+            return
+        self._watching.pop(name, None)  # what follows ends it
+        await self._go_on(row)

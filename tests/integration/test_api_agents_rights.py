@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dispatch._a2a.model import State
+from engine.errors import StoreUnavailable
 from tests.integration.test_a2a_server import events, rpc, sent
 from tests.integration.test_api_agents import DOCUMENTS, asking, begun, ended, methods, registered
 from tests.unit.api.serving import PATIENCE_S, Server, a_server
@@ -97,6 +98,26 @@ async def test_and_after_a_retry_of_what_failed_beside_it(tmp_path: Path, agent:
         await agent.until(lambda: looks(agent) > seen)
         await signed_in(agent)
         assert (await until(server, run_id, "completed"))["state"]["out"] == "here"
+
+
+async def test_and_where_the_store_fails_now_and_then(
+    server: Server, agent: AgentPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, left = server.wired.store.run_by_key, [1, 2]
+
+    async def fails_at_first(key: int) -> Any:
+        if left:
+            raise StoreUnavailable(f"it fails {left.pop()} times more")
+        return await known(key)
+
+    monkeypatch.setattr("engine.driver.rights.AGAIN_S", 0.01)
+    monkeypatch.setattr(server.wired.store, "run_by_key", fails_at_first)
+    await registered(server, agent)
+    run = await ended(server, "once")
+    await agent.until(lambda: looks(agent) > 0)
+    await signed_in(agent)
+    assert (await until(server, run["id"], "completed"))["state"]["out"] == "here"
+    assert left == []
 
 
 async def test_who_says_that_it_was_given_has_the_agent_asked_whether_it_goes_on(
