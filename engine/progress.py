@@ -35,6 +35,8 @@ class Progress:
     """Whether a worker may have its attempt, which is sent again: others that wait for a turn come after it."""
     again_at: int = 0
     """When its send let it go on, it began to have something else to ask, or was tried again with its run."""
+    again_from: tuple[int, int] = (0, 0)
+    """The last retry of its run with which it began to wait anew: the commit, and its time."""
     reason: str | None = None
     room: Room | None = None
     """What bounds it from its beginning to its end; None where that was not asked yet. It follows from what it sees."""

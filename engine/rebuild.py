@@ -153,12 +153,17 @@ REPORTS = frozenset({"progress", "heartbeat"})
 
 
 def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
-    """Take up what happened to open tasks between commits: dispatches, acceptances, retries."""
+    """Take up what happened to open tasks between commits: dispatches, acceptances, retries. Those that waited when
+    their run was tried again begin to wait anew there."""
+    waited = {task_id for task_id, progress in run.progress.items() if progress.again_from[0]}
     for event in events:
         task_id, body = event.task_id, event.body
         progress = run.progress.get(task_id) if task_id is not None else None
         if task_id is None or progress is None:
             continue
+        if task_id in waited and event.seq >= progress.again_from[0]:
+            waited.discard(task_id)
+            _wait_anew(run, task_id, progress)
         over = progress.status is TaskStatus.FAILED or event.seq < progress.since
         if event.kind == "turn":
             _restore_turn(run, task_id, progress, event, over)
@@ -169,6 +174,14 @@ def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
             progress.report = body if event.kind == "progress" else progress.report
         else:
             _restore_attempt(run, task_id, progress, event)
+    for task_id in waited:
+        _wait_anew(run, task_id, run.progress[task_id])
+
+
+def _wait_anew(run: Run, task_id: TaskId, progress: Progress) -> None:
+    if progress.status in (TaskStatus.PENDING, TaskStatus.WAITING, TaskStatus.RUNNING):
+        progress.wait_anew(progress.again_from[1])
+        run.set_status(task_id, TaskStatus.PENDING)
 
 
 def restore_turns(run: Run, events: Iterable[EventRow]) -> None:

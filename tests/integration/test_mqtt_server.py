@@ -30,9 +30,11 @@ def patient(**task: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def served(folder: Path, broker: Mosquitto, topic: str, **task: Any) -> AsyncIterator[Server]:
+async def served(
+    folder: Path, broker: Mosquitto, topic: str, *, grace_s: float = 0, **task: Any
+) -> AsyncIterator[Server]:
     """A server that knows a worker at this topic."""
-    async with a_server(folder) as server:
+    async with a_server(folder, grace_s=grace_s) as server:
         await server.post("/workflows", patient(**task), 201)
         row = {"id": "w1", "protocol": "mqtt", "url": f"{broker.url}/{topic}", "tags": ["w"], "max_concurrent": 64}
         await server.post("/workers", row, 201)
@@ -167,7 +169,7 @@ async def test_an_answer_given_while_the_server_was_away_is_applied(
     tmp_path: Path, mosquitto: Mosquitto, topic: str
 ) -> None:
     async with mqtt_worker(mosquitto.port, topic) as worker:
-        async with served(tmp_path, mosquitto, topic) as server:
+        async with served(tmp_path, mosquitto, topic, grace_s=30) as server:  # it is noted that it was sent
             run_id = await asked(server, worker)
         await worker.answer(worker.tasks[0], [("", {"output": "meanwhile"})])
         async with a_server(tmp_path) as server:

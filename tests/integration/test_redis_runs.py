@@ -185,7 +185,7 @@ async def test_a_redis_that_stands_still_for_a_while_costs_time_alone(server):
 async def test_an_answer_that_came_while_the_server_was_away_is_taken(tmp_path: Path, redis_server: RedisServer):
     stream = token_hex(4)
     async with redis_working(redis_server, stream) as worker:
-        async with a_server(tmp_path) as server:
+        async with a_server(tmp_path, grace_s=30) as server:  # it is noted that the task was added
             await server.post("/workflows", working(), 201)
             await server.post("/workers", {**W, "url": f"{redis_server.url}/{stream}"}, 201)
             run_id, _ = await begun(server, worker)
