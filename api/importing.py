@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from api.apart import apart
@@ -13,6 +12,7 @@ from engine.claims import Claim
 from engine.foreign import Converted, convert
 from engine.ports import WorkflowRow
 from engine.validate import validate
+from engine.values import replace
 
 
 async def take_over(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Annotated, Any
 from weakref import WeakValueDictionary
 
@@ -17,6 +16,7 @@ from engine.claims import KEPT_MS, Claim, ClaimRow
 from engine.codec import digest
 from engine.errors import Conflict, Invalid, StoreUnavailable
 from engine.ports import Store
+from engine.values import replace
 
 HEADER = "idempotency-key"
 MAX_KEY = 255

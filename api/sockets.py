@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
@@ -15,6 +14,7 @@ from dispatch._ws_frames import Heartbeat, Register
 from dispatch._ws_line import Gone
 from engine.errors import Conflict
 from engine.ports import WorkerRow
+from engine.values import replace
 
 PROTOCOL = "websocket"
 CLOSE_S = 5.0

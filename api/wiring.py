@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from functools import partial
 
 from uuid_utils import uuid7
@@ -57,6 +57,7 @@ from engine.parse import load
 from engine.ports import Store
 from engine.retry import RetryPolicy
 from engine.validate import Limits
+from engine.values import dataclass, replace
 from store import store_at
 from store.sql import SqliteStore
 from watcher.artifacts import collected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from api.paging import page_of
@@ -21,6 +20,7 @@ from engine.errors import Invalid, NotFound
 from engine.limits import rate_problem
 from engine.outbox import Outbox, Rate
 from engine.ports import Page, Store, WorkerRow
+from engine.values import replace
 
 
 class Workers:

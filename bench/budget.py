@@ -17,7 +17,7 @@ from api.wiring import Wired, running
 from bench.documents import Document, asking, chain
 from bench.report import Section, number
 from bench.stopwatch import Stopwatch
-from dispatch import _outbox, webhook
+from dispatch import _deliveries, _outbox, webhook
 from dispatch._http import Http
 from engine import answers
 from engine.driver import StartRequest, delivery, loop, turn
@@ -44,7 +44,7 @@ ASKING = (
     (_outbox.WorkerOutbox, "submit", "outbox"),
     (_outbox.WorkerOutbox, "release", "outbox"),
     (_outbox.WorkerOutbox, "_settle", "outbox"),
-    (_outbox, "envelope", "envelope"),
+    (_deliveries, "sealed", "envelope"),
     (webhook.Webhook, "_headers", "sign"),
     (answers, "answered", "answer"),
     (turn.Turn, "note", "events"),

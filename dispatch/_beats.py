@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from dispatch._leases import Leases
@@ -13,6 +12,7 @@ from dispatch._rate import Later, Timer
 from dispatch._resources import resource_ids
 from engine.codec import loads
 from engine.ports import WorkerRow
+from engine.values import dataclass, replace
 
 MISSED = 3
 """A worker that has missed so many heartbeats is away."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from dispatch._chat_rates import wait_of
@@ -11,6 +10,7 @@ from dispatch._reply import reply_of
 from dispatch._transport import refused
 from engine.codec import CodecError, loads
 from engine.outbox import Refused
+from engine.values import dataclass
 
 _TRY_AGAIN = frozenset({408, 409, 429})
 _NEVER = frozenset({"insufficient_quota"})  # comes with 429, and waiting does not help

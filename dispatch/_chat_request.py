@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dispatch._chat_task import message_of, task_of, text_of
@@ -12,6 +11,7 @@ from engine.answer import AnswerInvalid, parse_answer
 from engine.errors import EngineError
 from engine.missing import MISSING
 from engine.ports import WorkerRow
+from engine.values import dataclass
 
 _JSON = frozenset({"json_object", "json_schema"})
 _ROLES = {"agent": "assistant", "ai": "assistant", "human": "user"}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from dispatch._resources import NO_OWNERS, Resource, resource_of
 from engine.limits import LimitReason, RateRule
 from engine.outbox import Work
 from engine.ports import WorkerRow
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ says `rested` when the delay is over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from engine.values import dataclass, replace
 
 THRESHOLD = 3
 """Failures of the transport in a row that open the circuit."""

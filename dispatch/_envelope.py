@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -16,6 +15,7 @@ from engine.codec import dumps
 from engine.encoding import CHUNK, Pieces
 from engine.model import TaskId
 from engine.outbox import Work
+from engine.values import dataclass
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999  # the last moment that RFC 3339 can write

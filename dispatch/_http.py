@@ -5,7 +5,6 @@ from __future__ import annotations
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import aiohttp
@@ -16,6 +15,7 @@ from aiohttp.payload import Payload
 
 from engine.encoding import Pieces
 from engine.errors import EngineError
+from engine.values import dataclass
 
 MAX_BODY = 8 * 1024 * 1024
 """The largest response body that is read, in bytes, once it is unpacked."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import unquote, urlsplit
 
 from dispatch._fault import Fault, said
 from engine.ports import WorkerRow
+from engine.values import dataclass
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 V5, V3 = "5", "3.1.1"

@@ -12,7 +12,6 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import aiomqtt
@@ -24,6 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from dispatch import _mqtt_client
 from dispatch._mqtt_address import V5, Broker
 from dispatch._mqtt_client import AT_ONCE, a_client
+from engine.values import dataclass
 
 STALL_S = 10.0
 """A broker that leaves a publication unacknowledged for so long is taken for gone."""

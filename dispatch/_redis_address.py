@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import unquote, urlsplit
 
 from dispatch._fault import Fault, said
 from engine.ports import WorkerRow
+from engine.values import dataclass
 
 DEFAULT_PORT = 6379
 DEFAULT_GROUP = "clew-workers"

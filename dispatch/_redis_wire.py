@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -17,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
 from dispatch._redis_address import Place
+from engine.values import dataclass
 
 CONNECT_S = 5.0
 REPLY_S = 5.0

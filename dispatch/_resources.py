@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from engine.values import dataclass
 from engine.view import Request
 
 NO_OWNERS: Mapping[str, str] = MappingProxyType({})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Invalid
 from engine.model import ErrorInfo
 from engine.outbox import Answered, Refused, Reply
+from engine.values import dataclass
 
 KINDS = ("output", "answer", "fail", "resume")
 KNOWN = (*KINDS, "delay_ms")

@@ -12,7 +12,7 @@ with what it says, and `needs_introduction(worker)`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Protocol
 
 from dispatch._asks import Asks
@@ -25,6 +25,7 @@ from dispatch._presence import Presence
 from engine.model import ErrorInfo, TaskId
 from engine.outbox import Accepted, Refused, Reply
 from engine.ports import WorkerRow
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import assert_never
 
 from dispatch._envelope import Envelope
@@ -31,6 +31,7 @@ from dispatch._ws_frames import (
     registered,
 )
 from engine.outbox import Accepted, Reply
+from engine.values import dataclass
 
 MAX_SENDS = 3
 """So often a dispatch is sent on one connection before the worker is given up on."""

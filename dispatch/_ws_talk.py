@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -26,6 +25,7 @@ from dispatch._ws_frames import (
 from dispatch._ws_line import Channel, Line
 from engine.codec import MAX_DEPTH, CodecError, loads
 from engine.errors import Conflict, EngineError, Invalid, StoreUnavailable
+from engine.values import dataclass
 
 FRAMING = 4
 """So many levels of JSON may stand around an answer in a frame."""

@@ -6,7 +6,6 @@ What the model says is told while it says it; the answer is its content, or the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,6 +27,7 @@ from dispatch._reply import reply_of_failure
 from dispatch._transport import Tools, Transport, refused
 from engine.outbox import Answered, Reply
 from engine.ports import WorkerRow
+from engine.values import replace
 
 PATH = "/chat/completions"
 USAGE = {"stream_options": {"include_usage": True}}

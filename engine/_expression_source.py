@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine._tokens import Tokens, scan
+from engine.values import dataclass
 
 MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 LIST_MACROS = frozenset({"filter", "map"})

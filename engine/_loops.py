@@ -7,9 +7,10 @@ outwards, and one that is found counts as one node from then on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Protocol
+
+from engine.values import dataclass, replace
 
 NONE = -1
 Chain = tuple[int, ...]

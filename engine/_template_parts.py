@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from engine._tokens import Token, Tokens
+from engine.values import dataclass
 
 _TAG = re.compile(r"\{(?P<kind>[{%#])(?P<trim>[-+]?)")
 _END = {"{": re.compile(r"[-+]?\}\}"), "%": re.compile(r"[-+]?%\}")}

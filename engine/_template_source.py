@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 
 from engine._template_filters import FILTERS, FUNCTIONS, NUMBER, TESTS
@@ -17,6 +16,7 @@ from engine._template_parts import Part, TemplateSyntaxError, split
 from engine._template_paths import concatenated, could_hide, may_be_missing, operand_end, static_path, without_parents
 from engine._tokens import Tokens
 from engine.paths import Path, dotted
+from engine.values import dataclass
 
 MAX_GROWTH = 4096
 """How many times the longest text a template may write down by `~` and `+`, its loops not counted."""

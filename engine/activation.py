@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from engine.address import place_of, task_id_of
 from engine.deferred import is_last, next_deferred, put_off
@@ -15,6 +14,7 @@ from engine.gotos import goto_arrivals
 from engine.joins import Fired, Settled, free, recount, settle, up_to_enough
 from engine.model import DEFERRED, END, GOTO, Arrival, ErrorInfo, Ref, Task, TaskId, Wave
 from engine.run import Run
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

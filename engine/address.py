@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 from engine.fold import Entry
 from engine.model import ERA, InterruptId, Task, TaskId, Wave
 from engine.run import Run
+from engine.values import replace
 
 _ERAS = re.compile(rf"{ERA}[{ERA}\d.]*(?=/|$)")
 

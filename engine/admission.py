@@ -9,13 +9,14 @@ that was set aside keeps it, and the one that it was set aside for does not wait
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 
 from engine.errors import Conflict
 from engine.kinds import TERMINAL, RunStatus
 from engine.line import Line, Order, order_of
 from engine.places import Contender, Reason
+from engine.values import dataclass
 
 REASONS = frozenset(Reason)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from engine.codec import digest, write
@@ -12,6 +11,7 @@ from engine.notices import Notice
 from engine.output import output_of
 from engine.render import branch_name, checkpoint_id, opened_json, rfc3339, run_summary
 from engine.run import Run
+from engine.values import dataclass
 
 MAX_OUTPUT = 256 * 1024
 """A longer output is not sent along, in bytes of JSON."""

@@ -11,13 +11,13 @@ is not there, except as the `output`; an `error` of `""`, `false` or `{}` says t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import NodeFailure
 from engine.kinds import AUTH
 from engine.missing import MISSING
 from engine.model import NO_USAGE, Updates, Usage
+from engine.values import dataclass
 from engine.view import Pause
 
 MAX_COUNT = 2**53 - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.answer import Answer, AnswerInvalid, parse_answer
@@ -20,6 +19,7 @@ from engine.recall import Recorded
 from engine.retry import next_delay_ms
 from engine.run import Run
 from engine.turns import NextTurn, all_updates, earlier_in, goes_on, last_good, leaves_open, recorded
+from engine.values import dataclass, replace
 
 MAX_LOSSES = 3
 """So many attempts of a request may be lost with their workers; from then on each counts, so that a task which ends

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from engine.values import dataclass
 
 SCHEME = "artifact:sha256:"
 MARK = f'"{SCHEME}'.encode()

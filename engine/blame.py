@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +17,7 @@ from engine.paths import Path, lookup
 from engine.ports import CommitRow
 from engine.record import Writing, decode
 from engine.state import Running, initial
+from engine.values import dataclass
 from reducers._effect import Effect
 from reducers._errors import UpdateError
 from reducers._overwrite import is_overwrite

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.codec import digest
@@ -11,6 +10,7 @@ from engine.model import Commit, Kind, Task
 from engine.nodes._common import text_of
 from engine.run import Run
 from engine.template import Template
+from engine.values import dataclass
 from engine.views import view_of
 
 

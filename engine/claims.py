@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
+
+from engine.values import dataclass
 
 KEPT_MS = 24 * 60 * 60 * 1000
 """For so long a key is remembered, in milliseconds."""

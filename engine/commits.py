@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
 from engine.activation import Activated, follow
@@ -35,6 +34,7 @@ from engine.progress import Progress
 from engine.run import Run
 from engine.standstill import only_waits
 from engine.state import State, changed, normalised
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

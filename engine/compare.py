@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.codec import same
 from engine.model import NO_USAGE, Ref, Usage, make_ref
 from engine.outline import Body, Outline
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.errors import Conflict
 from engine.graph import BROKEN
 from engine.model import TERMINAL, Commit, Kind, RunId, RunStatus, TaskId, TaskStatus
 from engine.run import Run
+from engine.values import dataclass
 
 OPEN, REDRIVEN = "open", "redriven"
 

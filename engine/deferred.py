@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from engine.address import generation_of, task_id_of
 from engine.fold import Entry
 from engine.frame import Frame
 from engine.model import DEFERRED, GOTO, START, Arrival, Ref, Task, Wave
 from engine.run import Run
+from engine.values import replace
 
 
 def put_off(run: Run, task: Task, cause: Ref, arrivals: Sequence[Arrival]) -> tuple[list[Arrival], list[Arrival]]:

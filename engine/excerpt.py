@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.codec import write
@@ -11,6 +10,7 @@ from engine.errors import NodeFailure
 from engine.missing import MISSING
 from engine.model import Task
 from engine.run import Run
+from engine.values import dataclass
 from engine.views import view_of
 
 MOST_BYTES = 2048

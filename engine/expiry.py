@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.commits import Result, Step, finish
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail
@@ -11,6 +9,7 @@ from engine.graph import EXPIRED_HANDLE, Graph
 from engine.missing import MISSING
 from engine.model import InterruptOpened
 from engine.run import Run
+from engine.values import replace
 
 
 def expire(run: Run, opened: InterruptOpened, now: int) -> Step:

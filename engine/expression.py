@@ -6,7 +6,7 @@ import datetime
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from cel_expr_python import cel
 
 from engine._expression_errors import explained, located, type_error
 from engine._expression_source import JOINED, PARTS, in_parts, read
+from engine.values import dataclass
 
 MAX_SOURCE = 10_000
 MAX_RESULT = 16 * 1024 * 1024

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import sha256
 
 from engine.commits import Result, Step, cancelled, commit_task, finish, next_ref, record, status_after
@@ -12,6 +11,7 @@ from engine.graph import BROKEN, ERROR_HANDLE
 from engine.model import NO_USAGE, Commit, ErrorInfo, Kind, Ref, Task, TaskStatus, Usage
 from engine.retry import next_delay_ms
 from engine.run import Run
+from engine.values import replace
 
 
 def error_of(failure: NodeFailure, task: Task, attempt: int | None = None) -> ErrorInfo:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +12,7 @@ from engine.errors import Invalid
 from engine.importers._notes import Notes, Outcome
 from engine.plugins import importers
 from engine.validate import DEFAULT_LIMITS, Limits, validate
+from engine.values import dataclass
 from reducers._errors import described
 
 UNKNOWN, UNREADABLE = "format.unknown", "format.unreadable"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.fold import Entry
@@ -13,6 +13,7 @@ from engine.gates import NO_STOPS, Stops, stops_inside
 from engine.graph import Graph, deep_merge
 from engine.history import History
 from engine.model import Commit, ErrorInfo, Kind, Nested, Task, TaskId, Updates
+from engine.values import replace
 
 ROOT = ""
 """The frame of the run itself."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from engine.errors import Invalid
 from engine.graph import Graph
 from engine.model import Commit, Gate, Kind, Ref, Task, TaskId
+from engine.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

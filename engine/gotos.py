@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from engine.address import address_of, generation_of, place_of
 from engine.errors import NodeFailure
@@ -12,6 +11,7 @@ from engine.graph import Graph
 from engine.model import END, GOTO, Arrival, Ref, Task, Wave
 from engine.reach import Reach
 from engine.topology import Topology
+from engine.values import replace
 
 
 def check_goto(graph: Graph, task: Task, names: Sequence[str]) -> None:

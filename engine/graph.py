@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from engine.model import START
 from engine.plugins import Reducer
 from engine.retry import RetryPolicy
 from engine.schema import Schema
+from engine.values import dataclass
 
 if TYPE_CHECKING:
     from engine.cache import CacheRule

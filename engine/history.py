@@ -8,7 +8,7 @@ so that what is kept is the parallel section under way and no more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cmp_to_key
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ from engine.graph import ERROR_HANDLE, Graph
 from engine.model import EDITS, Commit, ErrorInfo, Folded, Ref, Task, TaskId, Updates
 from engine.sources import Sources
 from engine.state import State, check_merged, durable, fleeting, initial, reduced
+from engine.values import replace
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from engine.address import task_id_of
@@ -14,6 +13,7 @@ from engine.gates import named
 from engine.model import START, TERMINAL, Commit, Kind, Ref, RunStatus, Task, seq_of
 from engine.progress import Injection
 from engine.run import Run
+from engine.values import replace
 
 AFTER = (Kind.NODE, Kind.ITEM)
 """The commits that an injection comes after: those with which a task ends. A fan-out is not the end of its send."""

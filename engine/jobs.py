@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any, Protocol
 
 from engine.claims import Claim
 from engine.model import TERMINAL, RunHead, RunId, RunStatus
+from engine.values import dataclass
 
 
 class Action(StrEnum):

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from engine.errors import NodeFailure
 from engine.frontier import Frontier
 from engine.graph import Graph
 from engine.model import Arrival, Task, TaskId, Wave
 from engine.reach import Reach
+from engine.values import dataclass
 
 Fired = tuple[Wave, tuple[Arrival, ...]]
 """A wave that activates its node, and what arrived there."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from engine.values import dataclass
 
 MAX_RATE = 10_000
 """The highest `limit` of a rate: each of so many times is remembered."""

@@ -7,9 +7,9 @@ commits that follow one another, so that a line is a few segments, and the jumps
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from engine.model import JUMPS, Commit, seq_of
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ other artifacts hold.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from engine.answer import Answer, AnswerInvalid, parse_answer
@@ -19,6 +18,7 @@ from engine.model import TaskId
 from engine.run import Run
 from engine.schema import Schema
 from engine.turns import recorded
+from engine.values import replace
 
 GROWTH = 6
 """Written again, JSON has at most so many times the bytes of the text that it was read from: a control character

@@ -8,7 +8,6 @@ work, what stands at nodes and edges that are gone is dropped.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from engine.address import apart_place
@@ -20,6 +19,7 @@ from engine.joins import recount
 from engine.model import DEFERRED, ERA, GOTO, Arrival, Task, TaskId, Wave, seq_of
 from engine.render import address_of
 from engine.run import Run
+from engine.values import replace
 from reducers._overwrite import is_overwrite
 
 UNSAID = frozenset({"description", "title"})

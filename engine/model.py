@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NewType
 
 from engine.holds import Hold
 from engine.kinds import BY_WORKERS, CAUSAL, EDITS, JUMPS, TERMINAL, TURNS, Kind, RunStatus, TaskStatus
 from engine.session import Seat
+from engine.values import dataclass
 
 __all__ = ["CAUSAL", "EDITS", "JUMPS", "TERMINAL", "TURNS", "Kind", "RunStatus", "TaskStatus"]  # and all that is below
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
 
 from engine.errors import Conflict
 from engine.model import RunId
 from engine.retry import RetryPolicy, next_delay_ms
+from engine.values import dataclass, replace
 
 
 class NoticeStatus(StrEnum):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from engine.answer import RateLimit
 from engine.encoding import Pieces
 from engine.limits import NO_LIMITS, Limits, Room
 from engine.model import ErrorInfo, RunId, TaskId
+from engine.values import dataclass
 from engine.view import Request
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from engine._state_check import check_of
@@ -19,6 +18,7 @@ from engine.retry import RetryPolicy
 from engine.schema import compile_schema
 from engine.template import compile_template
 from engine.validate import DEFAULT_LIMITS, Limits, validate
+from engine.values import replace
 
 MAKE: Mapping[str, Callable[[Any], Any]] = {
     "max_attempts": int,

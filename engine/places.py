@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from engine.kinds import RunStatus
+from engine.values import dataclass
 
 if TYPE_CHECKING:
     from engine.model import RunHead

@@ -6,8 +6,6 @@ Apart from that task leaving `ready`, nothing here changes the run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from engine import subgraphs
 from engine.address import interrupt_id_of
 from engine.answers import Retry, take_over
@@ -25,6 +23,7 @@ from engine.plugins import node_types
 from engine.rooms import MoveIn, around, bounds_inside, needs_room, room_of
 from engine.run import Run
 from engine.sends import fan_out, gather
+from engine.values import dataclass
 from engine.view import Ask, Chosen, Done, FanOut, Nest, Pause, Sleep
 from engine.views import view_of
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType, ModuleType
 from typing import Any, Protocol
 
 from engine.missing import MISSING
+from engine.values import dataclass
 from reducers._effect import Effect, Path
 
 REDUCERS = ("reducers", "clew.reducers")

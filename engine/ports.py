@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from engine.artifacts import Artifacts
@@ -22,6 +22,7 @@ from engine.model import Push, Ref, RunHead, RunId, TaskId
 from engine.notices import Notice, Notices
 from engine.places import Places
 from engine.sessions import Sessions
+from engine.values import dataclass
 
 T = TypeVar("T")
 

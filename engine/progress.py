@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from engine.limits import Gate, Room
 from engine.model import NO_USAGE, ErrorInfo, InterruptId, TaskStatus, Usage
+from engine.values import dataclass
 
 TIMER = "timer"
 """Why a task waits that waits for nothing but its time."""

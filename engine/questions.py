@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.address import interrupt_id_of
 from engine.answer import Answer, AnswerInvalid
 from engine.commits import Result, Step, next_ref, record, status_after
@@ -11,6 +9,7 @@ from engine.kinds import AUTH, WORKER
 from engine.model import Commit, InterruptOpened, Kind, RunStatus, Task, TaskStatus, Updates
 from engine.run import Run
 from engine.schema import SchemaInvalid, compile_schema
+from engine.values import replace
 from engine.view import Pause
 
 

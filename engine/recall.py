@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from engine.address import recalled_as
 from engine.model import Commit, Kind, Task, TaskId
 from engine.run import Run
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

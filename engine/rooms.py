@@ -8,13 +8,13 @@ What is inside a task goes on only while that has its room. Which tasks have one
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.limits import NO_ROOM, Gate, LimitReason, Limits, Room, gates_of
 from engine.model import Task
 from engine.nodes._limits import LimitSpec, limits_for
 from engine.run import Run
+from engine.values import dataclass, replace
 from engine.views import view_of
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import Any
 
 import jsonschema_rs
+
+from engine.values import dataclass
 
 MAX_PROBLEMS = 100
 MAX_MESSAGE = 300

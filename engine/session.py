@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from engine.errors import Conflict
 from engine.kinds import TERMINAL, RunStatus
+from engine.values import dataclass
 
 
 class OnBusy(StrEnum):

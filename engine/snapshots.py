@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from engine.model import Arrival, Folded, Json, Ref, Updates, Wave, make_ref
 from engine.ports import CommitRow
 from engine.record import arrival_parts, long_ref, read_arrival, read_wave, short_ref, wave_parts
 from engine.sources import SMALL, UNKNOWN, Kept, Source, Span
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,14 @@ does, the next snapshot has it whole again: a value is read in time linear in it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, cast
 
 from engine.codec import write
 from engine.graph import StateKey
 from engine.model import Ref, Updates, run_key_of
+from engine.values import replace
 from reducers._numbers import NUMBERS
 from reducers._overwrite import is_overwrite
 

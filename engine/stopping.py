@@ -3,13 +3,12 @@ lets it (language 3.5)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.commits import Step, next_ref
 from engine.frame import nodes_of
 from engine.gates import put_back, stops_in
 from engine.model import NO_USAGE, TERMINAL, Commit, Kind, Task, TaskStatus
 from engine.run import Run
+from engine.values import replace
 
 _NOT_BEGUN = frozenset({TaskStatus.WAITING, TaskStatus.RETRYING})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from engine.activation import follow
@@ -23,6 +22,7 @@ from engine.nodes.subgraph import SubgraphSpec
 from engine.output import output_of
 from engine.run import Run
 from engine.state import changed, initial, normalised
+from engine.values import replace
 from engine.views import view_of
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine import control
 from engine.commits import Step
 from engine.continuation import go_on_from
 from engine.migration import carried, kept_keys
 from engine.run import Run
+from engine.values import replace
 
 
 def start_after(run: Run, before: Run, now: int, actor: str) -> Step:

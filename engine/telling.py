@@ -7,7 +7,6 @@ can go on after any of them, whatever modes it has.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -25,6 +24,7 @@ from engine.render import (
     rfc3339,
     updates_json,
 )
+from engine.values import dataclass
 
 MODE_OF = {"values": "values", "updates": "updates", "task": "tasks", "custom": "custom", "run": ""}
 """The mode that tells an event by its name; the empty one is in all modes, and what is not here is in `debug`."""

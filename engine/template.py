@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from engine._template_source import CHECK, Rewritten, rewrite
 from engine._template_values import MAX_MADE, MAX_OUTPUT, TemplateFailed, printed, room, text_of, wrap
 from engine.missing import MISSING
 from engine.paths import Path, dotted, lookup
+from engine.values import dataclass
 
 __all__ = [
     "Template",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from engine.frame import graph_in, names_of
@@ -12,6 +11,7 @@ from engine.model import START, Arrival, Commit, ErrorInfo, Kind, Ref, Task, Tas
 from engine.ports import EventRow, InterruptRow
 from engine.render import address_of, finishes_task, open_status, rfc3339
 from engine.run import Run
+from engine.values import dataclass
 
 NameOf = Callable[[Ref], str]
 """The checkpoint id of a ref."""

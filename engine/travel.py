@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import Any
 
 from engine.activation import activate, held_back
@@ -35,6 +35,7 @@ from engine.model import (
 )
 from engine.run import Run
 from engine.standstill import only_waits
+from engine.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
@@ -11,6 +10,7 @@ from engine.answer import Answer, parse_answer
 from engine.missing import MISSING
 from engine.model import Task, TaskId, Updates
 from engine.run import Run
+from engine.values import dataclass, replace
 from engine.view import Request
 from engine.views import view_of
 

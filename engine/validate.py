@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.checks.document import check_size, check_stops, read_top
@@ -18,6 +17,7 @@ from engine.checks.nodes import read_nodes
 from engine.checks.problem import Findings, Problem
 from engine.checks.race import check_races
 from engine.checks.subgraphs import MAX_NODES, check_subgraphs, size_of
+from engine.values import dataclass
 from reducers._errors import described
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Problem", "validate"]

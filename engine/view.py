@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from engine.limits import NO_LIMITS, Limits
 from engine.missing import MISSING
 from engine.model import ErrorInfo, Task
+from engine.values import dataclass
 
 if TYPE_CHECKING:
     from engine.graph import Graph

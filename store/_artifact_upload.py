@@ -6,11 +6,11 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 from engine.artifacts import Artifact, Lease
+from engine.values import dataclass
 from store._artifact_files import ArtifactFiles, on_disk
 
 IN_DATABASE = 1024 * 1024

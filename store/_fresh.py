@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from operator import attrgetter
 
 from engine.model import RunHead
 from engine.ports import Batch
+from engine.values import replace
 from store._errors import stale
 
 Standing = tuple[int, int]

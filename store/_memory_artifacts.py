@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.artifacts import Artifact, Lease, Totals, Upload
 from engine.ports import Batch
+from engine.values import replace
 from store import _cursor as cursors
 from store._artifact_refs import referred
 from store._artifact_upload import Arrived, Receiving

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from engine.cache import Kept
@@ -11,6 +11,7 @@ from engine.claims import KEPT_MS, Claim, ClaimRow
 from engine.codec import write
 from engine.matching import workflow_matches
 from engine.ports import Page, WorkerRow, WorkflowRow
+from engine.values import replace
 from store import _cursor as cursors
 from store._cursor import Place
 from store._errors import no_worker, no_workflow, version_differs, version_exists, worker_exists

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.claims import Claim, ClaimRow
 from engine.jobs import ItemStatus, Job, JobItem, JobStatus, Target
 from engine.ports import Batch
+from engine.values import replace
 from store import _cursor as cursors
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.errors import StaleCommit
 from engine.model import Push
 from engine.notices import OPEN, Notice, NoticeFilter, NoticeStatus
 from engine.ports import Batch
+from engine.values import replace
 from store import _cursor as cursors
 from store._memory_catalogue import page_of
 

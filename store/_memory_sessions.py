@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from engine.errors import StaleCommit
 from engine.holds import Hold
@@ -11,6 +10,7 @@ from engine.model import TERMINAL, RunHead
 from engine.ports import Batch
 from engine.session import SessionRow
 from engine.sessions import SessionPage, turn_of
+from engine.values import replace
 from store import _cursor as cursors
 from store._errors import no_session, session_active
 from store._memory_catalogue import page_of

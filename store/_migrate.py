@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.values import dataclass
 from store import _schema
 from store._backup import open_to_read, write_backup
 from store._lock import FileLock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import ClassVar, TypeVar
 
@@ -31,6 +31,7 @@ from engine.ports import (
     RunFilter,
     TimerRow,
 )
+from engine.values import replace
 from store import _cursor as cursors
 from store._errors import free_to_assign, has_forks
 from store._fresh import joined, moved, touched, versions_after

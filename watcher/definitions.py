@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ import structlog
 
 from engine.codec import CodecError, loads
 from engine.errors import EngineError, Invalid
+from engine.values import dataclass
 from watcher._beside import beside
 
 MAX_BYTES = 8 * 1024 * 1024

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import structlog
 
@@ -14,6 +13,7 @@ from engine.errors import Conflict, EngineError, NotFound
 from engine.model import TERMINAL, RunHead, RunId
 from engine.notices import NoticeFilter, NoticeStatus
 from engine.ports import RunFilter, Store
+from engine.values import dataclass
 from watcher._beside import beside
 
 PAGE = 100

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from api.a2a.extensions import CHECKPOINTS, INPUT, Extension
 from api.a2a.rpc import V03, V1
+from engine.values import dataclass
 
 NODES = "urn:clew:a2a:nodes:v1"
 """The extension by which the extended card tells what workflows are made of."""

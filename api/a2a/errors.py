@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from engine.errors import EngineError
+from engine.values import dataclass
 
 DOMAIN = "a2a-protocol.org"
 

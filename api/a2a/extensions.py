@@ -6,10 +6,11 @@ A workflow declares them in its `metadata`: {"a2a": {"extensions": [{"uri", "des
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from api.a2a.errors import A2AError, Code
+from engine.values import dataclass
 
 CHECKPOINTS = "urn:clew:a2a:checkpoints:v1"
 """The extension by which tasks tell checkpoints, and messages fork from them."""

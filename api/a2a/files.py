@@ -11,7 +11,6 @@ import binascii
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +21,7 @@ from api.errors import Refused
 from dispatch._a2a.model import Message, Part
 from engine.artifacts import SCHEME, reference
 from engine.checks.reading import input_keys
+from engine.values import dataclass, replace
 
 FILES = "files"
 """The input key that files go to."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -14,6 +13,7 @@ from api.wiring import Wired
 from dispatch._a2a.model import Artifact, ArtifactUpdate, Event, Part, State, Status, StatusUpdate
 from engine.driver.stream import Position, StreamEvent
 from engine.model import TERMINAL, RunId, RunStatus, seq_of
+from engine.values import dataclass, replace
 
 STEPS = frozenset({"NODE_COMPLETED", "NODE_FAILED", "NODE_SKIPPED"})
 MODES = frozenset({"tasks", "custom"})

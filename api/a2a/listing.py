@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from engine.errors import Invalid, NotFound
 from engine.kinds import AUTH
 from engine.model import RunStatus
 from engine.ports import RecentFilter
+from engine.values import dataclass
 
 MOST, USUAL = 100, 50
 """So many tasks are on a page at most, and where it is not said how many."""

@@ -15,11 +15,11 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from dispatch._a2a.model import Artifact, Part
 from dispatch._a2a.read import Unreadable, read_part
+from engine.values import dataclass
 
 REPLY = "a2a_reply"
 PIECE = "a2a_artifact"

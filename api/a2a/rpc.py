@@ -7,7 +7,6 @@ with a null id, so requests are read here before it sees them, and methods raise
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -17,6 +16,7 @@ from api.a2a.errors import A2AError, Code, error_object
 from dispatch._a2a.read import Unreadable
 from engine.codec import CodecError, loads, write
 from engine.errors import Conflict, EngineError, Invalid
+from engine.values import dataclass
 
 V03, V1 = "0.3", "1.0"
 log = structlog.get_logger(__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from api.a2a.errors import A2AError, Code, wrong
@@ -15,6 +14,7 @@ from dispatch._a2a.v1 import V1
 from engine.codec import digest
 from engine.graph import Graph
 from engine.missing import MISSING
+from engine.values import dataclass, replace
 
 CONTEXT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,199}")
 CHECKPOINT = "checkpointId"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from api.a2a.files import told_here
@@ -13,6 +12,7 @@ from dispatch._a2a.model import PAUSED, Artifact, Message, Part, Role, State, St
 from dispatch._a2a.read import Unreadable, read_message
 from engine.kinds import AUTH
 from engine.model import RunStatus
+from engine.values import replace
 
 NOTE = "a2a"
 """The key of a run's metadata below which it is kept what was said to begin it."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from api.cli._runs import settings_of
+from engine.values import dataclass
 
 Webhook = Annotated[
     str | None, typer.Option(metavar="URL", help="Is told, by a signed POST, when the run ends or waits.")

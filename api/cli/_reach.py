@@ -6,12 +6,12 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from api.cli._app import BROKEN_OFF, FAILED, MISUSED, AsJson, stop
+from engine.values import dataclass, replace
 
 if TYPE_CHECKING:
     import httpx

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from api.cli._reach import Reach, Where
 from api.cli._runs import an_object, runs
 from api.cli._shown import write_json
 from api.cli.travel import Again, Config
+from engine.values import dataclass
 
 jobs = typer.Typer(help="Look at what is done to many runs, and stop it.", no_args_is_help=True)
 app.add_typer(jobs, name="jobs", rich_help_panel=RUNS)

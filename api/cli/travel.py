@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +15,7 @@ from api.cli._reach import Reach, Where
 from api.cli._runs import CheckpointArg, RunArg, an_object, parsed, path_of, runs, settings_of, text_of
 from api.cli._shown import error_text, reason_text, said_lines, status_of, write_json
 from api.cli._waits import waiting_lines
+from engine.values import dataclass
 
 WAIT_S = 10.0
 UNSERVED = {

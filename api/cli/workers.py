@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from api.cli._options import Cursor, Limit, grouped
 from api.cli._reach import Where
 from api.cli._runs import pairs_of, settings_of
 from api.cli._shown import short
+from engine.values import dataclass
 
 workers = typer.Typer(help="Look at workers, register and change them.", no_args_is_help=True)
 app.add_typer(workers, name="workers", rich_help_panel=SERVING)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from engine.errors import EngineError
+from engine.values import dataclass
 
 
 class Level(StrEnum):

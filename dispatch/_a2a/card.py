@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from engine.errors import EngineError
+from engine.values import dataclass
 
 V1, V03, V01 = "1.0", "0.3", "0.1"
 VERSIONS = (V1, V03, V01)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -18,6 +17,7 @@ from dispatch._chat_sse import EventReader, TooLong
 from dispatch._http import MAX_BODY, Broken, Http, Incoming, Response, TooLarge
 from engine.codec import CodecError, loads
 from engine.errors import EngineError
+from engine.values import dataclass
 
 QUIET_S = 60.0
 """A stream that says nothing for so long, not even that it is there, is taken for lost."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from dispatch._a2a.client import Told
@@ -20,6 +20,7 @@ from dispatch._a2a.model import (
 )
 from dispatch._http import MAX_BODY, TooLarge
 from engine.missing import MISSING
+from engine.values import replace
 
 Report = Mapping[str, Any]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from dispatch._a2a.agents import Agent, Agents, NoCard
@@ -12,6 +11,7 @@ from dispatch._a2a.card import CardInvalid
 from dispatch._a2a.security import security_problem
 from dispatch._http import Http, HttpFailure
 from engine.ports import WorkerRow
+from engine.values import replace
 
 CARD = "card"
 """The field of a worker's metadata that shows its card; `tags` in it are those that come from there."""

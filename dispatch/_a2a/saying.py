@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from dispatch._a2a.model import PAUSED, Message, Part, Role, State
 from dispatch._chat_task import task_of
 from dispatch._envelope import Envelope
 from engine.errors import EngineError
+from engine.values import dataclass
 
 MARK = "a2a"
 """The field of an answer that says where it was given: it is kept with it, and the next request goes on from there."""

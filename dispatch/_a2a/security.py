@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from dispatch._a2a.card import Card, Scheme
 from engine.ports import WorkerRow
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import replace
 
 import structlog
 
@@ -18,6 +17,7 @@ from dispatch._a2a.read import Unreadable, read_event
 from dispatch._a2a.saying import Saying
 from dispatch._a2a.talk import Talk
 from dispatch._http import HttpFailure, TooLarge
+from engine.values import replace
 
 NO_METHOD, NO_VERSION = -32601, -32009
 NO_TASK, UNSUPPORTED, INVALID = -32001, -32004, -32602

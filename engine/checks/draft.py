@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import ModuleType
 from typing import Any
 
 from engine.graph import Edge
 from engine.missing import MISSING
 from engine.schema import Schema
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from engine.checks.draft import Draft
@@ -11,6 +10,7 @@ from engine.checks.problem import Findings, listed, shown
 from engine.graph import Edge
 from engine.model import END, START
 from engine.topology import NONE, Loop, Topology, bits
+from engine.values import dataclass
 
 MOST_NAMES = 8
 

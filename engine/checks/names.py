@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 
 from engine.checks.draft import Draft, DraftNode
 from engine.checks.problem import Findings, clipped, listed, shown
@@ -13,6 +12,7 @@ from engine.graph import ERROR_HANDLE
 from engine.nodes._common import Text, value_texts
 from engine.paths import PathError, parse_path, state_path
 from engine.template import TemplateSyntaxError, compile_template
+from engine.values import dataclass, replace
 
 Reference = tuple[str, ...]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any, Literal
+
+from engine.values import dataclass
 
 Severity = Literal["error", "warning"]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from engine.values import dataclass
 
 DEFAULT_TYPE = "task"
 IN_PLACE = ("allOf", "anyOf", "oneOf")

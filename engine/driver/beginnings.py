@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from engine import control, stopping
 from engine.commits import Step
 from engine.driver.loading import Loader, new_run
@@ -15,6 +13,7 @@ from engine.ports import Expected
 from engine.run import Run
 from engine.session import Last, OnBusy, Seat, Way, way_on
 from engine.succession import start_after
+from engine.values import dataclass, replace
 
 
 def session_of(head: RunHead) -> str:

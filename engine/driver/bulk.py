@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import structlog
 
@@ -18,6 +17,7 @@ from engine.jobs import Action, ItemStatus, Job, JobItem, JobStatus, Plan, Previ
 from engine.lines import line_to
 from engine.model import Kind, RunHead, RunId, RunStatus, seq_of
 from engine.ports import RunFilter
+from engine.values import replace
 
 AT_ONCE = 32
 """So many runs of a job are dealt with at a time."""

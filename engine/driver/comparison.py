@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from engine.compare import Pair, Segment, aligned, first_difference, parted, usage_of
@@ -14,6 +13,7 @@ from engine.model import RunId
 from engine.outline import Outline, ended, outline
 from engine.patch import make_patch
 from engine.render import checkpoint_id, output_of
+from engine.values import dataclass, replace
 
 T = TypeVar("T")
 SLICE = 50

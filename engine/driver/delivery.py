@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from engine import answers, injection
@@ -36,6 +35,7 @@ from engine.rebuild import RUN_NOTES
 from engine.run import Run
 from engine.telling import reported
 from engine.turns import NextTurn
+from engine.values import replace
 
 Found = Step | answers.Retry | NextTurn | answers.Late
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.driver.log import FOLLOWED, Position, States, StreamEvent
@@ -16,6 +15,7 @@ from engine.model import Commit, RunHead, RunStatus
 from engine.ports import LoggedCommit, LoggedEvent, RunFilter
 from engine.record import decode
 from engine.telling import Part, is_told, parts_between, parts_of
+from engine.values import dataclass, replace
 
 IDLE_S = 30.0
 PAGE = 100

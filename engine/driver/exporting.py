@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from engine.driver.loading import Loader
 from engine.errors import Conflict, NotFound
@@ -14,6 +13,7 @@ from engine.porting import writing
 from engine.porting.refs import Move, renumbered
 from engine.ports import CommitRow, EventRow, Moment, Store
 from engine.record import decode
+from engine.values import dataclass
 
 PAGE = 200
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from engine.artifacts import HOLD_MS, references_in
@@ -20,6 +20,7 @@ from engine.porting.items import Begun, Brought, Committed, Ended, Item, Opened
 from engine.porting.reading import GraphOf, Reading
 from engine.porting.writing import FIXED, PLACE
 from engine.ports import Batch, CommitRow, EventRow, Expected, Store, TimerRow, WorkflowRow
+from engine.values import replace
 
 ROWS = 100
 WEIGHT = 1024 * 1024

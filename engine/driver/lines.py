@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from engine.brief import Brief
 from engine.compare import Segment
@@ -14,6 +13,7 @@ from engine.model import Ref, RunHead, RunId, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.render import checkpoint_id, parse_checkpoint_id
 from engine.run import Run
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from engine import stopping
 from engine.driver.known import Known
@@ -31,6 +31,7 @@ from engine.recall import Recall
 from engine.record import decode
 from engine.run import Run
 from engine.session import OnBusy
+from engine.values import dataclass
 
 MANY_TASKS = 50
 PAGE = 2000

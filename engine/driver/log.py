@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from engine.driver.reader import Reader
@@ -18,6 +18,7 @@ from engine.ports import CommitRow, EventRow
 from engine.record import decode
 from engine.run import Run
 from engine.telling import Part, parts_between, parts_of
+from engine.values import dataclass
 
 PAGE = 100
 KEPT_BYTES = 4 * 1024 * 1024

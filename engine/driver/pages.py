@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from engine.lines import Segment
 from engine.model import RunHead
 from engine.ports import CommitRow, Store
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.driver.loop import Loop
 from engine.driver.turn import Live, Turn
 from engine.errors import Conflict
 from engine.model import Push, RunId
+from engine.values import replace
 
 MOST = 20
 """A run has so many at most."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine import control
 from engine.commits import Step
 from engine.driver.delivery import Delivery
 from engine.driver.turn import Live, Turn
 from engine.model import RunStatus
+from engine.values import replace
 
 
 def queue(turn: Turn, live: Live, reason: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from engine.driver.delivery import Delivery
 from engine.driver.loop import Loop
 from engine.driver.places import place_of_task
@@ -11,6 +9,7 @@ from engine.driver.turn import Live, Turn
 from engine.errors import Conflict
 from engine.model import TERMINAL, RunId, Task, TaskId, TaskStatus
 from engine.progress import Progress
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

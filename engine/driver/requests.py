@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from engine.graph import deep_merge
 from engine.model import Hook, Push, RunHead, RunId, RunStatus, make_ref
 from engine.session import OnBusy
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from weakref import WeakValueDictionary
 
 import structlog
@@ -28,6 +27,7 @@ from engine.errors import EngineError, Invalid, StaleCommit, StoreUnavailable
 from engine.model import TERMINAL, ErrorInfo, RunHead, RunId, RunStatus, make_ref
 from engine.places import Reason
 from engine.session import OnBusy, Seat, Way, busy, way_in
+from engine.values import replace
 
 log = structlog.get_logger(__name__)
 TRIES = 100

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 from engine.driver.log import END_PART, Page, Position, RunLogs, States, StreamEvent
 from engine.driver.reader import Reader
 from engine.model import TERMINAL, RunHead, seq_of
 from engine.telling import DEBUG, DETAILED, is_told
+from engine.values import replace
 
 IDLE_S = 30.0
 

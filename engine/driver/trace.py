@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 from typing import Any
 
@@ -23,6 +23,7 @@ from engine.record import decode
 from engine.render import branch_name, rfc3339
 from engine.run import Run
 from engine.trace import Causes, Span, open_join_json, open_spans, span_json, spans_of
+from engine.values import dataclass
 
 CHUNK = 500
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from engine.progress import Injection
 from engine.rebuild import RUN_NOTES
 from engine.run import Run
 from engine.travel import Wish
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
@@ -30,6 +30,7 @@ from engine.rebuild import due_snapshot
 from engine.record import encode
 from engine.run import Run
 from engine.telling import ALOUD
+from engine.values import replace
 
 log = structlog.get_logger(__name__)
 

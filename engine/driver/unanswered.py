@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.kinds import BY_WORKERS, JUMPS, Kind, TaskStatus
@@ -13,6 +12,7 @@ from engine.ports import InterruptRow, Store
 from engine.record import decode
 from engine.run import Run
 from engine.turns import earlier_in
+from engine.values import dataclass
 
 PAGE = 100
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from engine.importers._paths import Steps, steps_of
 from engine.importers._source import Source
+from engine.values import dataclass
 
 RESULTS, PARAMETERS = "results", "parameters"
 SCOPE = "scope:"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +11,7 @@ from engine.checks.problem import shown
 from engine.importers._draft import Draft
 from engine.importers._notes import Notes
 from engine.importers._source import Source
+from engine.values import dataclass
 
 FROM, TO = ("source", "from", "sourceRef", "sourceNode"), ("target", "to", "targetRef", "targetNode")
 OUT, IN = ("sourceHandle", "sourcePort", "sourceOutput"), ("targetHandle", "targetPort", "targetInput")

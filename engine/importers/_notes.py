@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from engine.checks.problem import clipped
+from engine.values import dataclass
 
 MOST = 500
 """So many notes of each outcome are kept; all are counted."""

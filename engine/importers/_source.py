@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from engine.nodes._common import pointer
+from engine.values import dataclass
 from reducers._errors import described
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.errors import NodeFailure
@@ -18,6 +17,7 @@ from engine.template import (
     render_text,
     render_value,
 )
+from engine.values import dataclass
 from engine.view import View
 
 JsonSchema = Mapping[str, Any]

@@ -4,12 +4,12 @@ done at once, where they hold by themselves."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.limits import MAX_RATE, NO_LIMITS, Limits, RateRule, rate_rule
 from engine.nodes._common import COUNT, STRING, Field, JsonSchema, Text, text_of
 from engine.template import Template, compile_template
+from engine.values import dataclass
 
 RATE: JsonSchema = {
     "type": "object",

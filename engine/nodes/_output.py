@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from engine.missing import MISSING
 from engine.model import Updates
 from engine.nodes._common import STRING, STRING_MAP, Field, Given, Text, pointer
 from engine.paths import Path, PathError, lookup, parse_path
+from engine.values import dataclass
 
 OUTPUT_FIELDS: dict[str, Field] = {
     "output_key": Field(STRING, "state key that takes the whole output"),

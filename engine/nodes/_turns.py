@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.expression import Expression
 from engine.nodes._common import result_of
 from engine.template import Template
+from engine.values import dataclass
 
 DEFAULT_TURNS = 10
 GO_ON = "Continue."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from engine.expression import compile_expression
@@ -13,6 +12,7 @@ from engine.nodes._common import COUNT, MILLISECONDS, STRING, Field, Given, Text
 from engine.nodes._turns import DEFAULT_TURNS, GO_ON, Turns
 from engine.nodes.task import TaskSpec
 from engine.template import compile_template
+from engine.values import replace
 from engine.view import Ask, View
 
 FIELDS: dict[str, Field] = {

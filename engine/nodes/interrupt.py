@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.graph import EXPIRED_HANDLE, Node
@@ -13,6 +12,7 @@ from engine.nodes._limits import LimitSpec, limit_texts, parse_limits, stay_fiel
 from engine.nodes._output import OUTPUT_FIELDS, Output, output_given, output_texts, parse_output
 from engine.schema import Schema, SchemaInvalid, compile_schema
 from engine.template import Template, compile_template
+from engine.values import dataclass
 from engine.view import Pause, View
 
 FIELDS: dict[str, Field] = {

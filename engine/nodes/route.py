@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.codec import dumps
@@ -14,6 +13,7 @@ from engine.missing import MISSING
 from engine.nodes._common import STRING, STRING_MAP, Field, Flaw, Text, pointer
 from engine.nodes._limits import KEPT_BY_ITSELF, LimitSpec, limit_texts, parse_rate
 from engine.paths import Path, lookup, state_path
+from engine.values import dataclass
 from engine.view import Chosen, View
 
 RULES = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.codec import dumps
@@ -13,6 +12,7 @@ from engine.missing import MISSING
 from engine.nodes._common import COUNT, STRING, STRINGS, Field, Flaw, Given, Text
 from engine.nodes._limits import RATE, LimitSpec, parse_limits
 from engine.paths import Path, lookup, state_path
+from engine.values import dataclass
 from engine.view import FanOut, View
 
 FIELDS: dict[str, Field] = {

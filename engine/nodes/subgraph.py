@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from engine.expression import Expression, compile_expression
@@ -26,6 +26,7 @@ from engine.nodes._common import (
 from engine.nodes._limits import LimitSpec, limit_texts, parse_limits, stay_fields
 from engine.nodes._output import OUTPUT_FIELDS, Output, output_texts, parse_output
 from engine.paths import Path, lookup, state_path
+from engine.values import dataclass
 from engine.view import Nest, View
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import NodeFailure
@@ -26,6 +25,7 @@ from engine.nodes._output import OUTPUT_FIELDS, Output, output_given, output_tex
 from engine.nodes._turns import Turns
 from engine.schema import Schema, compile_schema
 from engine.template import Template, compile_template
+from engine.values import dataclass
 from engine.view import Ask, Request, View
 
 FIELDS: dict[str, Field] = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.graph import Node
 from engine.nodes._common import OBJECT, Computed, Field, Given, Text, pointer, updates_of, value_texts
 from engine.nodes._limits import KEPT_BY_ITSELF, LimitSpec, limit_texts, parse_rate
+from engine.values import dataclass
 from engine.view import Done, View
 
 FIELDS: dict[str, Field] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from engine.errors import NodeFailure
 from engine.graph import Node
 from engine.nodes._common import MILLISECONDS, Computed, Field, Flaw, Text, is_expression, value_texts
 from engine.nodes._limits import LimitSpec, limit_texts, parse_limits, stay_fields
+from engine.values import dataclass
 from engine.view import Sleep, View
 
 FIELDS: dict[str, Field] = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from engine.dead_letters import DeadLetter
 from engine.model import RunHead, RunId
 from engine.ports import CommitRow, EventRow, InterruptRow, TimerRow
+from engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.codec import CodecError, loads
@@ -19,6 +19,7 @@ from engine.porting.rows import commit_of, dead_letter_of, head_of, interrupt_of
 from engine.porting.shapes import EVENTS, HEADER, LINES, USAGE
 from engine.porting.writing import FORMAT, VERSION
 from engine.ports import EventRow, InterruptFate, LetterFate, TimerRow
+from engine.values import replace
 
 MAX_LINE = 64 * 1024 * 1024
 """The longest line that is read, in bytes."""

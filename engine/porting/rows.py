@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from engine.codec import write
@@ -16,6 +15,7 @@ from engine.porting.writing import PLACE
 from engine.ports import CommitRow, InterruptFate, InterruptRow, LetterFate
 from engine.record import decode
 from engine.session import Seat
+from engine.values import replace
 
 INNER = {"error": ERROR, "usage": USAGE, "spent": USAGE, "interrupt": INTERRUPT}
 

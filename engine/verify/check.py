@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine import gates, model, record
@@ -14,6 +14,7 @@ from engine.graph import BROKEN, Graph, deep_merge
 from engine.model import EDITS, JUMPS, START, Commit, Kind, Ref, RunHead, Task, Wave, make_ref, run_key_of, seq_of
 from engine.ports import CommitRow, Store
 from engine.state import State, initial
+from engine.values import replace
 from engine.verify.asked import asked_right
 from engine.verify.line import Line
 from engine.verify.part import Part

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from engine import gates, model, plugins
 from engine.encoding import request_hash
@@ -18,6 +18,7 @@ from engine.output import output_of
 from engine.ports import CommitRow
 from engine.snapshots import Snapshot, read_snapshot
 from engine.state import applied, changed, initial
+from engine.values import replace
 from engine.verify import eager
 from engine.verify.line import Line
 from engine.verify.stops import passes, sent, stops_right

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from engine.gates import gate_after, is_after, passed, put_back
 from engine.model import Arrival, Commit, Kind, Task, run_key_of
+from engine.values import replace
 from engine.verify import walk
 from engine.verify.line import Line
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from engine.graph import Graph
 from engine.lines import version_at
@@ -11,6 +10,7 @@ from engine.model import GOTO, Arrival, Commit, Task, Wave
 from engine.ports import CommitRow
 from engine.rebuild import changes_version
 from engine.record import decode
+from engine.values import dataclass, replace
 
 
 def begins_with(turns: Sequence[CommitRow], newest: int) -> int:

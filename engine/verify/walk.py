@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from dataclasses import replace
 
 from engine import address
 from engine.answer import parse_answer
 from engine.graph import Graph
 from engine.model import END, GOTO, START, Arrival, Commit, Kind, TaskStatus, Wave
 from engine.topology import Topology
+from engine.values import replace
 
 At = tuple[str, tuple[int, ...]]
 """A node in its rounds."""
