@@ -19,7 +19,7 @@ from engine.model import TERMINAL, RunHead, RunId, RunStatus, seq_of
 from engine.porting.items import Begun, Brought, Committed, Ended, Item, Opened
 from engine.porting.reading import GraphOf, Reading
 from engine.porting.writing import FIXED, PLACE
-from engine.ports import Batch, CommitRow, EventRow, Expected, Store, TimerRow, WorkflowRow
+from engine.ports import Batch, CommitRow, EventRow, Expected, InterruptRow, Store, TimerRow, WorkflowRow
 from engine.values import replace
 
 ROWS = 100
@@ -192,10 +192,16 @@ class Import:
             self.batch.commits.append(row)
             self.batch.heads[head.key] = self._standing(head, row)
             self.rows, self.weight = self.rows + 1, self.weight + len(row.body) + len(row.snapshot or b"")
-        if item.interrupt is not None:
-            self.batch.interrupts.append(item.interrupt)
+        if (asked := item.interrupt) is not None:
+            await self._require_unasked(asked)
+            self.batch.interrupts.append(asked)
         if item.dead_letter is not None:
             self.batch.dead_letters.append(item.dead_letter)
+
+    async def _require_unasked(self, asked: InterruptRow) -> None:
+        """Raise Conflict where another run here has asked the same: the file is that run's, under another id."""
+        if (there := await self.store.interrupt(asked.id)) is not None:
+            raise Conflict(f"interrupt '{asked.id}' is here already, as one of run '{there.run_id}'", "import.taken")
 
     def _expect(self, there: RunHead) -> None:
         """Have nothing written unless a run still has the commits that it has now."""

@@ -165,7 +165,7 @@ class Furnished:
         found.letters = [row["id"] for row in (await self.client.ask("GET", "/dead-letters", limit=100))["items"]]
         rows = (await self.client.ask("GET", "/runs", limit=2 * len(DOCUMENTS)))["items"]
         found.runs = [await self._found(row["id"]) for row in rows]
-        names = {run.workflow_id.rpartition("-")[0]: run.run_id for run in found.runs}
+        names = {run.workflow_id.rpartition("-")[0]: run.run_id for run in reversed(found.runs)}  # the newest of each
         found.file, found.imported = await self._file(names["idle"]), str(uuid7())
         await self._take(renamed(await self._file(names["held"]), names["held"], found.imported))
         return found
