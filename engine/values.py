@@ -2,7 +2,7 @@
 
 A frozen dataclass sets each field by a call of `object.__setattr__` when it is made: three times the price, and a step
 makes dozens. What is frozen here is frozen for the type checker, which finds every assignment in the whole program;
-while it runs it is a plain class with the hash of a frozen one (ADR 15).
+while it runs it is a plain class with the hash of a frozen one (ADR 14).
 """
 
 from __future__ import annotations
