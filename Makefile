@@ -87,7 +87,7 @@ prove-transports: dev ## break what lies between the engine and its workers, ove
 	$(PY) -m tests.e2e.fleet
 
 docs: dev ## write the pages of the reference that are made from the code
-	$(PY) -m api.describe > docs/reference/openapi.json
+	$(PY) -m api.openapi > docs/reference/openapi.json
 	$(PY) -m dispatch._ws_frames > docs/reference/ws-frames.json
 	$(PY) -m api.cli._reference > docs/reference/cli.md
 	$(PY) -m tests.behaviour > docs/reference/behaviour.md

@@ -1,8 +1,7 @@
-"""The description of the interface: what FastAPI cannot see by itself, and the file that is kept of it."""
+"""The description of the interface: what FastAPI cannot see by itself."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from fastapi import FastAPI
@@ -102,17 +101,3 @@ def _described(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             operation["security"] = [{"bearer": []}, {}] if path.startswith(BASE) and path not in OPEN else [{}]
     return document
-
-
-def main() -> None:
-    """Write the description to standard output."""
-    import orjson
-
-    from api.app import describe_app
-
-    text = orjson.dumps(describe_app().openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-    sys.stdout.buffer.write(text + b"\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -28,7 +28,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 def test_the_kept_description_is_that_of_the_code(document: dict[str, Any]) -> None:
     kept = orjson.loads(KEPT.read_bytes())
     assert kept == orjson.loads(orjson.dumps(document)), (
-        "write it anew: python -m api.describe > docs/reference/openapi.json"
+        "write it anew: python -m api.openapi > docs/reference/openapi.json"
     )
 
 
