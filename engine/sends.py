@@ -14,6 +14,7 @@ from engine.model import Call, ErrorInfo, Kind, Ref, Task, Wave
 from engine.run import Run
 from engine.state import changed, normalised
 from engine.view import FanOut
+from engine.weight import require_light
 
 
 def fan_out(run: Run, task: Task, fan: FanOut, now: int) -> Step:
@@ -62,6 +63,7 @@ def gather(run: Run, task: Task, now: int) -> Step:
     if failed is not None:
         return handled(run, task, failed, level, causes, now)
     try:
+        require_light(task.node, ((node.spec.output_key, outputs),))
         state = frame.history.merged(causes)
         writes = normalised(frame.graph, ((node.spec.output_key, outputs),), origin_of(run, task))
         fresh = changed(frame.graph, state, writes)

@@ -24,6 +24,7 @@ from engine.run import Run
 from engine.state import changed, initial, normalised
 from engine.values import replace
 from engine.views import view_of
+from engine.weight import require_light
 
 
 def begin(run: Run, task: Task, now: int) -> Step:
@@ -103,7 +104,9 @@ def _ended(run: Run, task: Task, frame: Frame, now: int) -> Step:
     spec: SubgraphSpec = run.node_of(task).spec
     output = output_of(frame.graph, {"input": frame.input, "config": frame.config}, frame.history.lasting())
     new = spec.output.updates(output) if task.call is None else ()
-    result = Result(updates=(*frame.updates, *new), answer={"output": output})
+    updates = (*frame.updates, *new)
+    require_light(task.node, updates if task.call is None else (("output", output),))
+    result = Result(updates=updates, answer={"output": output})
     names = _names_after(run, task, result.updates)
     if spec.loop is None or spec.is_done(names) or not spec.goes_on(names):
         return finish(run, task, result, now)

@@ -12,7 +12,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from engine import rebuild, sources
+from engine import rebuild, sources, weight
 from engine.errors import EngineError
 from engine.gates import NO_STOPS, Stops, stops_of
 from engine.graph import Graph
@@ -40,6 +40,7 @@ STOPS = 0.5
 """How many of the seeds stop a run."""
 TALKS = 0.4
 """How many of the seeds hold a session."""
+MOST_WRITTEN = 20_000
 STEADY = Faults()
 CRASHING = Faults(crash=0.5, spare_failing=True)
 EDITED = Faults(edit=0.7)
@@ -77,10 +78,12 @@ def is_racing(graph: Graph) -> bool:
 
 
 @contextmanager
-def eager_snapshots(seed: int) -> Iterator[None]:
+def small_measures(seed: int) -> Iterator[None]:
     """Snapshots as often as they can be, in half of the seeds: the runs here are too short for them otherwise. In half
-    of these they name what values are made of as long as they can, though the values here are small."""
-    before = rebuild.MIN_ROWS, rebuild.OUTWEIGH, sources.SMALL, sources.OUTGROWN
+    of these they name what values are made of as long as they can, though the values here are small. What a node may
+    write at once is little in all of them."""
+    before = rebuild.MIN_ROWS, rebuild.OUTWEIGH, sources.SMALL, sources.OUTGROWN, weight.MOST
+    weight.MOST = MOST_WRITTEN
     if seed % 2 == 0:
         rebuild.MIN_ROWS, rebuild.OUTWEIGH = 1, 0
     if seed % 4 == 0:
@@ -88,7 +91,7 @@ def eager_snapshots(seed: int) -> Iterator[None]:
     try:
         yield
     finally:
-        rebuild.MIN_ROWS, rebuild.OUTWEIGH, sources.SMALL, sources.OUTGROWN = before
+        rebuild.MIN_ROWS, rebuild.OUTWEIGH, sources.SMALL, sources.OUTGROWN, weight.MOST = before
 
 
 class Failed(Exception):
@@ -113,7 +116,7 @@ class Trial:
     def check(self) -> None:
         """Play all the ways. Raises Failed."""
         try:
-            with eager_snapshots(self.case.seed):
+            with small_measures(self.case.seed):
                 self._check()
                 if Random(f"talks {self.case.seed}").random() < TALKS:
                     talks.check(self, Script(self.case.graph, self.case.seed), self.case.given, self.case.seed)
