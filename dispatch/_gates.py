@@ -69,15 +69,19 @@ class Gates(Generic[P]):
             return []
         self._open = True
         through = list[P]()
-        for waiting in sorted(self._before, key=lambda one: one.order):  # first come, first served, over all gates
+        for waiting in self._in_order():
             if (gate := self._before.get(waiting)) is not None:
                 through += self._serve(gate.id, 1)
         through += [found for gate_id in tuple(self._lines) for found in self._serve(gate_id)]
-        through += [found for waiting in tuple(self._before) for found in self.unknot(waiting)]
+        through += [found for waiting in self._in_order() for found in self.unknot(waiting)]
         for (reason, _), line in tuple(self._lines.items()):
             for waiting in line:
                 self._tell(waiting, reason)
         return through
+
+    def _in_order(self) -> list[P]:
+        """Those who wait: first come, first served, over all gates."""
+        return sorted(self._before, key=lambda one: one.order)
 
     def allow(self, gates: Iterable[Gate]) -> bool:
         """Whether somebody with these gates would pass all of them now."""

@@ -88,8 +88,13 @@ class Part:
         line.graph, line.config = change.new, deep_merge(change.new.config, line.head.config)
         line.stops = gates.stops_of(change.new, line.head.interrupt_before, line.head.interrupt_after)
         self.once &= change.old.edges == change.new.edges
+        line.closed = change.closed(line.closed, self._work())
         self.open, self.waiting = change.open(self.open), change.waiting(self.waiting)
-        line.closed = {change.wave(wave) for wave in line.closed if wave.node in change.new.nodes}
+
+    def _work(self) -> list[model.Wave]:
+        """Where there is work that joins wait for."""
+        waiting = (one.wave for one in self.waiting if not self._late(one))
+        return [*(task.wave for task in self.open.values() if task.call is None), *waiting]
 
     # ---- a task and what it did
 

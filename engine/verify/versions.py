@@ -8,6 +8,7 @@ from engine.graph import Graph
 from engine.lines import version_at
 from engine.model import GOTO, Arrival, Commit, Task, Wave
 from engine.ports import CommitRow
+from engine.reach import Reach
 from engine.rebuild import changes_version
 from engine.record import decode
 from engine.values import dataclass, replace
@@ -67,6 +68,13 @@ class Change:
         same = one == other and all(_loops(self.old, n) == _loops(self.new, n) for n in both)
         same = same and all((n in self.old.deferred) == (n in self.new.deferred) for n in both)
         return "" if same else f"@{self.seq}"
+
+    def closed(self, waves: set[Wave], work: Sequence[Wave]) -> set[Wave]:
+        """Of the waves that take no more arrivals those that work could have come to still. Others are forgotten: in
+        the new version something may lead there for the first time."""
+        reach = Reach(self.old.topology, waves)
+        reached = (wave for wave in waves if any(one != wave and reach(one, wave) for one in work))
+        return {self.wave(wave) for wave in reached if wave.node in self.new.nodes}
 
     def waiting(self, arrivals: Iterable[Arrival]) -> list[Arrival]:
         """The arrivals whose edges are there."""

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from engine.errors import Invalid
 from engine.limits import LIMITED
-from engine.model import ErrorInfo, InterruptId, RunStatus, TaskId
+from engine.model import ErrorInfo, InterruptId, RunStatus, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Refused, Work
 from tests.simulation.fate import Fate, Violation
 from tests.simulation.rooms import check_rooms
@@ -232,12 +232,20 @@ class Schedule:
     # ---- workers
 
     def _tell_who_waits(self) -> None:
-        """It is told why attempts have to wait for their turn."""
+        """It is told why attempts have to wait for their turn, and once they have it that a worker is looked for."""
         outbox = self.world.outbox
         for task_id, work in tuple(outbox.works.items()):
-            if task_id in outbox.turns and (reason := outbox.waits_for(task_id)):
+            if task_id not in outbox.turns:
+                continue
+            if reason := outbox.waits_for(task_id):
                 self.waits += 1
                 self.world.delivery.waiting(work, reason)
+            elif reason is None and self._waited_for_its_turn(task_id):
+                self.world.delivery.waiting(work, "capacity")
+
+    def _waited_for_its_turn(self, task_id: TaskId) -> bool:
+        progress = self.world.run.progress.get(task_id)
+        return progress is not None and progress.status is TaskStatus.WAITING and progress.reason in LIMITED
 
     def _reply(self, work: Work) -> None:
         fault = self.script.part(work).fault(work.attempt)

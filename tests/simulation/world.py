@@ -66,6 +66,8 @@ class World:
     idle: bool = True
     seen: list[Work] = field(default_factory=list)
     """Every attempt that was sent."""
+    deadlines: dict[tuple[str, int], int] = field(default_factory=dict)
+    """When each is given up; what is sent again after a crash has no more time than it had."""
     later: list[Act] = field(default_factory=list)
     """What is to be done in the next turns, since something that followed a turn has asked for it."""
     carrying_out: bool = False
@@ -323,7 +325,8 @@ class World:
         work = self.outbox.works[task_id]
         self.outbox.given[task_id] = work
         self.seen.append(work)
-        self.delivery.dispatched(work, WORKER, self.now, self.now + work.timeout_ms)
+        deadline = self.deadlines.setdefault((work.message_id, work.attempt), self.now + work.timeout_ms)
+        self.delivery.dispatched(work, WORKER, self.now, deadline)
 
     def reply(self, work: Work, reply: Reply) -> None:
         """Something comes back for an attempt; unless it was accepted, the worker is free."""
