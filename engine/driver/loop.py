@@ -160,7 +160,7 @@ class Loop(Watched):
         for act in acts:
             act(turn)
         live.waiting.clear()
-        while not waits:
+        while live.run.seq and not waits:  # a run that was refused when it was to begin has nothing to go on with
             found = step(live.run, turn.now)
             if found is None:
                 return True

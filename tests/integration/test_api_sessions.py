@@ -116,6 +116,8 @@ async def test_an_input_that_does_not_fit_the_state_is_refused_and_begins_nothin
 
     assert problem["code"] == "state.invalid"
     assert len((await server.get("/sessions/s"))["runs"]) == 1
+    await server.wired.engine.loop.idle()
+    assert server.wired.engine.loop.tally.lost == 0  # nothing was planned for it either
 
 
 async def test_a_failed_run_leaves_the_session_where_it_stopped(server: Server, worker: HttpWorker) -> None:
