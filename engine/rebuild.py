@@ -155,7 +155,7 @@ REPORTS = frozenset({"progress", "heartbeat"})
 def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
     """Take up what happened to open tasks between commits: dispatches, acceptances, retries. Those that waited when
     their run was tried again begin to wait anew there."""
-    waited = {task_id for task_id, progress in run.progress.items() if progress.again_from[0]}
+    waited = {task_id for task_id, progress in run.progress.items() if progress.again_from[0] > progress.since}
     for event in events:
         task_id, body = event.task_id, event.body
         progress = run.progress.get(task_id) if task_id is not None else None
