@@ -183,6 +183,7 @@ class HeldOutbox:
         self._leave(work.task_id)
         self.works[work.task_id] = work
         since = -1 if (work.task_id, work.attempt) in self.first else work.since
+        self.first.discard((work.task_id, work.attempt))  # a retry of the run lines it up anew
         self.numbers.who = (work.task_id, work.attempt, work.turn, work.resumes)
         order = order_of(work.priority, since, next(self.numbers))
         turn = self.turns[work.task_id] = Turn(order, gates_of(work.limits), work.task_id, work.limits.within)
