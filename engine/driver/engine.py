@@ -16,6 +16,7 @@ from engine.driver.delivery import Delivery
 from engine.driver.door import Door
 from engine.driver.loading import Loader, new_run
 from engine.driver.loop import Loop
+from engine.driver.making import make
 from engine.driver.options import EngineOptions
 from engine.driver.pushes import Pushes
 from engine.driver.rebind import Rebind
@@ -146,8 +147,9 @@ class Engine:
         reason = reason or self.door.enter(head)
         try:
             return await self._create(live, first if reason is None else reason, claim)
-        except EngineError:
-            self.door.leave(head)
+        except (EngineError, asyncio.CancelledError):
+            if self.loop.live(run_id) is None:
+                self.door.leave(head)
             raise
 
     async def begin_run(self, run_id: RunId) -> bool:
@@ -206,12 +208,7 @@ class Engine:
 
         self.loop.recovery.require_store()
         self.require_beginning()
-        self.loop.adopt(live)
-        try:
-            return await self.loop.do(live, create, answer_first=answer_first)
-        except EngineError:
-            self.loop.drop(live.run.key)
-            raise
+        return await make(self.loop, live, create, answer_first=answer_first)
 
     def take_key(self) -> int:
         """A key for a run that is to be made."""

@@ -22,6 +22,7 @@ from engine.driver.door import Door
 from engine.driver.halting import halt
 from engine.driver.loading import Loader
 from engine.driver.loop import Loop
+from engine.driver.making import make
 from engine.driver.turn import Live, Turn
 from engine.errors import EngineError, Invalid, StaleCommit, StoreUnavailable
 from engine.model import TERMINAL, ErrorInfo, RunHead, RunId, RunStatus, make_ref
@@ -97,8 +98,9 @@ class Sessions:
                 waits = OnBusy.ENQUEUE if seat.waits is OnBusy.REJECT else seat.waits
                 await self._queue(live, replace(seat, waits=waits), reason, claim)
                 self._at_door[seat.session] = live.head
-        except EngineError:
-            self.door.leave(head)
+        except (EngineError, asyncio.CancelledError):
+            if self.loop.live(head.id) is None:
+                self.door.leave(head)
             raise
 
     async def _begin_at_once(
@@ -138,12 +140,7 @@ class Sessions:
 
     async def _adopt(self, live: Live, act: Callable[[Turn, Live], None]) -> None:
         self.loop.recovery.require_store()
-        self.loop.adopt(live)
-        try:
-            await self.loop.do(live, act)
-        except EngineError:
-            self.loop.drop(live.run.key)
-            raise
+        await make(self.loop, live, act)
 
     # ---- who waits
 
