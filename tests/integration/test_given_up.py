@@ -14,7 +14,7 @@ from tests.unit.api.serving import a_server, straight
 
 
 @pytest.mark.parametrize("session", [None, "s"])
-@pytest.mark.parametrize("steps", range(12))
+@pytest.mark.parametrize("steps", range(6))
 async def test_a_start_that_is_given_up_leaves_no_trace_or_a_run(
     tmp_path: Path, steps: int, session: str | None
 ) -> None:
