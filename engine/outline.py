@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.brief import Brief
 from engine.codec import read
@@ -12,13 +12,29 @@ from engine.render import place_of
 
 Body = dict[str, Any]
 ENDS = frozenset({Kind.NODE, Kind.ITEM})
+NAMED = b'"closed":'
+"""Stands in a body that names the tasks which end. No text in it can say that: quotes are escaped there."""
 
 
-class Outline(NamedTuple):
-    """A commit: what its row says, and the body in it."""
+class Outline:
+    """A commit: what its row says, and the body in it, which is read when it is asked for."""
 
-    row: Brief
-    body: Body
+    __slots__ = ("_body", "row")
+
+    def __init__(self, row: Brief) -> None:
+        self.row = row
+        self._body: Body | None = None
+
+    @property
+    def body(self) -> Body:
+        if self._body is None:
+            self._body = read(self.row.body)
+        return self._body
+
+    @property
+    def ends_own(self) -> bool:
+        """Whether the task of a commit that ends tasks is one of them: it is where none are named."""
+        return NAMED not in self.row.body or self.row.task_id in self.body.get("closed", (self.row.task_id,))
 
     @property
     def node(self) -> str:
@@ -90,20 +106,12 @@ class Outline(NamedTuple):
 UNUSED = NO_USAGE.as_json()
 
 
-def outline(row: Brief) -> Outline:
-    """The outline of a row."""
-    return Outline(row, read(row.body))
-
-
 def ended(outlines: Iterable[Outline]) -> list[Outline]:
     """The commits that ended tasks, one for each task, by their levels."""
     found: dict[object, Outline] = {}
     for one in outlines:
-        row, body = one
-        if row.kind in ENDS:
-            if "closed" not in body or row.task_id in body["closed"]:
-                found[row.task_id] = one
-        elif row.kind == Kind.FAILURE and "task" in body:
+        row = one.row
+        if one.ends_own if row.kind in ENDS else row.kind == Kind.FAILURE and "task" in one.body:
             found[row.task_id] = one
     return sorted(found.values(), key=_level)
 

@@ -10,7 +10,7 @@ from engine.driver.cursors import no_cursor, numbers_in
 from engine.driver.lines import Lines, Point
 from engine.driver.pace import Pace
 from engine.model import RunId
-from engine.outline import Outline, ended, outline
+from engine.outline import Outline, ended
 from engine.patch import make_patch
 from engine.render import checkpoint_id, output_of
 from engine.values import dataclass, replace
@@ -75,7 +75,7 @@ class Comparison:
         return make_patch(*states)
 
     async def _outlines(self, segments: Sequence[Segment]) -> list[Outline]:
-        return await self._paced(map(outline, await self.lines.briefs(segments)))
+        return await self._paced(map(Outline, await self.lines.briefs(segments)))
 
     async def _names(self, *lines: Sequence[Segment]) -> dict[int, RunId]:
         """The ids of the runs that lines go through."""
@@ -138,7 +138,7 @@ class _Shapes:
 
     def _side(self, ended: Outline) -> dict[str, Any]:
         """What a task was on one line."""
-        row, body = ended
+        row, body = ended.row, ended.body
         told = body.get
         answer = told("answer")
         return {
@@ -165,7 +165,8 @@ class _Shapes:
     def _brief(self, outlines: Sequence[Outline]) -> dict[str, Any] | None:
         if not outlines:
             return None
-        row, _ = first = outlines[0]
+        first = outlines[0]
+        row = first.row
         return {"checkpoint_id": self._name(first), "kind": row.kind, "node": row.node}
 
     def _name(self, commit: Outline) -> str:

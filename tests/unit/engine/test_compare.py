@@ -7,7 +7,7 @@ import pytest
 from engine.brief import Brief
 from engine.compare import Segment, aligned, parted
 from engine.model import Commit, Kind, Task, TaskId, Wave, make_ref, seq_of
-from engine.outline import Outline, ended, outline
+from engine.outline import Outline, ended
 from engine.record import encode
 
 S = Segment
@@ -40,7 +40,7 @@ def test_lines_part_after_their_last_common_commit(
 def outlined(commit: Commit, run: int) -> Outline:
     task = commit.task
     assert task is not None
-    return outline(
+    return Outline(
         Brief(
             run_key=run, seq=seq_of(commit.ref), kind=commit.kind, node=task.node, task_id=task.id, level=commit.level,
             body=encode(commit),
@@ -89,6 +89,18 @@ def test_a_task_that_failed_and_was_done_later_has_ended_once() -> None:
     failed, later = done(1, 1, "a", kind=Kind.FAILURE, name="t"), done(1, 3, "a", name="t")
     assert ended([failed, later]) == [later]
     assert ended([failed]) == [failed]
+
+
+@pytest.mark.parametrize(("closed", "ends"), [(("1.1",), True), (("1.1", "1.2"), True), (("1.2",), False), ((), False)])
+@pytest.mark.parametrize("said", ["x", '"closed":', {"closed": ["1.2"]}])
+def test_a_commit_says_whether_its_own_task_has_ended(closed: tuple[str, ...], ends: bool, said: object) -> None:
+    task = Task(id=TaskId("1.1"), wave=Wave("a"), causes=(), level=1)
+    commit = Commit(
+        ref=make_ref(1, 1), kind=Kind.NODE, at=0, task=task, level=1, answer={"output": said},
+        closed=tuple(map(TaskId, closed)),
+    )  # fmt: skip
+    one = outlined(commit, 1)
+    assert ended([one]) == ([one] if ends else [])
 
 
 WAVES = [Wave("a"), Wave("a", (1,)), Wave("a", (1, 0)), Wave("a", (), "f"), Wave("a", (), "", "g"), Wave("b")]
