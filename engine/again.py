@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from engine import agenda
@@ -34,6 +35,13 @@ def try_again(run: Run, commit: Commit) -> None:
         if task_id not in again:
             run.ready.append(task_id)
     agenda.line_up(run, [task for task, frame in run.frames.nests.items() if not run.frames[frame].ended])
+    _in_order_of_activation(run)
+
+
+def _in_order_of_activation(run: Run) -> None:
+    """What had been next already stands before the rest otherwise, and what that is differs after a restart."""
+    turns = {task_id: turn for turn, task_id in enumerate(run.progress)}
+    run.ready = deque(sorted(turns.keys() & set(run.ready), key=turns.__getitem__))
 
 
 def asks_anew(run: Run) -> bool:
