@@ -8,26 +8,29 @@ from typing import Any
 from api.errors import Refused
 from dispatch._secrets import secret_matches, task_secret
 from engine.driver import Engine
+from engine.driver.answering import Sent
 from engine.driver.reports import Report
 from engine.errors import Conflict, NotFound
 from engine.model import RunId, TaskId
 from engine.progress import Progress
 
 
-def task_token(key: bytes, run_id: RunId, task_id: TaskId, requests: int = 0) -> str:
-    """What authorises a worker to answer a request of this task of this run, and names the run and the request."""
-    place = f"{run_id}.{requests}" if requests else run_id
+def task_token(key: bytes, run_id: RunId, task_id: TaskId, requests: int, attempt: int) -> str:
+    """What authorises a worker to answer a request of this task of this run, and names the run, the request and the
+    attempt."""
+    place = f"{run_id}.{requests}.{attempt}"
     return f"{place}.{task_secret(key, _bound(place, task_id))}"
 
 
-def request_of_token(key: bytes, task_id: TaskId, token: str) -> tuple[RunId, int]:
-    """The run and the request that a token was made for: how many the task had before it. Raises Refused (403) for
-    a token that is not this task's."""
+def sent_with(key: bytes, task_id: TaskId, token: str) -> tuple[RunId, Sent]:
+    """The run and the request that a token was made for. Raises Refused (403) for a token that is not this task's.
+    Those of earlier versions name no attempt, and none at all the first request."""
     place, _, secret = token.rpartition(".")
-    run_id, _, requests = place.partition(".")
     if not secret_matches(key, _bound(place, task_id), secret):
         raise Refused(403, "task.token", "the token is not the one of this task")
-    return RunId(run_id), int(requests or 0)
+    run_id, *numbers = place.split(".")
+    requests, attempt = (*map(int, numbers), None, None)[:2]
+    return RunId(run_id), Sent(requests=requests or 0, attempt=attempt)
 
 
 def _bound(place: str, task_id: TaskId) -> TaskId:
@@ -46,20 +49,24 @@ class Answers:
         Raises NotFound, Refused, Invalid (`artifact.missing`), or Conflict (`task.late`) when it changes nothing; it is
         recorded then too.
         """
-        run_id, requests = self._request(task_id, token)
-        if not await self.engine.result(run_id, task_id, body, requests, raw):
+        run_id, sent = self._request(task_id, token)
+        if not await self.engine.result(run_id, task_id, body, sent, raw):
             raise Conflict("the result came too late; it was recorded and changes nothing", "task.late")
 
     async def report(self, task_id: TaskId, token: str | None, reports: Sequence[Report]) -> Progress:
         """Note what a worker reports; durable on return. Raises NotFound, Refused, or Conflict (`task.over`)."""
-        return await self.engine.reports.progress(self._request(task_id, token)[0], task_id, reports)
+        return await self.engine.reports.progress(*self._attempt(task_id, token), reports)
 
     async def heartbeat(self, task_id: TaskId, token: str | None) -> Progress:
         """Note that a worker is at it. Raises NotFound, Refused, or Conflict (`task.over`)."""
-        return await self.engine.reports.heartbeat(self._request(task_id, token)[0], task_id)
+        return await self.engine.reports.heartbeat(*self._attempt(task_id, token))
 
-    def _request(self, task_id: TaskId, token: str | None) -> tuple[RunId, int | None]:
-        return (self._holder(task_id), None) if token is None else request_of_token(self.key, task_id, token)
+    def _attempt(self, task_id: TaskId, token: str | None) -> tuple[RunId, TaskId, int | None]:
+        run_id, sent = self._request(task_id, token)
+        return run_id, task_id, None if sent is None else sent.attempt
+
+    def _request(self, task_id: TaskId, token: str | None) -> tuple[RunId, Sent | None]:
+        return (self._holder(task_id), None) if token is None else sent_with(self.key, task_id, token)
 
     def _holder(self, task_id: TaskId) -> RunId:
         """The run in which a task is open: while a worker is asked, the engine holds it in memory."""

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
-from api.answers import request_of_token
+from api.answers import sent_with
 from api.auth import bears, refused
 from api.errors import Refused
 from engine.artifacts import HOLD_MS, Artifact, Lease
@@ -46,7 +46,7 @@ class Artifacts:
         elif task_id is None:
             raise Refused(403, "task.token", "a token is that of a task: name it with task_id")
         else:
-            request_of_token(self.key, TaskId(task_id), token)
+            sent_with(self.key, TaskId(task_id), token)
 
     async def take(self, parts: AsyncIterator[bytes], media_type: str | None, ttl_s: int | None) -> Artifact:
         """Keep bytes as they come; durable on return. Raises Refused (413, 415), StoreUnavailable."""

@@ -90,7 +90,7 @@ def answered(
         failure = found
     if attempt is not None and attempt < current:
         return Late(task_id=task_id, why=f"attempt {attempt} failed after attempt {current} had begun")
-    if attempt is None and run.progress[task_id].status is not TaskStatus.RUNNING:
+    if run.progress[task_id].status is not TaskStatus.RUNNING:
         return Late(task_id=task_id, why=f"no worker holds attempt {current}: an earlier one failed, and that is known")
     error = error_of(_with_answer(failure, body), task, current)
     return attempt_failed(run, task_id, error, None, now, chance, usage)

@@ -21,7 +21,7 @@ from engine.driver.rooms import Rooms
 from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
 from engine.driver.waits import Waits
-from engine.driver.works import work_of
+from engine.driver.works import SecretOf, work_of
 from engine.errors import Invalid, NodeFailure
 from engine.failure import error_of
 from engine.graph import BROKEN
@@ -43,9 +43,7 @@ Found = Step | answers.Retry | NextTurn | answers.Late
 class Delivery:
     """Stands between the runs and the outbox: the carrier of the one and the listener of the other."""
 
-    def __init__(
-        self, loop: Loop, outbox: Outbox, secret_of: Callable[[RunId, TaskId, int], str], chance: Callable[[], float]
-    ) -> None:
+    def __init__(self, loop: Loop, outbox: Outbox, secret_of: SecretOf, chance: Callable[[], float]) -> None:
         self.loop, self.outbox, self.secret_of, self.chance = loop, outbox, secret_of, chance
         self.timers = Timers(loop.clock, self._timer_due)
         self._holds: set[str] = set()
@@ -185,8 +183,9 @@ class Delivery:
             self.outbox.submit(work)
 
     def _work(self, live: Live, found: Dispatch) -> Work:
-        requests = live.run.progress[found.task.id].requests
-        return work_of(live, found, self.secret_of(live.run.id, found.task.id, requests))
+        progress = live.run.progress[found.task.id]
+        secret = self.secret_of(live.run.id, found.task.id, progress.requests, progress.attempt)
+        return work_of(live, found, secret)
 
     # ---- what the outbox tells
 

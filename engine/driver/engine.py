@@ -12,6 +12,7 @@ from engine.checks.document import check_config
 from engine.claims import Claim
 from engine.commits import Step
 from engine.driver import queued, unanswered
+from engine.driver.answering import Sent, attempt_of
 from engine.driver.delivery import Delivery
 from engine.driver.door import Door
 from engine.driver.loading import Loader, new_run
@@ -27,6 +28,7 @@ from engine.driver.rights import Rights
 from engine.driver.sessions import Sessions
 from engine.driver.travel import Travel
 from engine.driver.turn import RESTING, Live, Turn, is_resting
+from engine.driver.works import SecretOf
 from engine.errors import Conflict, Draining, EngineError, NotFound
 from engine.graph import Graph
 from engine.holds import Hold
@@ -44,7 +46,8 @@ class Engine:
     """Runs workflows. One per process; the store is its only memory.
 
     `graph` gives the parsed version of a workflow, `clock` milliseconds since the epoch, `new_id` fresh sortable ids,
-    `chance` numbers in [0, 1), `secret_of` what authorises the answer to a request of a task, by how many came before.
+    `chance` numbers in [0, 1), `secret_of` what authorises the answer to a request of a task, by how many came before
+    and by the attempt.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class Engine:
         clock: Callable[[], int],
         new_id: Callable[[], str],
         chance: Callable[[], float],
-        secret_of: Callable[[RunId, TaskId, int], str],
+        secret_of: SecretOf,
         options: EngineOptions | None = None,
     ) -> None:
         self.store, self.graph, self.clock, self.new_id = store, graph, clock, new_id
@@ -320,17 +323,15 @@ class Engine:
             parent = above.parent
 
     async def result(
-        self, run_id: RunId, task_id: TaskId, body: Any, requests: int | None = None, raw: bytes | None = None
+        self, run_id: RunId, task_id: TaskId, body: Any, sent: Sent | None = None, raw: bytes | None = None
     ) -> bool:
-        """Apply an answer that a worker posted, to the request that came after so many others (None: to the one that
-        is open); False when it came too late. `raw` is its JSON text. Durable on return. Raises NotFound, or Invalid
-        `artifact.missing`."""
+        """Apply an answer that a worker posted, to what was `sent` (None: to the request that is open); False when it
+        came too late. `raw` is its JSON text. Durable on return. Raises NotFound, or Invalid `artifact.missing`."""
         body, output = await self.delivery.incoming.ready(run_id, task_id, body, raw)
 
         def act(turn: Turn, live: Live) -> bool:
-            progress = live.run.progress.get(task_id)
-            earlier = progress is not None and requests is not None and requests < progress.requests
-            return self.delivery.answer(turn, live, task_id, 0 if earlier else None, body, None, output)
+            attempt = attempt_of(sent, live.run.progress.get(task_id))
+            return self.delivery.answer(turn, live, task_id, attempt, body, None, output)
 
         return await self.loop.on_run(run_id, act)
 

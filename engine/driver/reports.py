@@ -26,22 +26,26 @@ class Reports:
     def __init__(self, loop: Loop, outbox: Outbox) -> None:
         self.loop, self.outbox = loop, outbox
 
-    async def progress(self, run_id: RunId, task_id: TaskId, reports: Sequence[Report]) -> Progress:
+    async def progress(
+        self, run_id: RunId, task_id: TaskId, attempt: int | None, reports: Sequence[Report]
+    ) -> Progress:
         """Note what a worker reports of a task. Raises NotFound, or Conflict when it is over."""
 
         def act(turn: Turn, live: Live) -> Progress:
-            progress = self._heard(turn, live, task_id)
+            progress = self._heard(turn, live, task_id, attempt)
             for report in reports:
                 note(turn, live, task_id, report)
             return progress
 
         return await self.loop.on_run(run_id, act, patient=True)
 
-    async def heartbeat(self, run_id: RunId, task_id: TaskId) -> Progress:
+    async def heartbeat(self, run_id: RunId, task_id: TaskId, attempt: int | None) -> Progress:
         """Note that a worker is at a task. Raises NotFound, or Conflict when it is over."""
 
         def act(turn: Turn, live: Live) -> Progress:
-            progress = self._heard(turn, live, task_id)
+            progress = self._heard(turn, live, task_id, attempt)
+            if _is_earlier(attempt, progress):
+                return progress
             if progress.heard_at is None or turn.now - progress.heard_at >= HEARTBEAT_MS:
                 progress.heard_at = turn.now
                 turn.note(live, "heartbeat", task_id, {"attempt": progress.attempt})
@@ -49,11 +53,17 @@ class Reports:
 
         return await self.loop.on_run(run_id, act, patient=True)
 
-    def _heard(self, turn: Turn, live: Live, task_id: TaskId) -> Progress:
-        """A worker is at a task that is open, which extends its lease. Raises Conflict where it is over."""
+    def _heard(self, turn: Turn, live: Live, task_id: TaskId, attempt: int | None) -> Progress:
+        """A worker is at a task that is open, which extends its lease, unless that is another worker's: this one is
+        still at an attempt that was given up. Raises Conflict where it is over."""
         progress = _open(live, task_id)
-        turn.patient.append(lambda: self.outbox.alive(task_id))
+        if not _is_earlier(attempt, progress):
+            turn.patient.append(lambda: self.outbox.alive(task_id))
         return progress
+
+
+def _is_earlier(attempt: int | None, progress: Progress) -> bool:
+    return attempt is not None and attempt < progress.attempt
 
 
 def note(turn: Turn, live: Live, task_id: TaskId, report: Report) -> None:

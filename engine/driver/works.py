@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.driver.turn import Live
 from engine.frame import names_of
 from engine.limits import gates_of
+from engine.model import RunId, TaskId
 from engine.outbox import Work
 from engine.planner import Dispatch, limits_of
 from engine.turns import next_turn
+
+SecretOf = Callable[[RunId, TaskId, int, int], str]
+"""What authorises the answer to a request of a task, by how many requests came before and by the attempt."""
 
 
 def work_of(live: Live, found: Dispatch, secret: str) -> Work:

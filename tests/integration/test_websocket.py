@@ -133,8 +133,10 @@ async def test_an_attempt_that_takes_too_long_is_made_again(place: Place) -> Non
         first = await worker.take()
         second = await worker.take()
         assert (first["task"]["attempt"], second["task"]["attempt"]) == (1, 2)
-        assert (first["message_id"], first["corr"]) == (second["message_id"], second["corr"])
+        assert first["message_id"] == second["message_id"]
         assert first["id"] != second["id"]
+        await worker.say("result", id="r1", corr=first["corr"], body={"error": {"code": "no", "retryable": False}})
+        assert (await worker.hear("ack"))["refused"]["code"] == "task.late"
 
 
 async def test_a_worker_is_told_when_nobody_wants_the_answer(place: Place) -> None:

@@ -79,7 +79,7 @@ class World:
     def __post_init__(self) -> None:
         self.notes = Notes(self.turn, lambda: self.fate.keeps)
         self.loader = Loader(self.store, self._graph)  # type: ignore[arg-type]  # the part of a store that it reads
-        self.delivery = Delivery(self, self.outbox, lambda run, task, resumes: "", lambda: 0.5)  # type: ignore[arg-type]
+        self.delivery = Delivery(self, self.outbox, lambda *_: "", lambda: 0.5)  # type: ignore[arg-type]
         self.outbox.now = self.clock
         self.delivery.timers = self.timers  # type: ignore[assignment]
         names = map(str, count(1))

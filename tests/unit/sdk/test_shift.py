@@ -16,14 +16,18 @@ TASK = {"task_id": "t", "worker_tags": ["a"]}
 
 
 class Line:
-    """A line that nobody listens to."""
+    """A line that is always up; `beats` counts the heartbeats."""
 
     beat_s = 3600.0
+
+    def __init__(self) -> None:
+        self.beats = asyncio.Semaphore(0)
 
     async def report(self, reports: Sequence[Any]) -> bool:
         return True
 
     async def heartbeat(self) -> bool:
+        self.beats.release()
         return True
 
 
@@ -58,6 +62,19 @@ async def test_a_request_that_comes_again_joins_the_work_and_gets_its_answer() -
         assert third == [{"output": 1}, {"output": 1}]
         assert await shift.perform({**TASK, "attempt": 3}, "t", Line()) == {"output": 1}
     assert working.calls == 1
+
+
+async def test_a_request_that_comes_again_is_spoken_of_where_it_came_from_last() -> None:
+    working, lines = Working(), [Line(), Line()]
+    async with Shift(working.worker) as shift:
+        first = asyncio.create_task(shift.perform(TASK, "t", lines[0]))
+        await working.begun.acquire()
+        second = asyncio.create_task(shift.perform({**TASK, "attempt": 2}, "t", lines[1]))
+        async with asyncio.timeout(10):
+            await lines[1].beats.acquire()
+        working.may_end.set()
+        await asyncio.gather(first, second)
+    assert lines[0].beats.locked()
 
 
 async def test_a_failure_is_worked_at_again() -> None:

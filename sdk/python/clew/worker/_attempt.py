@@ -39,6 +39,10 @@ class Attempt:
         """Pass a report on."""
         self._reports.add(report)
 
+    def follow(self, line: Line) -> None:
+        """Report over another line from now on: the request was sent again while it is worked at."""
+        self._reports.follow(line)
+
     def heartbeat(self) -> None:
         """Ask at once whether the answer is wanted."""
         self._reports.wake()

@@ -53,6 +53,11 @@ class Reports:
         self._waiting.append(report)
         self.wake()
 
+    def follow(self, line: Line) -> None:
+        """Go on over another line: the one before belongs to an attempt that was given up."""
+        self._line = line
+        self.wake()
+
     def wake(self) -> None:
         """Have something sent now: what waits, or else a heartbeat; from any thread."""
         if not self._loop.is_closed():

@@ -99,7 +99,7 @@ class Shift:
 
     async def perform(self, body: Json, message_id: str, line: Line) -> Json:
         """The answer to a task. A request that was answered gets the same answer again, and one that is worked at
-        already gets the answer to that."""
+        already gets the answer to that, and hears what is reported of it from then on."""
         kept = self.kept.get(message_id)
         if kept is not None:
             return kept
@@ -107,6 +107,8 @@ class Shift:
         if attempt is None:
             attempt = self._attempts[message_id] = Attempt(line)
             self.hold(self._attempt(attempt, body, message_id))
+        else:
+            attempt.follow(line)
         return await asyncio.shield(attempt.answer)
 
     def hold(self, work: Coroutine[Any, Any, None]) -> None:
