@@ -235,7 +235,7 @@ class Schedule:
         """It is told why attempts have to wait for their turn, and once they have it that a worker is looked for."""
         outbox = self.world.outbox
         for task_id, work in tuple(outbox.works.items()):
-            if task_id not in outbox.turns:
+            if task_id not in outbox.turns or outbox.holds(work):
                 continue
             if reason := outbox.waits_for(task_id):
                 self.waits += 1
