@@ -38,7 +38,7 @@ class _Metrics:
         yield _count("clew_runs_interrupted", "How often runs came to wait.", tally.runs[RunStatus.INTERRUPTED])
         steps = {kind.value: tally.steps[kind] for kind in Kind}
         yield _by("clew_steps", "Checkpoints, by kind.", "kind", steps)
-        yield _count("clew_task_failures", "Tasks that failed for good.", tally.steps[Kind.FAILURE])
+        yield _count("clew_task_failures", "Tasks that failed for good.", tally.failures)
         yield _count("clew_task_dispatches", "Attempts that were sent to workers.", tally.notes["dispatch"])
         yield _count("clew_task_retries", "Attempts that failed and are made again.", tally.notes["retry"])
         yield _count("clew_task_late_answers", "Answers that came too late.", tally.notes["late"])

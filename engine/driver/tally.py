@@ -14,12 +14,14 @@ BEGIN = frozenset({Kind.START.value, Kind.FORK.value})
 @dataclass(slots=True, eq=False)
 class Tally:
     """Only ever grows. `runs` counts how often runs came to a status, `steps` checkpoints by kind, `notes` what
-    happened between them; `seconds` is the time in which `batches` were written."""
+    happened between them, `failures` tasks that failed for good, whatever followed from it; `seconds` is the time in
+    which `batches` were written."""
 
     started: int = 0
     runs: Counter[RunStatus] = field(default_factory=Counter)
     steps: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    failures: int = 0
     batches: int = 0
     seconds: float = 0.0
     lost: int = 0
@@ -36,3 +38,4 @@ class Tally:
         self.runs.update(turn.moved)
         self.steps.update([row.kind for row in batch.commits])
         self.notes.update([row.kind for row in batch.events])
+        self.failures += len(batch.dead_letters)

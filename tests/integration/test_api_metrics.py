@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.api.serving import Server, a_server, asking, straight, working
@@ -43,6 +44,35 @@ async def test_failures_of_tasks_and_runs_are_counted(tmp_path: Path) -> None:
     assert run["status"] == "failed"
     assert (found["clew_task_failures_total"], found["clew_runs_ended_total failed"]) == (1, 1)
     assert found["clew_task_dispatches_total"] == 1
+
+
+@pytest.mark.parametrize("rule", ["skip", "continue", "edge"])
+async def test_a_task_that_fails_is_counted_whatever_follows_from_it(tmp_path: Path, rule: str) -> None:
+    document = working()
+    if rule == "edge":
+        document["nodes"]["after"] = {"type": "transform", "updates": {}}
+        document["edges"] += [["job:error", "after"], ["after", "__end__"]]
+    else:
+        document["nodes"]["job"]["on_error"] = rule
+    async with a_server(tmp_path) as server, http_worker() as worker:
+        worker.script = [answer({"error": {"code": "no", "message": "no", "retryable": False}}, 422)]
+        await server.post("/workers", {"id": "w", "url": worker.url, "protocol": "webhook", "tags": ["w"]}, 201)
+        await server.post("/workflows", document, 201)
+        run = await server.post("/workflows/working/runs?wait=30", {}, 201)
+        found = await values(server)
+    assert (run["status"], found["clew_task_failures_total"]) == ("completed", 1)
+
+
+async def test_a_run_that_reaches_a_limit_has_no_task_that_failed(tmp_path: Path) -> None:
+    async with a_server(tmp_path) as server:
+        document = straight()
+        document["nodes"]["b"] = document["nodes"]["a"]
+        document["edges"] = [["__start__", "a"], ["a", "b"], ["b", "__end__"]]
+        await server.post("/workflows", document, 201)
+        run = await server.post("/workflows/straight/runs?wait=30", {"config": {"max_steps": 1}}, 201)
+        found = await values(server)
+    assert run["status"] == "failed"
+    assert (found["clew_task_failures_total"], found["clew_runs_ended_total failed"]) == (0, 1)
 
 
 async def test_what_waits_for_a_worker_is_shown(tmp_path: Path) -> None:
