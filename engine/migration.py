@@ -74,9 +74,10 @@ def migrate(run: Run, graph: Graph) -> tuple[str, ...]:
             call = after.tasks[task.call]
             after.add(replace(task, wave=replace(call.wave, node=task.node), place=call.place))
     after.calls = {call: OpenCall(found.fanout, found.size, dict(found.done)) for call, found in calls.items()}
+    late = {node for node, some in front.deferred.items() if any(one.cause not in run.history.entries for one in some)}
     for one in front.waiting():
         if seats.has(one):
-            after.wait(seats.arrival(one, late=one.place == DEFERRED and one.cause not in run.history.entries))
+            after.wait(seats.arrival(one, late=one.place == DEFERRED and one.wave.node in late))
         else:
             dropped.append(address_of(Task(id=TaskId(""), wave=one.wave, causes=(), level=0)))
     reached = front.absorbed & recount(old, front).keys()  # others are kept for as long as nobody counts
@@ -137,8 +138,8 @@ class _Seats:
         return arrival.edge in self.edges and arrival.wave.node in self.new.nodes
 
     def arrival(self, arrival: Arrival, *, late: bool = False) -> Arrival:
-        """An arrival in its place; one that is `late` waits for the end of all else in any case: nothing is known any
-        more of what led to it alone."""
+        """An arrival in its place; one that is `late` waits for the end of all else in any case, with all others at its
+        node: of one of them nothing is known any more of what led to it alone."""
         edge = self.edges[arrival.edge]
         place = arrival.place if arrival.edge == GOTO or late else self._place(arrival, edge)
         return replace(arrival, edge=edge, wave=self.wave(arrival.wave), place=place)
