@@ -11,6 +11,7 @@ from engine.expression import Expression, ExpressionFailed, compile_expression, 
 from engine.graph import Node
 from engine.missing import MISSING
 from engine.nodes._common import STRING, STRING_MAP, Field, Flaw, Text, pointer
+from engine.nodes._decimal import shortest
 from engine.nodes._limits import KEPT_BY_ITSELF, LimitSpec, limit_texts, parse_rate
 from engine.paths import Path, lookup, state_path
 from engine.values import dataclass
@@ -131,7 +132,9 @@ def _by_value(spec: RouteSpec, view: View) -> tuple[str, ...] | None:
 
 
 def as_text(value: Any) -> str:
-    """A value as routes compare it: strings as they are, everything else as JSON."""
+    """A value as routes compare it: strings as they are, numbers as short as JSON has them, all else as JSON."""
+    if isinstance(value, float):
+        return shortest(value)
     return value if isinstance(value, str) else dumps(value).decode()
 
 
