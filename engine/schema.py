@@ -26,10 +26,17 @@ class SchemaInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SchemaProblem:
-    """One thing that is wrong with a value: `path` is a JSON Pointer into it, empty for the value itself."""
+    """One thing that is wrong with a value: `place` are the keys and indexes that lead to it, none for the value
+    itself, `missing` a key that it should have."""
 
-    path: str
+    place: tuple[str | int, ...]
     message: str
+    missing: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The place as a JSON Pointer."""
+        return _pointer(self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class Schema:
     def problems(self, value: Any) -> tuple[SchemaProblem, ...]:
         """What is wrong with a JSON value, at most 100 things; nothing where it is valid."""
         errors = islice(self.validator.iter_errors(value), MAX_PROBLEMS)
-        return tuple(SchemaProblem(_pointer(error.instance_path), _shortened(error.message)) for error in errors)
+        return tuple(map(_problem, errors))
 
 
 def compile_schema(schema: Any) -> Schema:
@@ -62,6 +69,12 @@ def compile_schema(schema: Any) -> Schema:
     except (jsonschema_rs.ReferencingError, ValueError) as error:
         raise SchemaInvalid(_shortened(str(error))) from None
     return Schema(schema, validator)
+
+
+def _problem(error: jsonschema_rs.ValidationError) -> SchemaProblem:
+    kind = error.kind
+    missing = kind.property if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required) else None
+    return SchemaProblem(tuple(error.instance_path), _shortened(error.message), missing)
 
 
 def _reason(error: jsonschema_rs.ValidationError) -> str:

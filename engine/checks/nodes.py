@@ -10,14 +10,16 @@ from typing import Any
 from engine.checks.draft import DraftNode
 from engine.checks.problem import Findings, listed, shown
 from engine.checks.reading import DEFAULT_TYPE
-from engine.checks.values import check_value
+from engine.checks.values import check_value, sound_part
+from engine.missing import MISSING
 from engine.model import END, START
 from engine.nodes._common import Field, pointer
 from engine.nodes._fields import NODE_FIELDS
 from engine.plugins import node_types
 from reducers._errors import described
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""A name, or a UUID (RFC 9562), which may begin with a digit."""
 Checked = tuple[dict[str, Any], bool]
 """The fields that are of the right form, and whether that is all of them."""
 
@@ -40,7 +42,7 @@ def _check_name(name: str, findings: Findings) -> bool:
             f"/nodes/{pointer(name)}",
             f"`{shown(name)}` is not a name for a node",
             node=name,
-            hint="begin with a letter, go on with letters, digits, `_`, `.` and `-`",
+            hint="begin with a letter, go on with letters, digits, `_`, `.` and `-`; or take a UUID",
         )
     return name not in (START, END)
 
@@ -100,16 +102,20 @@ class Kind:
 
 
 def _fields(source: Mapping[str, Any], kind: Kind, path: str, findings: Findings, node: str | None = None) -> Checked:
-    found = {}
+    found, complete = {}, True
     for name, value in source.items():
         place = f"{path}/{pointer(name)}"
+        if name in kind.fields and check_value(value, kind.fields[name].schema, place, findings, node):
+            found[name] = value
+            continue
+        complete = False
         if name in kind.fields:
-            if check_value(value, kind.fields[name].schema, place, findings, node):
-                found[name] = value
+            if (rest := sound_part(value, kind.fields[name].schema)) is not MISSING:
+                found[name] = rest
         elif kind.known:
             message = f"unknown field `{shown(name)}` of a node of type `{kind.name}`"
             findings.error("document.field", place, message, node=node, hint=findings.nearest(name, kind.fields))
-    return found, len(found) == len(source)
+    return found, complete
 
 
 def _check_together(node: DraftNode, source: Mapping[str, Any], findings: Findings) -> None:

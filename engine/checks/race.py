@@ -45,19 +45,27 @@ def _report(draft: Draft, shape: Topology, key: str, loser: int, winner: int, fi
 
 
 def _writers(draft: Draft, flow: Flow) -> Mapping[str, list[int]]:
-    """By key that keeps the last value: the nodes that write it when edges lead to them."""
+    """By key that keeps the last value: the nodes that write it when edges lead to them, themselves or by the items
+    that they send."""
     found: dict[str, list[int]] = {}
     for name, node in draft.nodes.items():
         number = flow.shape.number[name]
         if flow.running >> number & 1:
-            for key in _written(node):
+            for key in dict.fromkeys((*_written(node), *_written_by_items(draft, node))):
                 if key in draft.state and draft.state[key].reducer == DEFAULT_REDUCER:
                     found.setdefault(key, []).append(number)
     return found
 
 
-def _written(node: DraftNode) -> Iterable[str]:
-    return dict.fromkeys(text.source for text in node.ask("texts") if text.kind == "key")
+def _written(node: DraftNode, below: str = "/") -> Iterable[str]:
+    return (text.source for text in node.ask("texts") if text.kind == "key" and text.path.startswith(below))
+
+
+def _written_by_items(draft: Draft, node: DraftNode) -> Iterator[str]:
+    """The updates of what a node sends its items to; of a call nothing else applies (language 2.2)."""
+    for name, _ in node.ask("targets"):
+        if name in draft.nodes:
+            yield from _written(draft.nodes[name], "/updates/")
 
 
 def _is_eager(node: DraftNode) -> bool:

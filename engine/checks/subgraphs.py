@@ -35,7 +35,10 @@ def check_subgraphs(draft: Draft, around: Named, findings: Findings, check: Chec
 
 
 def _check_node(node: DraftNode, found: tuple[str, Any] | None, named: Named, findings: Findings, check: Check) -> None:
-    source = next((field for field in ("definition", "subgraph", "workflow") if field in node.fields), "")
+    sources = [field for field in ("definition", "subgraph", "workflow") if field in node.fields]
+    if len(sources) != 1:
+        return  # its type says so
+    source = sources[0]
     if found is None:
         wanted = node.fields.get(source)
         message = f"unknown graph: there is no {source} `{shown(wanted)}`"

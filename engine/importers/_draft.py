@@ -44,6 +44,8 @@ class Draft:
         if NAME.fullmatch(clean) is None:
             clean = f"n-{clean}" if clean else "node"
         found = self._free(clean, self._names, "-")
+        if NAME.fullmatch(found) is None:  # a UUID with a number behind it
+            found = self._free(f"n-{clean}", self._names, "-")
         self._names.add(found)
         if path is not None and found != wanted:
             self.notes.add("name", path, f"`{shown(wanted)}` is called `{shown(found)}`")

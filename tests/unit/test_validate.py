@@ -138,7 +138,7 @@ def test_limits_of_the_config_are_checked():
 # ---- limits and joins of nodes
 
 
-LIMITS = {"max_concurrency": 0, "concurrency_key": 7, "rate_limit": {"limit": 1}}
+LIMITS = {"max_concurrency": 0, "concurrency_key": 7, "rate_limit": {"limit": 0, "per_ms": 1}}
 
 
 @pytest.mark.parametrize("name", LIMITS)

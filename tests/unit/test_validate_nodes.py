@@ -67,7 +67,12 @@ def test_an_unknown_type_comes_with_the_known_ones():
     assert problem.hint == "did you mean `task`?"
 
 
-@pytest.mark.parametrize("name", ["1a", "a:b", "_a", "a b", "", "a/b", "ä"])
+UUID = "3f8c1f6e-8d1b-4c57-9a5e-0b6f3d2c4e10"
+
+
+@pytest.mark.parametrize(
+    "name", ["1a", "a:b", "_a", "a b", "", "a/b", "ä", UUID[:-1], f"{UUID}-2", UUID.replace("-", "")]
+)
 def test_a_name_that_is_none_is_refused(name):
     assert [p.node for p in found(document({name: task()}, chain("a")), "node.name")] == [name]
 
@@ -79,6 +84,11 @@ def test_the_names_of_start_and_end_are_taken(name):
 
 def test_ids_of_other_tools_are_names():
     assert validate(document({"a3f1-4B_c.d": task()}, chain("a3f1-4B_c.d"))) == ()
+
+
+@pytest.mark.parametrize("name", [UUID, UUID.upper()])
+def test_a_uuid_is_a_name_also_where_it_begins_with_a_digit(name):
+    assert validate(document({name: task()}, chain(name))) == ()
 
 
 def test_a_pointer_escapes_what_it_has_to():
