@@ -20,6 +20,7 @@ def stop(run: Run, gate: Task, now: int) -> Step:
         node=gate.node,
         kind="breakpoint",
         message=f"breakpoint {gate.gate.side} '{gate.node}'",
+        created_at=now,
     )
     commit = Commit(
         ref=next_ref(run), kind=Kind.INTERRUPT, at=now, branch=run.branch, parent=run.head, task=gate,

@@ -221,6 +221,7 @@ class InterruptOpened:
     node: str
     kind: str
     message: str
+    created_at: int
     schema: Json = None
     actions: Json = None
     expires_at: int | None = None

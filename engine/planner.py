@@ -179,6 +179,7 @@ def _pause(run: Run, task: Task, pause: Pause, now: int) -> Step:
         node=task.node,
         kind="node",
         message=pause.message,
+        created_at=now,
         schema=pause.schema,
         actions=pause.actions,
         expires_at=None if lasts is None else now + lasts,

@@ -166,7 +166,7 @@ def decode(row: CommitRow) -> Commit:
         elif name == "writes":
             found[name] = _read_writes(body)
         elif name == "interrupt":
-            found[name] = _read_interrupt(value, task)
+            found[name] = _read_interrupt(value, task, row.at)
         elif name != "task":
             found[name] = value
     return Commit(
@@ -343,9 +343,9 @@ _READ: Mapping[str, Callable[[Any, int], Any]] = {
 """What becomes of parts of a body by themselves; the others are as they are, or need more of the commit."""
 
 
-def _read_interrupt(body: dict[str, Any], task: Task | None) -> InterruptOpened:
+def _read_interrupt(body: dict[str, Any], task: Task | None, at: int) -> InterruptOpened:
     assert task is not None
-    return InterruptOpened(task_id=task.id, node=task.node, **body)
+    return InterruptOpened(task_id=task.id, node=task.node, created_at=at, **body)
 
 
 # ---- writes: a value that is part of the answer is named by its path in it

@@ -296,6 +296,7 @@ def opened_json(run: Run, run_id: str, opened: InterruptOpened) -> dict[str, Any
         "schema": opened.schema,
         "actions": opened.actions,
         "status": INTERRUPT_STATUS.get(run.status, "open"),
+        "created_at": rfc3339(opened.created_at),
         "expires_at": rfc3339(opened.expires_at),
     }
 

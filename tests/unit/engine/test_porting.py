@@ -70,8 +70,8 @@ def everything() -> Commit:
         spent=Usage(output_tokens=2, cost=0.5),
         attempt=2, worker="w", created_at=3, started_at=4,
         interrupt=InterruptOpened(
-            id=InterruptId("i"), task_id=TaskId("t"), node="n", kind="node", message="m", schema={}, actions=[],
-            expires_at=9,
+            id=InterruptId("i"), task_id=TaskId("t"), node="n", kind="node", message="m", created_at=11,
+            schema={}, actions=[], expires_at=9,
         ),
         resolved=(InterruptId("r"),), status=RunStatus.FAILED, task_status=TaskStatus.FAILED, actor="ann", epoch=1,
         input_hash="h", reused=True, reuse=Reuse(until=ref(OWN, 5), interrupts=True), limits={"max_steps": 9},

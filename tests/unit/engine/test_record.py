@@ -72,7 +72,8 @@ COMMITS = {
     "interrupt": replace(
         PLAIN, kind=Kind.INTERRUPT, level=None, closed=(), task_status=TaskStatus.INTERRUPTED,
         interrupt=InterruptOpened(
-            id=InterruptId("q"), task_id=TaskId("t"), node="a", kind="node", message="?", schema={}, actions=["x"]
+            id=InterruptId("q"), task_id=TaskId("t"), node="a", kind="node", message="?", created_at=PLAIN.at,
+            schema={}, actions=["x"],
         ),
     ),
     "resume": replace(PLAIN, kind=Kind.RESUME, level=None, closed=(), resolved=(InterruptId("q"),)),
