@@ -64,7 +64,7 @@ def node_types_json() -> list[dict[str, Any]]:
     """Each node type with the JSON Schema of its fields."""
     return [
         {"type": name, "description": _first_line(module.__doc__), "schema": _schema(name, module.FIELDS)}
-        for name, module in node_types().items()
+        for name, module in sorted(node_types().items())
     ]
 
 

@@ -16,8 +16,9 @@ from engine.driver.engine import Also
 from engine.driver.reader import Reader, parse_checkpoint_id
 from engine.driver.travel import Asked
 from engine.errors import NotFound
-from engine.model import Push, RunId
+from engine.model import START, Push, RunId
 from engine.ports import WorkflowRow
+from engine.progress import Injection
 from engine.render import checkpoint_id, parse_branch, pending_json
 from engine.session import OnBusy
 
@@ -90,10 +91,12 @@ class Runs:
         wish = await self.engine.travel.wish(named, seq, _wanted(asked))
         return await self.engine.fork(named, seq, wish, asked.config, claim=claim, hook=hook, also=also, pushes=pushes)
 
-    async def replay(self, run_id: str, asked: Replay) -> None:
+    async def replay(self, run_id: str, asked: Replay, claim: Claim | None = None) -> None:
         """Begin a new branch at a checkpoint of the run. Raises NotFound, Conflict or Invalid."""
+        if claim is not None and claim.made is not None:
+            return
         seq, travel = _seq_in(run_id, asked.checkpoint_id), self.engine.travel
-        await travel.replay(RunId(run_id), seq, await travel.wish(RunId(run_id), seq, _wanted(asked)))
+        await travel.replay(RunId(run_id), seq, await travel.wish(RunId(run_id), seq, _wanted(asked)), claim=claim)
 
     async def checkout(self, run_id: str, branch: str) -> None:
         """Go on with another branch. Raises NotFound or Conflict."""
@@ -102,13 +105,17 @@ class Runs:
             raise NotFound(f"run '{run_id[:80]}' has no branch '{branch[:80]}'")
         await self.engine.travel.checkout(RunId(run_id), number)
 
-    async def inject(self, run_id: str, asked: InjectState) -> dict[str, Any]:
+    async def inject(self, run_id: str, asked: InjectState, claim: Claim | None = None) -> dict[str, Any]:
         """Write state now, or after a node: the checkpoint, or what waits. Raises NotFound, Conflict or Invalid."""
-        travel = self.engine.travel
-        if asked.after_node is None:
-            found = await travel.inject(RunId(run_id), asked.updates)
+        travel, node, updates = self.engine.travel, asked.after_node, asked.updates
+        found: int | Injection
+        if claim is not None and (made := claim.made) is not None:
+            put_off = Injection(id=made, node=node or START, updates=updates, actor="api")
+            found = int(made) if made.isdecimal() else put_off
+        elif node is None:
+            found = await travel.inject(RunId(run_id), updates, claim=claim)
         else:
-            found = await travel.inject_after(RunId(run_id), asked.after_node, asked.updates)
+            found = await travel.inject_after(RunId(run_id), node, updates, claim=claim)
         if isinstance(found, int):
             shape = await self.reader.checkpoint(run_id, checkpoint_id(run_id, found))
             return {"checkpoint": shape, "pending": None}

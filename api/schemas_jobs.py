@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.schemas import MAX_WAIT_S, Asked, Id, Object, Paged, RunWhere
@@ -14,10 +14,16 @@ FORKS_ONLY = ("checkpoint", "updates", "goto", "workflow_version", "reuse", "reu
 Statuses = Literal["queued", "running", "interrupted", "completed", "failed", "cancelled"]
 
 
+def _listed(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
 class BulkFilter(RunWhere, Asked):
     """Which runs are meant, as lists of runs filter; or their ids."""
 
-    status: list[Statuses] = Field(default_factory=list, description="One of these.")
+    status: Annotated[list[Statuses], BeforeValidator(_listed, json_schema_input_type=str | list[Statuses])] = Field(
+        default_factory=list, description="One of these: a list, or as lists of runs take it, separated by commas."
+    )
     metadata: dict[str, str] = Field(default_factory=dict, description="Texts at keys of metadata.")
     ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_RUNS)] | None = Field(
         default=None, description="These runs, and no other part of the filter."

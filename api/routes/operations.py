@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from api import catalogue, metrics, reference, shapes, shapes_server
 from api.deps import Serving
 from api.describe import body_problems, problems
 from api.errors import Refused
-from api.render import answer
+from api.paging import page_of
+from api.render import answer, page
 from api.requests import StrictRoute
-from api.schemas import Backup, Drain
+from api.schemas import Backup, Drain, Paged
 from engine.errors import Draining
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
@@ -76,6 +79,6 @@ async def get_info(server: Serving) -> Response:
 
 
 @router.get("/node-types", response_model=shapes.PageOf[shapes.NodeType], tags=["workflows"], responses=problems())
-async def list_node_types() -> Response:
+async def list_node_types(query: Annotated[Paged, Query()]) -> Response:
     """List the types of nodes, with the JSON Schema of their fields."""
-    return answer({"items": catalogue.node_types_json(), "next_cursor": None})
+    return page(page_of(catalogue.node_types_json(), lambda found: str(found["type"]), query.limit, query.cursor))

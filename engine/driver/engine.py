@@ -197,8 +197,7 @@ class Engine:
         """Have a new run begin with its first commit, or wait for a reason."""
 
         def create(turn: Turn, found: Live) -> RunId:
-            if claim is not None:
-                turn.batch.claims.append(claim.on(found.run.id, turn.now))
+            turn.claim(claim, found.run.id)
             turn.failures.append(lambda error: self.door.leave(found.head))
             if isinstance(first, str):
                 queued.queue(turn, found, first)

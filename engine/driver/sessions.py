@@ -111,8 +111,7 @@ class Sessions:
             first = self.beginnings.first(joining, found, turn.now, actor)
             self.beginnings.sit_down(turn, found, joining, first)
             turn.create(found)
-            if claim is not None:
-                turn.batch.claims.append(claim.on(found.run.id, turn.now))
+            turn.claim(claim, found.run.id)
             self.delivery.take(turn, found, first)
 
         await self._adopt(live, begin)
@@ -133,8 +132,7 @@ class Sessions:
         def wait(turn: Turn, found: Live) -> None:
             queued.queue(turn, found, reason)
             turn.batch.sessions[seat.session] = turn.now
-            if claim is not None:
-                turn.batch.claims.append(claim.on(found.run.id, turn.now))
+            turn.claim(claim, found.run.id)
 
         await self._adopt(live, wait)
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from engine import injection, travel
+from engine.claims import Claim
 from engine.commits import Step
 from engine.control import require_begun
 from engine.driver.delivery import Delivery
@@ -60,7 +61,7 @@ class Travel:
             graph = await self.loader.graph(head.workflow_id, asked.version)
         return Wish(updates=asked.updates, reuse=reuse, goto=asked.goto, graph=graph)
 
-    async def replay(self, run_id: RunId, seq: int, wish: Wish, actor: str = "api") -> None:
+    async def replay(self, run_id: RunId, seq: int, wish: Wish, actor: str = "api", claim: Claim | None = None) -> None:
         """Begin a new branch at commit `seq` of a run. Raises NotFound, Conflict or Invalid."""
         head = await self._head(run_id)
         past = await self.loader.at(head, seq)
@@ -70,6 +71,7 @@ class Travel:
             _check_not_cancelled(live)
             to = travel.moved(live.run, past, live.run.last_branch + 1)
             to.recall = recall
+            turn.claim(claim, run_id)
             self.move(turn, live, to, travel.replay(to, wish, turn.now, actor))
 
         await self.loop.on_run(run_id, act, answer_first=True)
@@ -112,24 +114,30 @@ class Travel:
 
     # ---- edits
 
-    async def inject(self, run_id: RunId, updates: Mapping[str, Any], actor: str = "api") -> int | Injection:
+    async def inject(
+        self, run_id: RunId, updates: Mapping[str, Any], actor: str = "api", claim: Claim | None = None
+    ) -> int | Injection:
         """Write state now, or, in a run that has not begun, right after its beginning; returns the number of the
         commit, or what waits. Raises NotFound, Conflict or Invalid."""
 
         def act(turn: Turn, live: Live) -> int | Injection:
             if live.run.status is RunStatus.QUEUED:
-                return _put_off(turn, live, Injection(id=self.new_id(), node=START, updates=updates, actor=actor))
+                put_off = Injection(id=self.new_id(), node=START, updates=updates, actor=actor)
+                return _put_off(turn, live, put_off, claim)
             step = injection.inject(live.run, updates, turn.now, actor)
             self.delivery.take(turn, live, step)
+            turn.claim(claim, str(step.commit.seq))
             return step.commit.seq
 
         return await self.loop.on_run(run_id, act, answer_first=True)
 
-    async def inject_after(self, run_id: RunId, node: str, updates: Mapping[str, Any], actor: str = "api") -> Injection:
+    async def inject_after(
+        self, run_id: RunId, node: str, updates: Mapping[str, Any], actor: str = "api", claim: Claim | None = None
+    ) -> Injection:
         """Have state written right after the next commit of a node. Raises NotFound, Conflict or Invalid."""
         found = Injection(id=self.new_id(), node=node, updates=updates, actor=actor)
 
-        return await self.loop.on_run(run_id, lambda turn, live: _put_off(turn, live, found), answer_first=True)
+        return await self.loop.on_run(run_id, lambda turn, live: _put_off(turn, live, found, claim), answer_first=True)
 
     # ---- a failed run
 
@@ -171,7 +179,7 @@ class Travel:
         return head
 
 
-def _put_off(turn: Turn, live: Live, found: Injection) -> Injection:
+def _put_off(turn: Turn, live: Live, found: Injection, claim: Claim | None) -> Injection:
     """Have state written later."""
     if live.run.status is RunStatus.QUEUED and live.head.seat is not None:  # nobody knows yet what it goes on from
         require_begun(live.run)
@@ -180,6 +188,7 @@ def _put_off(turn: Turn, live: Live, found: Injection) -> Injection:
     run.injections[found.id] = found
     body = {"id": found.id, "node": found.node, "updates": found.updates, "actor": found.actor}
     turn.note(live, "injection", RUN_NOTES, {**body, "branch": run.branch, "jumps": run.jumps})
+    turn.claim(claim, found.id)
     return found
 
 

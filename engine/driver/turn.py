@@ -11,6 +11,7 @@ import structlog
 
 from engine.activation import limit_error
 from engine.cache import kept_by
+from engine.claims import Claim
 from engine.commits import Step
 from engine.dead_letters import failed_tasks, letter_of
 from engine.model import (
@@ -117,6 +118,11 @@ class Turn:
         if live.head.parent is not None:
             self.batch.needed.append(run_key_of(live.head.parent))
         self.touch(live)
+
+    def claim(self, claim: Claim | None, made: str) -> None:
+        """Note what a request has made that came with an idempotency key."""
+        if claim is not None:
+            self.batch.claims.append(claim.on(made, self.now))
 
     def seat(self, live: Live) -> None:
         """Note that a run has got its place in a session, or waits for none any more."""

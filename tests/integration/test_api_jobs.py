@@ -69,6 +69,7 @@ async def test_a_dry_run_says_who_is_meant_and_does_nothing(server: Server) -> N
     waits = await start(server, "asking")
     asked = {"action": "delete", "filter": {"status": ["failed", "interrupted"]}, "dry_run": True}
     found = await server.post("/runs/bulk", asked, 200)
+    assert await server.post("/runs/bulk", {**asked, "filter": {"status": "failed,interrupted"}}, 200) == found
 
     assert (found["total"], set(found["runs"])) == (3, {*failed, waits})
     (refused,) = found["refused"]

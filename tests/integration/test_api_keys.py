@@ -117,6 +117,40 @@ async def test_a_fork_is_made_once(server: Server) -> None:
     assert await count_runs(server) == 3
 
 
+@pytest.fixture(params=[True, False], ids=["kept", "not kept"])
+def keeping(request: pytest.FixtureRequest, server: Server, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether first answers are kept, or only what was made."""
+
+    async def fail(row: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    if not request.param:
+        monkeypatch.setattr(server.wired.store, "keep_answer", fail)
+    return bool(request.param)
+
+
+async def test_a_branch_is_begun_once(server: Server, keeping: bool) -> None:
+    run = await server.post(f"{RUNS}?wait=10", {"input": {"n": 1}}, 201)
+    start = (await server.get(f"/runs/{run['id']}/checkpoints"))["items"][-1]["id"]
+    for _ in range(2):
+        await sent(server, f"/runs/{run['id']}/replay", {"checkpoint_id": start}, 200)
+        await server.settled(run["id"])
+    assert len((await server.get(f"/runs/{run['id']}"))["branches"]) == 2
+
+
+@pytest.mark.parametrize("after", [None, "ask"])
+async def test_state_is_written_once(server: Server, keeping: bool, after: str | None) -> None:
+    document = asking("logging")
+    document["state_schema"]["log"] = {"type": "array", "reducer": "append"}
+    await server.post("/workflows", document, 201)
+    run = await server.post("/workflows/logging/runs?wait=10", {}, 201)
+    body = {"updates": {"log": "x"}, **({} if after is None else {"after_node": after})}
+    told = [(await sent(server, f"/runs/{run['id']}/state", body, 202)).json() for _ in range(2)]
+    await server.post(f"/runs/{run['id']}/resume", {"resume": 3})
+    assert told[0] == told[1]
+    assert (await server.settled(run["id"]))["state"]["log"] == ["x"]
+
+
 async def test_a_worker_is_registered_once_and_its_secret_is_not_lost(server: Server) -> None:
     body = {"id": "w", "protocol": "webhook", "url": "http://127.0.0.1:9/"}
     first = await sent(server, "/workers", body)
