@@ -17,7 +17,7 @@ from engine.artifacts import HOLD_MS, Artifact, Lease
 from engine.errors import NotFound
 from engine.model import TaskId
 from engine.ports import Store
-from engine.render import rfc3339
+from engine.times import rfc3339
 
 UNSAID = "application/octet-stream"
 MAX_MEDIA_TYPE = 200

@@ -15,7 +15,7 @@ from engine.nodes._common import Field
 from engine.nodes._fields import NODE_FIELDS
 from engine.plugins import node_types, reducer_names
 from engine.ports import WorkflowRow
-from engine.render import rfc3339
+from engine.times import rfc3339
 
 LIMITS = (
     "max_body", "max_import", "max_inline_bytes", "max_artifact_bytes", "max_depth", "max_nodes", "max_runs",

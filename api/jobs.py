@@ -16,7 +16,7 @@ from engine.errors import NotFound
 from engine.jobs import Action, Job, JobItem, JobStatus, Plan, Preview, Start
 from engine.model import RunId
 from engine.ports import Page, RunFilter
-from engine.render import rfc3339
+from engine.times import rfc3339
 
 
 class Jobs:

@@ -18,7 +18,7 @@ from engine.codec import write
 from engine.driver import Engine
 from engine.errors import Draining, Invalid
 from engine.ports import WorkerRow
-from engine.render import rfc3339
+from engine.times import rfc3339
 
 PROTOCOL = "pull"
 BEATS = 3

@@ -14,7 +14,7 @@ from engine.dead_letters import DeadLetter
 from engine.notices import Notice
 from engine.outbox import Rate
 from engine.ports import Page, WorkflowRow
-from engine.render import rfc3339
+from engine.times import rfc3339
 
 JSON = "application/json"
 CHUNK = 64 * 1024

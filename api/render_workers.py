@@ -9,7 +9,7 @@ from engine.driver.rebind import Moved
 from engine.model import RunId
 from engine.outbox import Standing
 from engine.ports import WorkerRow
-from engine.render import rfc3339
+from engine.times import rfc3339
 
 SILENT = Beat(at=0)
 

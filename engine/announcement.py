@@ -9,8 +9,10 @@ from engine.codec import digest, write
 from engine.model import Hook, Push, RunHead, RunStatus
 from engine.notices import Notice
 from engine.output import output_of
-from engine.render import branch_name, checkpoint_id, opened_json, rfc3339, run_summary
+from engine.render import branch_name, checkpoint_id, run_summary
+from engine.render_interrupts import opened_json
 from engine.run import Run
+from engine.times import rfc3339
 from engine.values import dataclass
 
 MAX_OUTPUT = 256 * 1024

@@ -1,15 +1,12 @@
-"""The JSON shapes of runs, tasks, checkpoints and interrupts, made from values of the core."""
+"""The JSON shapes of runs, tasks and checkpoints, made from values of the core."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from engine.answer import AnswerInvalid, parse_answer
 from engine.errors import NotFound
-from engine.excerpt import Excerpt
 from engine.frame import names_of
 from engine.headway import headway
 from engine.limits import LimitReason
@@ -20,7 +17,6 @@ from engine.model import (
     NO_USAGE,
     Cancelled,
     Commit,
-    InterruptOpened,
     Kind,
     Ref,
     RunHead,
@@ -31,21 +27,14 @@ from engine.model import (
     Updates,
     seq_of,
 )
-from engine.ports import InterruptRow
 from engine.progress import Injection, Progress
+from engine.render_interrupts import opened_json
 from engine.run import Run
+from engine.times import rfc3339
 from engine.wants import wants_json
 
 NameOf = Callable[[Ref], str]
 """The checkpoint id of a ref, also of commits in runs that this one was forked from."""
-
-
-@lru_cache(maxsize=1024)
-def rfc3339(ms: int | None) -> str | None:
-    """A time in milliseconds since the epoch as RFC 3339, UTC."""
-    if ms is None:
-        return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def checkpoint_id(run_id: str, seq: int) -> str:
@@ -159,7 +148,7 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
     return {
         **_place(task),
         "status": status,
-        "reason": progress.reason,
+        "reason": None if status is TaskStatus.CANCELLED else progress.reason,
         "wants": wants_json(run, task),
         "attempt": progress.attempt,
         "worker_id": progress.worker,
@@ -176,7 +165,7 @@ def open_task_json(run: Run, task: Task) -> dict[str, Any]:
         "heard_at": rfc3339(progress.heard_at),
         "created_at": rfc3339(progress.created_at),
         "started_at": rfc3339(progress.started_at),
-        "finished_at": rfc3339(progress.failed_at),
+        "finished_at": rfc3339(progress.failed_at or run.cancelled_at),
     }
 
 
@@ -252,53 +241,6 @@ def ends_tasks(commit: Commit) -> bool:
 def finishes_task(commit: Commit) -> bool:
     """Whether a commit is the end of a task's activation."""
     return commit.task is not None and commit.kind in (Kind.NODE, Kind.ITEM) and commit.task.id in commit.closed
-
-
-# ---- interrupts
-
-
-def interrupt_json(row: InterruptRow, now: int, excerpt: Excerpt | None) -> dict[str, Any]:
-    """An interrupt as the inbox shows it. Its age is the time that it has waited, or had by its end."""
-    return {
-        "id": row.id,
-        "run_id": row.run_id,
-        "task_id": row.task_id,
-        "node": row.node,
-        "kind": row.kind,
-        "message": row.message,
-        "schema": row.schema,
-        "actions": row.actions,
-        "status": row.status,
-        "created_at": rfc3339(row.created_at),
-        "expires_at": rfc3339(row.expires_at),
-        "resolved_at": rfc3339(row.resolved_at),
-        "age_ms": max((now if row.resolved_at is None else row.resolved_at) - row.created_at, 0),
-        "state": None if excerpt is None else excerpt.values,
-        "state_cut": [] if excerpt is None else excerpt.cut,
-        "assignee": row.assignee,
-        "claimed_at": rfc3339(row.claimed_at),
-    }
-
-
-INTERRUPT_STATUS = {RunStatus.CANCELLED: "cancelled", RunStatus.FAILED: "suspended"}
-"""What becomes of an open interrupt when its run ends otherwise; the fork of such a run opens it anew."""
-
-
-def opened_json(run: Run, run_id: str, opened: InterruptOpened) -> dict[str, Any]:
-    """An interrupt that was open at a checkpoint."""
-    return {
-        "id": opened.id,
-        "run_id": run_id,
-        "task_id": opened.task_id,
-        "node": opened.node,
-        "kind": opened.kind,
-        "message": opened.message,
-        "schema": opened.schema,
-        "actions": opened.actions,
-        "status": INTERRUPT_STATUS.get(run.status, "open"),
-        "created_at": rfc3339(opened.created_at),
-        "expires_at": rfc3339(opened.expires_at),
-    }
 
 
 # ---- checkpoints

@@ -72,6 +72,7 @@ class Run:
     error: ErrorInfo | None = None
     limit: ErrorInfo | None = None
     timeout_at: int | None = None
+    cancelled_at: int | None = None
     usage: Usage = NO_USAGE
     task_count: int = 0
     events: int = 0
@@ -289,8 +290,7 @@ class Run:
             self._note_own(commit)
 
     def _note_own(self, commit: Commit) -> None:
-        self.seq, self.branch = seq_of(commit.ref), commit.branch
-        self.status = commit.status
+        self.seq, self.branch, self.status = seq_of(commit.ref), commit.branch, commit.status
         if self.recent is not None and (commit.cancelled or _finishes(commit)):
             self.recent.append(commit)
         self.task_count += counted(commit)
@@ -300,6 +300,8 @@ class Run:
             self._failed(commit)
         elif commit.kind is Kind.CHECKOUT:
             self.error = commit.error
+        elif commit.kind is Kind.CANCEL:
+            self.cancelled_at = commit.at
         elif commit.kind is Kind.RETRY:
             again.try_again(self, commit)
 
@@ -340,8 +342,7 @@ class Run:
 
     def status_of(self, task_id: TaskId) -> TaskStatus | None:
         """The status of a task, if it is open."""
-        found = self.progress.get(task_id)
-        return None if found is None else found.status
+        return self.progress[task_id].status if task_id in self.progress else None
 
     def set_status(self, task_id: TaskId, status: TaskStatus) -> Progress:
         """Change the status of an open task, keeping count of those that a worker holds."""

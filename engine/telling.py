@@ -15,15 +15,8 @@ from engine.frame import names_of
 from engine.model import CAUSAL, TURNS, Commit, Kind, Task, TaskStatus
 from engine.ports import EventRow
 from engine.rebuild import REPORTS
-from engine.render import (
-    address_of,
-    branch_name,
-    checkpoint_id,
-    finishes_task,
-    output_of,
-    rfc3339,
-    updates_json,
-)
+from engine.render import address_of, branch_name, checkpoint_id, finishes_task, output_of, updates_json
+from engine.times import rfc3339
 from engine.values import dataclass
 
 MODE_OF = {"values": "values", "updates": "updates", "task": "tasks", "custom": "custom", "run": ""}

@@ -9,8 +9,9 @@ from engine.frame import graph_in, names_of
 from engine.graph import Edge, Graph
 from engine.model import START, Arrival, Commit, ErrorInfo, Kind, Ref, Task, TaskStatus, Wave
 from engine.ports import EventRow, InterruptRow
-from engine.render import address_of, finishes_task, open_status, rfc3339
+from engine.render import address_of, finishes_task, open_status
 from engine.run import Run
+from engine.times import rfc3339
 from engine.values import dataclass
 
 NameOf = Callable[[Ref], str]

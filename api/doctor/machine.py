@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 from api.doctor.finding import Finding, fail, ok, warn
-from engine.render import rfc3339
+from engine.times import rfc3339
 
 OLDEST_PYTHON = 3, 11
 OLDEST_SQLITE = 3, 27, 0

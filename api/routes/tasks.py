@@ -22,7 +22,7 @@ from api.wiring import Wired
 from engine.errors import Conflict
 from engine.model import TaskId
 from engine.progress import Progress
-from engine.render import rfc3339
+from engine.times import rfc3339
 
 router = APIRouter(tags=["workers"], route_class=StrictRoute)
 

@@ -16,8 +16,9 @@ from engine.missing import MISSING
 from engine.model import Commit
 from engine.paths import Path, PathError, lookup, state_path
 from engine.record import Writing, decode, writing
-from engine.render import address_of, rfc3339
+from engine.render import address_of
 from engine.state import folded
+from engine.times import rfc3339
 
 
 class Blame:

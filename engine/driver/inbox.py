@@ -11,7 +11,7 @@ from engine.driver.reader import Reader
 from engine.errors import NotFound
 from engine.excerpt import Excerpt, excerpt_of
 from engine.ports import InterruptFilter, InterruptRow, Page
-from engine.render import interrupt_json
+from engine.render_interrupts import interrupt_json
 
 OPEN = "open"
 KEPT = 4096

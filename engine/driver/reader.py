@@ -24,6 +24,7 @@ from engine.planner import ask_of
 from engine.ports import CommitRow, Page, RunFilter, Store
 from engine.record import decode
 from engine.render import parse_checkpoint_id
+from engine.render_interrupts import opened_json
 from engine.run import RECENT_TASKS, Run
 from engine.telling import attempts_json, log_json
 
@@ -277,7 +278,7 @@ def _seen(head: RunHead, run: Run) -> tuple[RunHead, dict[str, Any], list[Commit
         "config": run.config,
         "state": state,
         "output": output_of(run.graph, given, state) if head.status is RunStatus.COMPLETED else None,
-        "interrupts": [render.opened_json(run, head.id, opened) for opened in run.interrupts.values()],
+        "interrupts": [opened_json(run, head.id, opened) for opened in run.interrupts.values()],
         "tasks": [render.open_task_json(run, task) for task in run.open_tasks()],
     }
     if run.recent is None:

@@ -10,8 +10,8 @@ from engine.driver.reader import Reader
 from engine.errors import Invalid, NotFound
 from engine.model import RunHead, seq_of
 from engine.ports import Page, RunFilter
-from engine.render import rfc3339
 from engine.session import SessionRow
+from engine.times import rfc3339
 
 NEWEST = 100
 """A session is shown with so many runs."""

@@ -20,8 +20,9 @@ from engine.lines import version_at
 from engine.model import Commit, Ref, RunHead, Task, seq_of
 from engine.ports import InterruptRow
 from engine.record import decode
-from engine.render import branch_name, rfc3339
+from engine.render import branch_name
 from engine.run import Run
+from engine.times import rfc3339
 from engine.trace import Causes, Span, open_join_json, open_spans, span_json, spans_of
 from engine.values import dataclass
 
