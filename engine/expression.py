@@ -93,7 +93,7 @@ def compile_expression(source: str, state_types: Mapping[str, str] | None = None
 def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:
     """The value of an expression as JSON; objects have their keys sorted. Raises ExpressionFailed."""
     try:
-        result = expression.program.eval(data=_picked(names, expression.wanted))
+        result = expression.program.eval(data=_given(names, expression))
     except RuntimeError as error:
         raise ExpressionFailed(explained(str(error), expression.references)) from None
     value = result.value()
@@ -210,6 +210,14 @@ def _wanted(references: frozenset[tuple[str, ...]]) -> Wanted:
 
 
 # ---- evaluating
+
+
+def _given(names: Mapping[str, Any], expression: Expression) -> dict[str, Any]:
+    """What an expression reads of the names. An `error` that `has()` asks for is empty off error edges."""
+    picked = _picked(names, expression.wanted)
+    if "error" not in picked and any(name[0] == "error" for name in expression.guarded):
+        picked["error"] = {}
+    return picked
 
 
 def _picked(value: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Paths into JSON values: `a.b[0].c`."""
+"""Paths into JSON values: `a.b[0].c`, or the JSON Pointer (RFC 6901) `/a/b/0/c`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Path = tuple[str | int, ...]
 STATE = "state"
 _KEY = r"[^\s.\[\]{}\"']+"
 _PATH = re.compile(rf"{_KEY}(?:\.{_KEY}|\[\d{{1,9}}\])*")
+_TILDE = re.compile(r"~(?![01])")
 _STEP = re.compile(rf"\[(\d+)\]|({_KEY})")
 
 
@@ -22,10 +23,20 @@ class PathError(ValueError):
 
 
 def parse_path(text: str) -> Path:
-    """Parse keys joined by dots and indexes in brackets: `a.b[0]`. Raises PathError."""
+    """Parse keys joined by dots and indexes in brackets, `a.b[0]`, or a JSON Pointer. Raises PathError."""
+    if text.startswith("/"):
+        return tuple(map(_token, text[1:].split("/")))
     if _PATH.fullmatch(text) is None:
         raise PathError(f"{text[:80]!r} is no path: expected keys and indexes such as 'a.b[0]'")
     return tuple(int(index) if index else key for index, key in _STEP.findall(text))
+
+
+def _token(text: str) -> str | int:
+    """A part of a JSON Pointer: digits are the index of an array."""
+    if not text or _TILDE.search(text) is not None:
+        raise PathError(f"{text[:80]!r} is no part of a JSON Pointer: `~0` stands for `~`, `~1` for `/`")
+    plain = text.isascii() and text.isdecimal() and len(text) < 10 and str(int(text)) == text
+    return int(text) if plain else text.replace("~1", "/").replace("~0", "~")
 
 
 def state_path(text: str) -> Path:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
+from tests.integration.moving import told
 from tests.unit.api.serving import Server, a_server, asking, working
 
 DOCUMENTS = (asking(), working())
@@ -25,9 +25,8 @@ async def test_an_open_interrupt_says_since_when(tmp_path: Path) -> None:
 
 async def test_what_a_cancelled_run_leaves_has_ended_with_it(server: Server) -> None:
     run_id = (await server.post("/workflows/working/runs", {}, 201))["id"]
-    async with asyncio.timeout(10):
-        while (await server.get(f"/runs/{run_id}"))["tasks"][0]["reason"] is None:
-            await asyncio.sleep(0)
+    await told(server, run_id, "waiting")
+    assert (await server.get(f"/runs/{run_id}"))["tasks"][0]["reason"] == "no_worker"
     await server.post(f"/runs/{run_id}/cancel")
     (task,) = (await server.get(f"/runs/{run_id}"))["tasks"]
     cancelled = (await server.get(f"/runs/{run_id}/checkpoints"))["items"][0]

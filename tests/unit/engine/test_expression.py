@@ -331,3 +331,15 @@ def test_a_result_is_bounded():
 
 def test_a_pattern_that_would_take_for_ever_is_fast():
     assert value("state.s.matches('^(a+)+$')", {"state": {"s": "a" * 5000 + "b"}}) is False
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("has(error.code)", False),
+        ("has(error.code) ? error.code : 'none'", "none"),
+        ("has(error.code) ? errors[0].code : 'none'", "none"),
+    ],
+)
+def test_an_error_may_be_asked_for_where_there_is_none(source, value):
+    assert evaluate(compile_expression(source), {"state": {}}) == value

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.missing import MISSING
 from engine.paths import PathError, dotted, lookup, parse_path, state_path
 
-KEYS = st.text(st.characters(exclude_characters=".[]{}\"'", exclude_categories=["Z", "C"]), min_size=1)
+KEYS = st.text(st.characters(exclude_characters=".[]{}\"'/", exclude_categories=["Z", "C"]), min_size=1)
 PATHS = st.builds(lambda key, rest: (key, *rest), KEYS, st.lists(KEYS | st.integers(0, 999), max_size=4))
 
 
@@ -24,6 +24,9 @@ PATHS = st.builds(lambda key, rest: (key, *rest), KEYS, st.lists(KEYS | st.integ
         ("state.a", ("state", "a")),
         ("a-b.ü", ("a-b", "ü")),
         ("l.0", ("l", "0")),
+        ("/a", ("a",)),
+        ("/a/b/0/c", ("a", "b", 0, "c")),
+        ("/a~1b/~01/01/x y", ("a/b", "~1", "01", "x y")),
     ],
 )
 def test_keys_are_joined_by_dots_and_indexes_stand_in_brackets(text, path):
@@ -39,6 +42,12 @@ def test_a_text_that_is_no_path_is_refused(text):
         parse_path(text)
 
 
+@pytest.mark.parametrize("text", ["/", "//a", "/a/", "/a~2", "/a~"])
+def test_what_is_no_pointer_to_something_is_refused(text):
+    with pytest.raises(PathError, match="no part of a JSON Pointer"):
+        parse_path(text)
+
+
 @settings(max_examples=40)
 @given(PATHS)
 def test_a_path_written_out_is_read_back(path):
@@ -47,7 +56,13 @@ def test_a_path_written_out_is_read_back(path):
 
 @pytest.mark.parametrize(
     ("text", "path"),
-    [("state.a.b", ("a", "b")), ("a.b", ("a", "b")), ("state", ("state",)), ("state.state", ("state",))],
+    [
+        ("state.a.b", ("a", "b")),
+        ("a.b", ("a", "b")),
+        ("state", ("state",)),
+        ("state.state", ("state",)),
+        ("/state/a", ("a",)),
+    ],
 )
 def test_the_leading_state_may_be_left_out(text, path):
     assert state_path(text) == path
