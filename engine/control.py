@@ -22,6 +22,7 @@ from engine.model import (
     Updates,
     Wave,
 )
+from engine.patch import pointer
 from engine.run import Run
 from engine.state import changed, normalised
 
@@ -36,6 +37,7 @@ def check_input(graph: Graph, given: Mapping[str, Any]) -> Updates:
         raise Invalid(
             f"input key '{unknown[0]}' is declared neither in state_schema nor in input_schema; known keys: {known}",
             "state.unknown_key",
+            [{"path": pointer("", key), "message": "the key is not declared"} for key in unknown],
         )
     if graph.input_schema is not None and (problems := graph.input_schema.problems(given)):
         raise Invalid(
@@ -54,7 +56,7 @@ def start(run: Run, now: int, actor: str, carry: Mapping[str, Any] | None = None
         writes = normalised(run.graph, given, f"{run.origin_id}|input")
         changed(run.graph, run.history.before(), writes)
     except NodeFailure as failure:
-        raise Invalid(failure.message, failure.node_code) from None
+        raise as_invalid(failure) from None
     ref = next_ref(run)
     coming = Entry(ref, 1, (0, -1, -1), {}, task_id=run.id)
     root = Task(id=TaskId(run.id), wave=Wave("__start__"), causes=(), level=0)
@@ -76,8 +78,15 @@ def check_edit(run: Run, updates: Mapping[str, Any] | Sequence[tuple[str, Any]],
         writes = normalised(run.graph, tuple(pairs), f"{run.origin_id}|edit|{run.id}|{ref & 0xFFFFFFFF}")
         changed(run.graph, run.history.shown(), writes)
     except NodeFailure as failure:
-        raise Invalid(failure.message, failure.node_code) from None
+        raise as_invalid(failure) from None
     return writes
+
+
+def as_invalid(failure: NodeFailure) -> Invalid:
+    """What refuses a value that somebody has given, where a node would fail by it: the place is the state key."""
+    key = failure.error_details.get("key") if isinstance(failure.error_details, Mapping) else None
+    places = [] if key is None else [{"path": pointer("", key), "message": failure.message}]
+    return Invalid(failure.message, failure.node_code, places)
 
 
 def require_begun(run: Run) -> None:

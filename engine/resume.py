@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.breakpoints import go_past
 from engine.commits import Result, Step, finish, next_ref
-from engine.control import check_edit
+from engine.control import as_invalid, check_edit
 from engine.errors import Conflict, Invalid, NodeFailure
 from engine.failure import error_of, fail
 from engine.kinds import AUTH
@@ -91,7 +91,7 @@ def check_value(run: Run, interrupt: InterruptId, value: Any) -> None:
     try:
         _answered(run, run.tasks[opened.task_id], opened, value, 0, "check")
     except NodeFailure as failure:
-        raise Invalid(failure.message, failure.node_code) from None
+        raise as_invalid(failure) from None
 
 
 def _check_schema(opened: InterruptOpened, schema: Schema | None, value: Any) -> None:
