@@ -39,10 +39,10 @@ class Runs:
         return await self._start(await self.workflows.get(workflow_id, asked.version), asked, claim, pushes)
 
     async def start_version(
-        self, row: WorkflowRow, asked: RunFields, claim: Claim, pushes: tuple[Push, ...] = ()
+        self, row: WorkflowRow, asked: RunFields, claim: Claim, pushes: tuple[Push, ...], actor: str
     ) -> RunId:
-        """The same for a version that was read already. Raises Invalid."""
-        return RunId(claim.made) if claim.made is not None else await self._start(row, asked, claim, pushes)
+        """The same for a version that was read already, by who asks for it. Raises Invalid."""
+        return RunId(claim.made) if claim.made is not None else await self._start(row, asked, claim, pushes, actor)
 
     async def start_any(self, asked: StartAnyRun, claim: Claim | None = None) -> RunId:
         """Start a run of a stored workflow, or of one in the request. Raises NotFound, Conflict or Invalid."""
@@ -53,7 +53,12 @@ class Runs:
         return await self._start(await self.workflows.keep(asked.workflow), asked, claim)
 
     async def _start(
-        self, row: WorkflowRow, asked: RunFields, claim: Claim | None, pushes: tuple[Push, ...] = ()
+        self,
+        row: WorkflowRow,
+        asked: RunFields,
+        claim: Claim | None,
+        pushes: tuple[Push, ...] = (),
+        actor: str = "api",
     ) -> RunId:
         request = StartRequest(
             workflow_id=row.id,
@@ -72,7 +77,7 @@ class Runs:
             session=asked.session_id,
             on_busy=OnBusy(asked.on_busy or OnBusy.REJECT),
         )
-        return await self.engine.start_run(request, claim=claim)
+        return await self.engine.start_run(request, actor, claim)
 
     async def fork(
         self,

@@ -46,7 +46,7 @@ from engine.ports import WorkflowRow
 DIALECTS: Mapping[str, Dialect] = {V1: Dialect1(), V03: Dialect03()}
 BLOCKS_S = 300.0
 """A message that blocks is answered after so long in any case, with the task as it is then."""
-SCOPE = "a2a"
+SCOPE = ACTOR = "a2a"
 
 
 class Methods:
@@ -183,7 +183,7 @@ class Methods:
         if asked.files and claim.made is None:
             check_input(graph, body.input)
             await self._keep(asked)
-        return await self.server.runs.start_version(row, body, claim, pushes)
+        return await self.server.runs.start_version(row, body, claim, pushes, ACTOR)
 
     async def _resume(self, asked: Asked, task_id: str, pushes: tuple[Push, ...]) -> RunId:
         """Answer what a task asks; one message after the other, so that each is for the question that is open then."""

@@ -64,6 +64,7 @@ async def test_a_message_of_data_is_the_input_of_a_run(server: Server) -> None:
     assert task.history[0].message_id == "m1"
     run = await server.get(f"/runs/{task.id}")
     assert (run["session_id"], run["input"]) == (task.context_id, {"n": 4})
+    assert (await server.get(f"/runs/{task.id}/checkpoints"))["items"][-1]["actor"] == "a2a"
 
 
 async def test_a_message_of_text_goes_to_the_key_for_it(server: Server) -> None:
