@@ -25,6 +25,9 @@ MAX_HELD = 100_000
 OLDER = {"task.result": "result", "task.feedback": "feedback"}
 """Names that older workers have for their frames."""
 OLD_ERROR = "command.error"
+UNTOLD = {"code": "worker.error", "message": "the worker sent command.error without an error"}
+TOLD_BESIDE = ("usage", "events", "rate_limit")
+"""What a body may say beside its error."""
 
 
 class Frame(BaseModel):
@@ -224,7 +227,7 @@ def read_frame(value: Any) -> Register | Heartbeat | Acknowledge | Feedback | Re
     if not isinstance(kind, str):
         raise FrameInvalid("a frame has a `type`, which is a text")
     if kind == OLD_ERROR:
-        value = {**value, "type": "result", "body": {"error": _error_of(value)}}
+        value = {**value, "type": "result", "body": _failed(value)}
     elif kind in OLDER:
         value = {**value, "type": OLDER[kind]}
     try:
@@ -233,11 +236,18 @@ def read_frame(value: Any) -> Register | Heartbeat | Acknowledge | Feedback | Re
         raise FrameInvalid(_why(kind, error)) from None
 
 
-def _error_of(frame: Mapping[str, Any]) -> Any:
-    """The error object of a `command.error`: its `error`, or what stands beside its `type`."""
-    if "error" in frame:
-        return frame["error"]
-    return {name: frame[name] for name in ("code", "message", "retryable", "details") if name in frame}
+def _failed(frame: Mapping[str, Any]) -> Object:
+    """The answer that a `command.error` is. It has an error whatever the frame says, which says there was one."""
+    body = frame.get("body")
+    held = body if isinstance(body, dict) else {"error": body}
+    said = (frame.get("error"), _error_in(frame), held.get("error"), _error_in(held), UNTOLD)
+    error = next(found for found in said if found and isinstance(found, str | dict))
+    return {"error": error, **{name: held[name] for name in TOLD_BESIDE if name in held}}
+
+
+def _error_in(holder: Mapping[str, Any]) -> Object:
+    """The fields of an error that stand in an object themselves."""
+    return {name: holder[name] for name in ("code", "message", "retryable", "details") if name in holder}
 
 
 def _why(kind: str, error: ValidationError) -> str:

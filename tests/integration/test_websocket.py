@@ -114,15 +114,15 @@ async def test_what_a_worker_reports_is_shown(place: Place) -> None:
     assert task["progress"] == {"stage": "reading", "progress": 0.4, "message": None}
 
 
-async def test_an_error_of_the_work_is_that_of_the_attempt(place: Place) -> None:
+@pytest.mark.parametrize("said", [{"error": {"code": "E.CMD"}}, {"body": {"code": "E.CMD"}}, {"error": {}}, {}])
+async def test_an_error_of_the_work_is_that_of_the_attempt(place: Place, said: dict[str, Any]) -> None:
     run_id = await place.start()
     async with Dialler.at(place.url) as worker:
         frame = await worker.take()
-        error = {"code": "E.CMD", "message": "no", "retryable": False}
-        await worker.say("command.error", id="r1", corr=frame["corr"], error=error)
+        await worker.say("command.error", id="r1", corr=frame["corr"], **said)
         assert await worker.hear("ack") == {"type": "ack", "corr": "r1"}
     done = await place.server.settled(run_id)
-    assert (done["status"], done["error"]["code"]) == ("failed", "E.CMD")
+    assert (done["status"], done["error"]["code"]) == ("failed", "E.CMD" if any(said.values()) else "worker.error")
 
 
 async def test_an_attempt_that_takes_too_long_is_made_again(place: Place) -> None:

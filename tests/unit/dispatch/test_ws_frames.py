@@ -26,6 +26,7 @@ from dispatch._ws_frames import (
     rebound,
     registered,
 )
+from engine.answer import parse_answer
 from tests.unit.dispatch.builders import NOW, a_work, an_envelope
 
 KEPT = Path(__file__).parents[3] / "docs/reference/ws-frames.json"
@@ -51,11 +52,44 @@ def test_a_result_is_read_under_all_of_its_names(frame: Any) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [{"error": {"code": "E.X", "message": "no"}}, {"code": "E.X", "message": "no"}],
+    [
+        {"error": {"code": "E.X", "message": "no"}},
+        {"code": "E.X", "message": "no"},
+        {"body": {"error": {"code": "E.X", "message": "no"}}},
+        {"body": {"code": "E.X", "message": "no"}},
+        {"error": {}, "body": {"code": "E.X", "message": "no", "output": 1}},
+        {"error": None, "body": {"error": "", "code": "E.X", "message": "no"}},
+    ],
 )
 def test_an_error_of_a_command_is_a_result(said: Any) -> None:
     frame = read_frame({"type": "command.error", "id": "1", "corr": CORR, **said})
     assert frame == Result(id="1", corr=CORR, body={"error": {"code": "E.X", "message": "no"}})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{}, {"body": {}}, {"body": [1]}, {"body": {"output": 1, "error": False}}]
+    + [{"error": empty} for empty in ("", {}, None, False, 0, 7, [], ["x"], True)],
+)
+def test_an_error_of_a_command_that_says_nothing_is_an_error_all_the_same(said: Any) -> None:
+    frame = read_frame({"type": "command.error", "id": "1", "corr": CORR, **said})
+    assert isinstance(frame, Result)
+    error = parse_answer(frame.body).error
+    assert error is not None
+    assert (error.code, error.message) == ("worker.error", "the worker sent command.error without an error")
+
+
+@pytest.mark.parametrize("said", [{"error": "it broke"}, {"body": "it broke"}, {"body": {"error": "it broke"}}])
+def test_an_error_of_a_command_may_be_a_text(said: Any) -> None:
+    frame = read_frame({"type": "command.error", "id": "1", "corr": CORR, **said})
+    assert frame == Result(id="1", corr=CORR, body={"error": "it broke"})
+
+
+def test_an_error_of_a_command_keeps_what_its_body_says_beside_it() -> None:
+    told = {"usage": {"input_tokens": 3}, "events": [{"stage": "s"}], "rate_limit": {"remaining": 0}}
+    frame = read_frame({"type": "command.error", "corr": CORR, "body": {"code": "E.X", "message": "no", **told}})
+    assert isinstance(frame, Result)
+    assert frame.body == {"error": {"code": "E.X", "message": "no"}, **told}
 
 
 @pytest.mark.parametrize(
