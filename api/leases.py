@@ -42,8 +42,8 @@ class Leases:
         worker, visits = await self._worker(asked)
         with self.asks.open(worker, asked.max, asked.lease_ms, visits=visits) as ask:
             await ask.wait(0)
-            if not ask.taken and asked.wait_ms:
-                await self._wait(ask, asked.wait_ms / 1000, left)
+            if not ask.taken and asked.patience_s:
+                await self._wait(ask, asked.patience_s, left)
         if not ask.taken:
             self._require_open()
         return self._answer(ask.taken, asked.lease_ms)

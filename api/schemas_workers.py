@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.schemas import Asked, Id, Object, WorkerId
 
@@ -92,7 +93,25 @@ class AskedLease(Asked):
     )
     tags: list[Id] = Field(default_factory=list, max_length=1000, description="Of a worker that is not registered.")
     max: int = Field(default=1, ge=1, le=MAX_LEASED, description="So many tasks at most.")
-    wait_ms: int = Field(default=0, ge=0, le=MAX_WAIT_MS, description="How long to wait for the first one.")
+    wait: float | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_WAIT_MS / 1000,
+        allow_inf_nan=False,
+        description="How many seconds to wait for the first one.",
+    )
+    wait_ms: int = Field(default=0, ge=0, le=MAX_WAIT_MS, description="The same in milliseconds, instead of `wait`.")
     lease_ms: int = Field(
         default=LEASE_MS, ge=100, le=3_600_000, description="For so long a task is held without a word."
     )
+
+    @model_validator(mode="after")
+    def _waits_once(self) -> Self:
+        if self.wait is not None and "wait_ms" in self.model_fields_set:
+            raise PydanticCustomError("two_ways", "give `wait` or `wait_ms`, not both")
+        return self
+
+    @property
+    def patience_s(self) -> float:
+        """For so many seconds the worker waits for the first task."""
+        return self.wait_ms / 1000 if self.wait is None else self.wait

@@ -18,7 +18,7 @@ router = APIRouter(tags=["workers"], route_class=StrictRoute)
 
 @router.post("/tasks/lease", response_model=shapes_leases.Leases, responses=body_problems(404))
 async def lease_tasks(server: Serving, request: Request, body: AskedLease) -> Response:
-    """Ask for tasks, as a worker of the protocol `pull`; with `wait_ms`, wait until there is one.
+    """Ask for tasks, as a worker of the protocol `pull`; with `wait`, wait until there is one.
 
     Each is held until its lease lapses, which heartbeats and progress extend; then it goes to the next who asks."""
     return Response(await server.leases.lease(body, leaving(request.receive)), media_type=JSON)

@@ -14,7 +14,7 @@ auth=(${CLEW_TOKEN:+-H "Authorization: Bearer $CLEW_TOKEN"})
 
 echo "ready $url"
 while true; do
-  leased=$(curl -fsS "${auth[@]}" -H "$json" -d "{\"tags\": [\"$tag\"], \"wait_ms\": 20000}" "$url/v1/tasks/lease") ||
+  leased=$(curl -fsS "${auth[@]}" -H "$json" -d "{\"tags\": [\"$tag\"], \"wait\": 20}" "$url/v1/tasks/lease") ||
     { sleep 1; continue; }
   reply_to=$(grep -o '"reply_to":"[^"]*"' <<< "$leased" | head -n 1 | cut -d '"' -f 4)
   [ -n "$reply_to" ] || continue

@@ -177,8 +177,11 @@ def _harmless(case: Case) -> Case:
         if float(str(case.query["wait"])) > float(SHORT_WAIT_S):
             case.query["wait"] = SHORT_WAIT_S
     case.body = _here(case.body)
-    if isinstance(case.body, dict) and type(waits := case.body.get("wait_ms")) is int and waits > SHORT_WAIT_MS:
-        case.body["wait_ms"] = SHORT_WAIT_MS if waits <= MAX_WAIT_MS else waits
+    if isinstance(case.body, dict):
+        for name, kinds, short in (("wait_ms", (int,), SHORT_WAIT_MS), ("wait", (int, float), float(SHORT_WAIT_S))):
+            waits = case.body.get(name)
+            if type(waits) in kinds and short < waits <= short * MAX_WAIT_MS / SHORT_WAIT_MS:
+                case.body[name] = short
     if (
         case.operation.path.endswith("/runs/bulk")
         and isinstance(case.body, dict)

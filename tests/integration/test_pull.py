@@ -103,12 +103,35 @@ async def test_a_pull_worker_needs_no_address_and_may_have_none(server: Server) 
         ({"max": 0}, 422, "request.invalid"),
         ({"max": 101}, 422, "request.invalid"),
         ({"wait_ms": 60_001}, 422, "request.invalid"),
+        ({"wait": 60.1}, 422, "request.invalid"),
+        ({"wait": -1}, 422, "request.invalid"),
+        ({"wait": True}, 422, "request.invalid"),
+        ({"wait": "1"}, 422, "request.invalid"),
         ({"lease_ms": 0}, 422, "request.invalid"),
         ({"tag": ["w"]}, 422, "request.invalid"),
     ],
 )
 async def test_what_cannot_be_leased_is_refused(server: Server, body: Any, status: int, code: str) -> None:
     assert (await server.refused("POST", "/tasks/lease", status, json=body))["code"] == code
+
+
+async def test_who_says_twice_how_long_it_waits_is_told_to_say_it_once(server: Server) -> None:
+    refused = await server.refused("POST", "/tasks/lease", 422, json={"wait": 0, "wait_ms": 0})
+    assert [fault["message"] for fault in refused["errors"]] == ["give `wait` or `wait_ms`, not both"]
+
+
+@pytest.mark.parametrize("wait", [10, 10.5])
+async def test_who_waits_may_say_how_long_in_seconds(server: Server, wait: float) -> None:
+    asked = Asked(server)
+    waiting = asyncio.ensure_future(server.post("/tasks/lease", {"tags": ["w"], "max": 1, "wait": wait}))
+    await asked.until(lambda: asked.count == 1)
+    run_id = await begun(server)
+    assert [item["task"]["run_id"] for item in (await waiting)["items"]] == [run_id]
+
+
+@pytest.mark.parametrize("wait", [0, 0.0, 0.001, None])
+async def test_where_there_is_nothing_to_do_within_those_seconds_nothing_comes(server: Server, wait: Any) -> None:
+    assert await server.post("/tasks/lease", {"tags": ["w"], "wait": wait}) == {"items": []}
 
 
 async def test_a_worker_that_is_reached_otherwise_cannot_ask(server: Server) -> None:
