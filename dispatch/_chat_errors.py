@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatch._chat_rates import wait_of
+from dispatch._chat_rates import rate_limit_of, wait_of
 from dispatch._http import Response
 from dispatch._reply import reply_of
 from dispatch._transport import refused
+from engine.answer import NOTHING_TOLD, Told, told_in
 from engine.codec import CodecError, loads
 from engine.outbox import Refused
 from engine.values import dataclass
@@ -41,26 +42,29 @@ def error_in(body: Any) -> Said | None:
 
 def refusal_of(response: Response, now: int) -> Refused:
     """The refusal that a response is whose status says that it failed; `now` in milliseconds since the epoch."""
-    said = error_in(_json(response))
+    body = _json(response)
+    said = error_in(body)
     if said is None:  # another one than a model server may have said it
         return plain if isinstance(plain := reply_of(response, now), Refused) else _odd(response)
-    return refusal(said, response.status, retry_after_ms=wait_of(response.headers, now))
+    told = told_in({**body, "rate_limit": rate_limit_of(response.headers, now)})
+    return refusal(said, response.status, retry_after_ms=wait_of(response.headers, now), told=told)
 
 
-def refusal(said: Said, status: int, *, retry_after_ms: int | None = None) -> Refused:
+def refusal(said: Said, status: int, *, retry_after_ms: int | None = None, told: Told = NOTHING_TOLD) -> Refused:
     """The refusal that an error is which came with a status: one of success where it stood in a stream."""
-    told = status if status >= 400 else said.status
+    found = status if status >= 400 else said.status
     retryable = said.retryable
     if retryable is None:
-        may_pass = told is None or told in _TRY_AGAIN or told >= 500
+        may_pass = found is None or found in _TRY_AGAIN or found >= 500
         retryable = may_pass and said.code not in _NEVER
-    fallback = "worker.error" if told is None else f"worker.http_{told}"
+    fallback = "worker.error" if found is None else f"worker.http_{found}"
     return refused(
         said.code or fallback,
         said.message,
         retryable=retryable,
         retry_after_ms=retry_after_ms,
-        details=said.details if said.details is not None else {"status": told},
+        details=said.details if said.details is not None else {"status": found},
+        told=told,
     )
 
 

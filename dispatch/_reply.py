@@ -8,7 +8,7 @@ from typing import Any
 
 from dispatch._http import Broken, HttpFailure, NotConnected, Response, TooLarge
 from dispatch._transport import refused
-from engine.answer import AnswerInvalid, WorkerError, parse_error
+from engine.answer import AnswerInvalid, WorkerError, parse_error, told_in
 from engine.codec import MALFORMED, CodecError, loads
 from engine.outbox import Accepted, Answered, Refused, Reply, Unreachable
 
@@ -83,25 +83,34 @@ def _body(response: Response) -> Any:
 def _refused(response: Response, now: int) -> Refused:
     status = response.status
     retryable = status in _TRY_AGAIN or 500 <= status < 600
-    said = _error_said(response)
-    told = said is not None and said.retryable is not None
+    body = _json(response)
+    said = _error_said(body)
+    decided = said is not None and said.retryable is not None
     return refused(
         said.code if said else f"worker.http_{status}",
         said.message if said else _message(response),
-        retryable=said.retryable if said and told else retryable,
+        retryable=said.retryable if said and decided else retryable,
         retry_after_ms=retry_after_ms(response.headers.get("Retry-After"), now),
         transport=status in _BETWEEN and said is None,
         details=said.details if said else {"status": status, "body": _excerpt(response)},
+        told=told_in(body),
     )
 
 
-def _error_said(response: Response) -> WorkerError | None:
-    """The `error` object in a body, if there is one."""
+def _json(response: Response) -> Any:
+    """What a body is as JSON; null where it is none."""
     try:
-        body = loads(response.body)
-        error = body.get("error") if isinstance(body, dict) else None
+        return loads(response.body)
+    except CodecError:
+        return None
+
+
+def _error_said(body: Any) -> WorkerError | None:
+    """The `error` object in a body, if there is one."""
+    error = body.get("error") if isinstance(body, dict) else None
+    try:
         return parse_error(error) if isinstance(error, dict) else None
-    except (CodecError, AnswerInvalid):
+    except AnswerInvalid:
         return None
 
 

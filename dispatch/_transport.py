@@ -22,6 +22,7 @@ from dispatch._envelope import Envelope
 from dispatch._http import Http
 from dispatch._inbox import Inbox
 from dispatch._presence import Presence
+from engine.answer import NOTHING_TOLD, Told
 from engine.model import ErrorInfo, TaskId
 from engine.outbox import Accepted, Refused, Reply
 from engine.ports import WorkerRow
@@ -119,11 +120,13 @@ def refused(
     retry_after_ms: int | None = None,
     transport: bool = False,
     details: Any = None,
+    told: Told = NOTHING_TOLD,
 ) -> Refused:
-    """A failed attempt, with its error object."""
+    """A failed attempt, with its error object, and what was told beside that."""
     return Refused(
         error=ErrorInfo(code=code, message=message, retryable=retryable, details=details),
         retryable=retryable,
         retry_after_ms=retry_after_ms,
         transport=transport,
+        told=told,
     )

@@ -11,7 +11,7 @@ is not there, except as the `output`; an `error` of `""`, `false` or `{}` says t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.errors import NodeFailure
 from engine.kinds import AUTH
@@ -19,6 +19,8 @@ from engine.missing import MISSING
 from engine.model import NO_USAGE, Updates, Usage
 from engine.values import dataclass
 from engine.view import Pause
+
+T = TypeVar("T")
 
 MAX_COUNT = 2**53 - 1
 """The largest number that is counted with: beyond it JSON numbers are not exact everywhere."""
@@ -48,6 +50,18 @@ class RateLimit:
     remaining: int | None = None
     limit: int | None = None
     reset_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a worker says beside an error of its own, or of the way to it."""
+
+    usage: Usage = NO_USAGE
+    events: tuple[Mapping[str, Any], ...] = ()
+    rate_limit: RateLimit | None = None
+
+
+NOTHING_TOLD = Told()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,10 +250,23 @@ def _usage(body: dict[str, Any]) -> Usage:
     return NO_USAGE if found == NO_USAGE else found
 
 
+def told_in(body: Any) -> Told:
+    """What a body says beside an error, whatever else it says; a field that is not right says nothing."""
+    if not isinstance(body, dict):
+        return NOTHING_TOLD
+    usage, events = _if_right(_usage, body), _if_right(_events, body.get("events"))
+    return Told(usage=usage or NO_USAGE, events=events or (), rate_limit=rate_limit_of(body))
+
+
 def rate_limit_of(body: Any) -> RateLimit | None:
     """What a body says of the worker's rate limit, whatever else it says."""
+    return _if_right(lambda: _rate_limit(_object(body, "rate_limit"))) if isinstance(body, dict) else None
+
+
+def _if_right(read: Callable[..., T], *given: Any) -> T | None:
+    """What is read of a field; None where that is not right."""
     try:
-        return _rate_limit(_object(body, "rate_limit")) if isinstance(body, dict) else None
+        return read(*given)
     except AnswerInvalid:
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Protocol
 
-from engine.answer import RateLimit
+from engine.answer import NOTHING_TOLD, RateLimit, Told
 from engine.encoding import Pieces
 from engine.limits import NO_LIMITS, Limits, Room
 from engine.model import ErrorInfo, RunId, TaskId
@@ -121,13 +121,14 @@ class Refused:
     """The attempt failed. `retryable` None: nobody said. `retry_after_ms`: the worker asked to wait that long.
 
     `transport` tells a failure of the way to the worker (connect, read, time-out, 502, 503, 504) from one that the
-    worker reported.
+    worker reported. `told` is what came along with it: it counts although the attempt failed.
     """
 
     error: ErrorInfo
     retryable: bool | None = None
     retry_after_ms: int | None = None
     transport: bool = False
+    told: Told = NOTHING_TOLD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

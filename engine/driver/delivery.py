@@ -27,7 +27,7 @@ from engine.failure import error_of
 from engine.graph import BROKEN
 from engine.limits import LIMITED
 from engine.missing import MISSING
-from engine.model import NO_USAGE, TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus
+from engine.model import NO_USAGE, TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus, Usage
 from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
 from engine.planner import Begun, Dispatch, MoveIn, Timed, ask_of
 from engine.progress import Injection, Progress
@@ -236,7 +236,7 @@ class Delivery:
                 case Accepted():
                     self._accepted(turn, live, work, reply)
                 case Refused():
-                    self._refused(turn, live, work, reply)
+                    self._refused(turn, live, work, worker_id, reply)
                 case Unreachable():
                     pass
 
@@ -282,23 +282,22 @@ class Delivery:
         if not live.dropped and _is_held(live.run.progress.get(work.task_id), work):
             self.timers.set(due, live.run.key, work.task_id, "deadline")
 
-    def _refused(self, turn: Turn, live: Live, work: Work, reply: Refused) -> None:
-        progress = live.run.progress.get(work.task_id)
-        if not _is_held(progress, work):
+    def _refused(self, turn: Turn, live: Live, work: Work, worker_id: str, reply: Refused) -> None:
+        if (limit := reply.told.rate_limit) is not None:
+            turn.effects.append(lambda: self.outbox.rated(worker_id, limit))
+        if not _is_held(live.run.progress.get(work.task_id), work):
             return
-        error = ErrorInfo(
-            code=reply.error.code,
-            message=reply.error.message,
-            node=work.node,
-            task_id=work.task_id,
-            attempt=work.attempt,
-            retryable=reply.retryable,
-            details=reply.error.details,
-        )
-        self._failed(turn, live, work.task_id, error, reply.retry_after_ms)
+        error = replace(reply.error, node=work.node, task_id=work.task_id, attempt=work.attempt)
+        error = replace(error, retryable=reply.retryable)
+        for event in reply.told.events:
+            note(turn, live, work.task_id, event)
+        self._failed(turn, live, work.task_id, error, reply.retry_after_ms, reply.told.usage)
 
-    def _failed(self, turn: Turn, live: Live, task_id: TaskId, error: ErrorInfo, after_ms: int | None = None) -> None:
-        found = answers.attempt_failed(live.run, task_id, error, after_ms, turn.now, self.chance())
+    def _failed(
+        self, turn: Turn, live: Live, task_id: TaskId, error: ErrorInfo, after_ms: int | None = None,
+        usage: Usage = NO_USAGE,
+    ) -> None:  # fmt: skip
+        found = answers.attempt_failed(live.run, task_id, error, after_ms, turn.now, self.chance(), usage)
         self._follow(turn, live, found, None)
 
     def _follow(self, turn: Turn, live: Live, found: Found, body: Any) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from engine.answer import told_in
 from engine.artifacts import HOLD_MS, MARK, Lease, reference, references_in
 from engine.codec import write
 from engine.driver.loop import Loop
@@ -47,7 +48,8 @@ class Incoming:
             return  # the run was deleted
         except EngineError as error:
             code = error.reason if isinstance(error, Invalid) else error.code
-            refusal = Refused(error=ErrorInfo(code=code, message=error.message), retryable=True)
+            failed = ErrorInfo(code=code, message=error.message)
+            refusal = Refused(error=failed, retryable=True, told=told_in(reply.body))
             self.apply(work, worker_id, refusal, MISSING)
         except Exception:  # the root of an answer's way in: the worker is asked again when its time is up
             log.exception("answer.not_taken", run_id=work.run_id, task_id=work.task_id)

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from engine.answer import Answer, AnswerInvalid, RateLimit, WorkerError, parse_answer, parse_error
+from engine.answer import (
+    NOTHING_TOLD,
+    Answer,
+    AnswerInvalid,
+    RateLimit,
+    Told,
+    WorkerError,
+    parse_answer,
+    parse_error,
+    told_in,
+)
 from engine.missing import MISSING
 from engine.model import Usage
 from engine.view import Pause
@@ -271,3 +281,19 @@ def test_an_output_alone_is_read_as_one_beside_what_nobody_knows(output):
     alone, beside = parse_answer({"output": output}), parse_answer({"output": output, "unknown": 1})
     assert replace(alone, raw=None) == replace(beside, raw=None)
     assert alone.output == output
+
+
+@pytest.mark.parametrize("wrong", [{"usage": {"cost": -1}}, {"events": [1]}, {"rate_limit": 5}])
+def test_what_is_told_beside_an_error_is_read_field_by_field(wrong):
+    right = {"usage": {"cost": 1}, "events": [{"stage": "s"}], "rate_limit": {"remaining": 0}, "prompt_tokens": 2}
+    told = told_in({"output": 1, "goto": 5, **right})
+    assert told == Told(
+        usage=Usage(cost=1.0, input_tokens=2), events=({"stage": "s"},), rate_limit=RateLimit(remaining=0)
+    )
+    [name] = wrong
+    assert told_in(right | wrong) == replace(told, **{name: getattr(NOTHING_TOLD, name)})
+
+
+@pytest.mark.parametrize("body", [None, "text", [], {}, {"error": {"code": "c"}}])
+def test_a_body_that_says_only_an_error_tells_nothing_beside_it(body):
+    assert told_in(body) == NOTHING_TOLD

@@ -10,6 +10,8 @@ import pytest
 from dispatch._chat_errors import error_in, refusal, refusal_of
 from dispatch._chat_rates import rate_limit_of, reset_ms, wait_of
 from dispatch._http import Response
+from engine.answer import RateLimit, Told
+from engine.model import Usage
 from engine.outbox import Refused
 from tests.unit.dispatch.builders import NOW
 
@@ -52,6 +54,12 @@ def test_errors_of_all_shapes_have_a_code(status, body, code, retryable):
     found = refused(status, body)
     assert (found.error.code, found.retryable) == (code, retryable)
     assert found.transport is (status == 502)
+
+
+def test_the_rate_limit_of_the_headers_goes_with_the_error():
+    headers = {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "2s"}
+    found = refused(429, openai(code="rate_limit_exceeded") | {"usage": {"prompt_tokens": 3}}, **headers)
+    assert found.told == Told(usage=Usage(input_tokens=3), rate_limit=RateLimit(remaining=0, reset_ms=2000))
 
 
 def test_the_servers_own_word_comes_first():

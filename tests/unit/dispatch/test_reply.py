@@ -9,6 +9,8 @@ import pytest
 
 from dispatch._http import Broken, NotConnected, Response, TooLarge, Unsendable
 from dispatch._reply import reply_of, reply_of_failure, retry_after_ms
+from engine.answer import NOTHING_TOLD, RateLimit, Told
+from engine.model import Usage
 from engine.outbox import Accepted, Answered, Refused, Unreachable
 from tests.unit.dispatch.builders import NOW
 
@@ -121,6 +123,22 @@ def test_the_error_object_decides_whether_another_try_makes_sense(status, said):
 def test_what_is_no_error_object_leaves_the_status_to_speak(body):
     reply = refused(a_response(503, body))
     assert (reply.error.code, reply.transport) == ("worker.http_503", True)
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+@pytest.mark.parametrize("error", [{"error": {"code": "c"}}, {"error": "no object"}, {}])
+def test_what_a_body_says_beside_the_error_goes_with_the_refusal(status, error):
+    events = [{"stage": "s"}]
+    reply = refused(
+        a_response(status, {**error, "usage": {"input_tokens": 7}, "events": events, "rate_limit": {"remaining": 0}})
+    )
+    assert reply.told == Told(usage=Usage(input_tokens=7), events=tuple(events), rate_limit=RateLimit(remaining=0))
+    assert reply.transport is (status == 503 and error.get("error") in (None, "no object"))
+
+
+@pytest.mark.parametrize("raw", [b"", b"{broken", b"[1]", b'"text"', b'{"usage": 5, "events": [1], "rate_limit": []}'])
+def test_what_says_nothing_beside_the_error_tells_nothing(raw):
+    assert refused(a_response(500, raw=raw)).told == NOTHING_TOLD
 
 
 def test_a_redirect_is_named_as_what_is_wrong():
