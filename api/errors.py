@@ -73,20 +73,35 @@ def problem(
     return Response(dumps(body), status, headers, PROBLEM)
 
 
+def code_of(error: EngineError) -> str:
+    """The stable code of an error of the engine's tree, as its response has it."""
+    match error:
+        case Refused():
+            return error.refusal
+        case Conflict():
+            return error.conflict
+        case Invalid():
+            return error.reason
+        case NodeFailure():
+            return error.node_code
+        case _:
+            return error.code
+
+
 def of_engine(error: EngineError) -> Response:
     """The response to an error of the engine's tree."""
     match error:
         case Refused():
-            return problem(error.status, error.refusal, error.message, headers=error.headers)
+            return problem(error.status, code_of(error), error.message, headers=error.headers)
         case NotFound():
-            return problem(404, error.code, error.message)
+            return problem(404, code_of(error), error.message)
         case Conflict():
-            return problem(409, error.conflict, error.message)
+            return problem(409, code_of(error), error.message)
         case Invalid():
             report = error.details.get("report")
-            return problem(422, error.reason, error.message, errors=error.problems, report=report)
+            return problem(422, code_of(error), error.message, errors=error.problems, report=report)
         case NodeFailure():
-            return problem(422, error.node_code, error.message)
+            return problem(422, code_of(error), error.message)
         case StoreUnavailable() | StaleCommit() | StoreLocked() | Draining():
             return _not_now(error)
         case _:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from api.answers import Answers
-from api.errors import Refused
+from api.errors import Refused, code_of
 from api.schemas_reports import Reported
 from dispatch._inbox import Receipt
 from engine.errors import Conflict, Invalid, NotFound, StoreUnavailable
@@ -40,7 +40,9 @@ class Inbound:
         try:
             told = Reported.model_validate({"events": list(reports)}).reports()
         except ValidationError as error:
-            return Receipt(code="report.invalid", message=f"a report is not valid: {error.errors()[0]['msg']}")
+            invalid = Invalid(f"a report is not valid: {error.errors()[0]['msg']}", "report.invalid")
+            self._answers.refuse("progress", task_id, token, invalid)
+            return Receipt(code=code_of(invalid), message=invalid.message)
         return await _received(self._answers.report(task_id, token, told))
 
     async def heartbeat(self, correlation_id: str) -> Receipt:
@@ -60,12 +62,8 @@ async def _received(taking: Awaitable[object]) -> Receipt:
         await taking
     except StoreUnavailable:
         raise
-    except Refused as refused:
-        return Receipt(code=refused.refusal, message=refused.message, wanted=False)
-    except NotFound as unknown:
-        return Receipt(code=unknown.code, message=unknown.message, wanted=False)
-    except Conflict as late:
-        return Receipt(code=late.conflict, message=late.message, wanted=False)
+    except (Refused, NotFound, Conflict) as refused:
+        return Receipt(code=code_of(refused), message=refused.message, wanted=False)
     except Invalid as invalid:
-        return Receipt(code=invalid.reason, message=invalid.message)
+        return Receipt(code=code_of(invalid), message=invalid.message)
     return Receipt()

@@ -42,6 +42,8 @@ class _Metrics:
         yield _count("clew_task_dispatches", "Attempts that were sent to workers.", tally.notes["dispatch"])
         yield _count("clew_task_retries", "Attempts that failed and are made again.", tally.notes["retry"])
         yield _count("clew_task_late_answers", "Answers that came too late.", tally.notes["late"])
+        refusals = self.server.answers.refusals
+        yield _count("clew_answers_refused", "Answers, reports and heartbeats that change nothing.", refusals)
         yield _count("clew_store_failures", "Transactions that the store did not take.", tally.lost)
         told = self.server.notifier.counts
         yield _count("clew_notices_delivered", "Notices to webhooks of runs that arrived.", told.delivered)

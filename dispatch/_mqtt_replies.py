@@ -83,7 +83,7 @@ class Replies:
         while not letter.given_again:
             try:
                 async with self._room:
-                    receipt = await self._heard(corr, kind, letter.payload)
+                    await self._heard(corr, kind, letter.payload)
             except StoreUnavailable:
                 if await self._ends_within(wait):
                     return
@@ -91,9 +91,6 @@ class Replies:
                 continue
             except Exception:  # the root of a reply: one that nobody can take must not keep the others back
                 log.exception("mqtt.failed", task_id=_task_of(corr))
-                receipt = Receipt()
-            if not receipt.taken:
-                log.info("mqtt.refused", task_id=_task_of(corr), kind=kind or "result", code=receipt.code)
             letter.acknowledge()
             return
 
@@ -112,11 +109,15 @@ class Replies:
             case "heartbeat":
                 return await self._inbox.heartbeat(corr)
             case _:
-                try:
-                    report = loads(payload)
-                except CodecError as error:
-                    return Receipt(code="report.invalid", message=error.message)
-                return await self._inbox.report(corr, [report])
+                return await self._inbox.report(corr, [_report(payload)])
+
+
+def _report(payload: bytes) -> Any:
+    """The report; what is none is left to the inbox to refuse."""
+    try:
+        return loads(payload)
+    except CodecError:
+        return None
 
 
 def _answer(payload: bytes) -> Any:

@@ -98,18 +98,15 @@ class Intake:
 
     async def _give(self, entry_id: EntryId, said: Said) -> None:
         """Return when it is durable, or refused for good."""
-        names = {"entry_id": entry_id.decode(), "task_id": said.corr.partition(".")[0]}
         for pause in pauses():
             try:
-                receipt = await _taken(self._inbox, said)
+                await _taken(self._inbox, said)
             except StoreUnavailable:
                 await asyncio.sleep(pause)
                 continue
             except Exception:  # the root of an entry: whatever is wrong with it, the others go on
+                names = {"entry_id": entry_id.decode(), "task_id": said.corr.partition(".")[0]}
                 log.exception("redis.entry_failed", **names)
-                return
-            if not receipt.taken:
-                log.info("redis.entry_refused", **names, code=receipt.code, error=receipt.message)
             return
 
 
