@@ -8,11 +8,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import structlog
-
 from dispatch._inbox import Inbox, Receipt
 from engine.errors import StoreUnavailable
-from engine.model import TaskId
 
 PAUSE_S = 0.05
 """At least so long between two reports of a task: what is said meanwhile is told together."""
@@ -21,14 +18,12 @@ MOST = 1000
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
 """How long it is waited before a report is given again that could not be written down."""
 
-log = structlog.get_logger(__name__)
-
 
 class Reports:
     """The reports of one delivery. Once nobody waits for the task nothing more is told."""
 
-    def __init__(self, inbox: Inbox, correlation_id: str, task_id: TaskId) -> None:
-        self._inbox, self._correlation_id, self._task_id = inbox, correlation_id, task_id
+    def __init__(self, inbox: Inbox, correlation_id: str) -> None:
+        self._inbox, self._correlation_id = inbox, correlation_id
         self._said: list[tuple[str, list[str]] | Mapping[str, Any]] = []
         self._beat = False
         self._wanted = True
@@ -97,8 +92,6 @@ class Reports:
             except StoreUnavailable:
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-        if not receipt.taken:
-            log.info("chat.untold", task_id=self._task_id, code=receipt.code)
         self._wanted = receipt.wanted
 
 
@@ -119,9 +112,9 @@ def _reports(said: Sequence[tuple[str, list[str]] | Mapping[str, Any]]) -> list[
 
 
 @asynccontextmanager
-async def reporting(inbox: Inbox, correlation_id: str, task_id: TaskId) -> AsyncIterator[Reports]:
+async def reporting(inbox: Inbox, correlation_id: str) -> AsyncIterator[Reports]:
     """Reports that are all told when the block has ended. What fails inside must not be raised out of it."""
-    reports = Reports(inbox, correlation_id, task_id)
+    reports = Reports(inbox, correlation_id)
     async with asyncio.TaskGroup() as group:
         group.create_task(reports.tell())
         try:

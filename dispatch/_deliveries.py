@@ -9,12 +9,12 @@ from typing import Any
 
 import structlog
 
+from dispatch._about import set_about
 from dispatch._envelope import Envelope
 from dispatch._ready import sealed
 from dispatch._transport import Transport, refused
 from engine.codec import CodecError
-from engine.model import TaskId
-from engine.outbox import Accepted, Reply, Work
+from engine.outbox import Accepted, Reply, Unanswered, Work
 from engine.ports import WorkerRow
 
 TELL_S = 10.0
@@ -48,30 +48,31 @@ class Deliveries:
 
     def _begin(self, delivery: Coroutine[Any, Any, None], work: Work) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(delivery, name=f"deliver {work.task_id}")
-        self._keep(task, run_id=work.run_id, task_id=work.task_id)
+        self._keep(task, **work.names)
         return task
 
     def cancel(self, work: Work, worker: WorkerRow) -> None:
         """Tell a worker that nobody wants its answer any more, where it can be told."""
         cancel = self._transports[worker.protocol].cancel
-        self._tell(partial(cancel, worker, work.task_id, work.message_id), worker, work.task_id)
+        self._tell(partial(cancel, worker, work.task_id, work.message_id), worker, work.names)
 
     def rebind(self, work: Work, worker: WorkerRow) -> None:
         """The same where another worker gets the task."""
         rebind = self._transports[worker.protocol].rebind
-        self._tell(partial(rebind, worker, work.task_id, work.message_id), worker, work.task_id)
+        self._tell(partial(rebind, worker, work.task_id, work.message_id), worker, work.names)
 
-    def dismiss(self, task_id: TaskId, worker: WorkerRow, said: Any) -> None:
+    def dismiss(self, left: Unanswered, worker: WorkerRow) -> None:
         """Tell a worker that nobody goes on with what it said last in a task, where it can be told."""
-        self._tell(partial(self._transports[worker.protocol].dismiss, worker, task_id, said), worker, task_id)
+        dismiss = self._transports[worker.protocol].dismiss
+        self._tell(partial(dismiss, worker, left.task_id, left.said), worker, left.names)
 
     async def gone_on(self, worker: WorkerRow, said: Any) -> bool:
         """Wait until a worker has gone on by itself that said it needs a right; False where that cannot be known."""
         return await self._transports[worker.protocol].gone_on(worker, said)
 
-    def _tell(self, tell: Callable[[], Awaitable[None]], worker: WorkerRow, task_id: TaskId) -> None:
-        telling = asyncio.get_running_loop().create_task(self._told(tell, worker, task_id))
-        self._keep(telling, worker_id=worker.id, task_id=task_id)
+    def _tell(self, tell: Callable[[], Awaitable[None]], worker: WorkerRow, names: Mapping[str, str]) -> None:
+        telling = asyncio.get_running_loop().create_task(self._told(tell, worker, names))
+        self._keep(telling, worker_id=worker.id, **names)
 
     async def close(self, grace_s: float) -> None:
         """Give what is under way `grace_s` seconds, abort the rest, close the transports. What was accepted is found
@@ -86,12 +87,13 @@ class Deliveries:
         for transport in self._transports.values():
             await transport.close()
 
-    async def _told(self, tell: Callable[[], Awaitable[None]], worker: WorkerRow, task_id: TaskId) -> None:
+    async def _told(self, tell: Callable[[], Awaitable[None]], worker: WorkerRow, names: Mapping[str, str]) -> None:
+        set_about(names)
         try:
             async with self._telling, asyncio.timeout(TELL_S):
                 await tell()
         except TimeoutError:
-            log.info("cancel.untold", worker_id=worker.id, task_id=task_id)
+            log.info("cancel.untold", **names, worker_id=worker.id, error="it took too long")
 
     async def _deliver(
         self, work: Work, worker: WorkerRow, deadline: int, made: Envelope | None, settle: Callable[[Reply], None]
@@ -133,10 +135,11 @@ class Deliveries:
         taken: Sequence[Any],
     ) -> Reply:
         """What comes of an envelope that is made, or is to be made with a deadline."""
+        set_about(work.names)
         try:
             return await self._carried(work, worker, made, timeout_s, carry, taken)
         except Exception as broken:  # the root of a delivery: whatever a protocol does wrong fails this attempt alone
-            log.exception("dispatch.failed", run_id=work.run_id, task_id=work.task_id, worker_id=worker.id)
+            log.exception("dispatch.failed", **work.names, worker_id=worker.id)
             return refused("dispatch.failed", f"the task could not be sent: {type(broken).__name__}")
 
     async def _carried(

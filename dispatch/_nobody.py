@@ -9,7 +9,7 @@ from typing import Any
 from dispatch._lodgings import Lodgings
 from engine.answer import RateLimit
 from engine.model import TaskId
-from engine.outbox import Held, Rate, Standing, Work
+from engine.outbox import Held, Rate, Standing, Unanswered, Work
 
 
 class Nobody(Lodgings):
@@ -28,7 +28,7 @@ class Nobody(Lodgings):
 
     def rebind(self, task_id: TaskId) -> None: ...
 
-    def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None: ...
+    def dismiss(self, left: Unanswered) -> None: ...
 
     async def gone_on(self, worker_id: str, said: Any) -> bool:
         return False

@@ -8,6 +8,8 @@ from itertools import count
 from operator import attrgetter
 from typing import Any
 
+import structlog
+
 from dispatch._asks import Asks
 from dispatch._beats import Beats, call_later
 from dispatch._bounds import MAX_DELIVERIES, Bounds
@@ -29,10 +31,12 @@ from engine.answer import RateLimit
 from engine.limits import LimitReason, gates_of
 from engine.line import order_of
 from engine.model import RunId, TaskId
-from engine.outbox import LOST, Accepted, Held, Listener, Rate, Reply, Standing, Stay, Unreachable, Work
+from engine.outbox import LOST, Accepted, Held, Listener, Rate, Reply, Standing, Stay, Unanswered, Unreachable, Work
 from engine.ports import WorkerRow
 
 _by_id = attrgetter("id")
+
+log = structlog.get_logger(__name__)
 
 
 class WorkerOutbox:
@@ -185,11 +189,11 @@ class WorkerOutbox:
         if entry is not None and held_by is not None and not self._bounds.closing:
             tell(entry.work, held_by)
 
-    def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None:
+    def dismiss(self, left: Unanswered) -> None:
         """Tell a worker that nobody goes on with what it said last in a task; one that is gone hears nothing."""
-        worker = self._slots.find(worker_id)
+        worker = self._slots.find(left.worker)
         if worker is not None and not self._bounds.closing:
-            self._deliveries.dismiss(task_id, worker, said)
+            self._deliveries.dismiss(left, worker)
 
     async def gone_on(self, worker_id: str, said: Any) -> bool:
         """Wait until a worker has gone on by itself that said it needs a right; False where that cannot be known."""
@@ -249,6 +253,7 @@ class WorkerOutbox:
         if entry is None or entry.worker_id is None or self._bounds.closing:
             return
         worker_id = entry.worker_id
+        log.warning("worker.lost", **entry.work.names, worker_id=worker_id, why=why)
         del self._entries[task_id]
         self._let_go(entry, worker_id)
         self._waiting.go_on(self._leave(entry), worker_id)

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from redis.exceptions import ResponseError
 
+from dispatch._about import about
 from dispatch._redis_address import CANCELS, Place, Target
 from dispatch._redis_entries import EntryId, floor_of, pairs
 from dispatch._redis_wire import Away, Command, Cut, NotConnected, Wire, pauses
@@ -45,7 +46,7 @@ class Broker:
                     return Unreachable(message=f"{self.name}: {away}")
             except Cut as cut:
                 sure = False
-                log.info("redis.unsure", broker=self.name, task_id=fields["task_id"], error=str(cut))
+                log.info("redis.unsure", **about(), broker=self.name, error=str(cut))
             else:
                 if isinstance(entry_id, bytes):
                     self._count(target)

@@ -10,7 +10,7 @@ from dispatch._lodgings import Lodgings
 from dispatch._script import Line, Script
 from engine.answer import RateLimit
 from engine.model import TaskId
-from engine.outbox import Held, Rate, Standing, Work
+from engine.outbox import Held, Rate, Standing, Unanswered, Work
 
 WORKER = "script"
 
@@ -45,7 +45,7 @@ class Scripted(Lodgings):
     def rebind(self, task_id: TaskId) -> None:
         self.release(task_id)
 
-    def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None: ...
+    def dismiss(self, left: Unanswered) -> None: ...
 
     async def gone_on(self, worker_id: str, said: Any) -> bool:
         return False

@@ -26,6 +26,7 @@ from dispatch._a2a.model import PAUSED, State
 from dispatch._a2a.saying import Saying, mark_in, saying_of
 from dispatch._a2a.sending import Sending
 from dispatch._a2a.talk import Ref, Talk
+from dispatch._about import about
 from dispatch._address import check_worker_url
 from dispatch._chat_reports import Reports, reporting
 from dispatch._envelope import Envelope
@@ -84,7 +85,7 @@ class A2A(Transport):
             agent = await self._agents.of(worker)
         except (*FAILURES, TimeoutError):
             return
-        await cancel(self._talk(agent, worker, Reports(self._tools.inbox, "", task_id), ref), ref["task_id"])
+        await cancel(self._talk(agent, worker, Reports(self._tools.inbox, ""), ref), ref["task_id"])
 
     async def dismiss(self, worker: WorkerRow, task_id: TaskId, said: Any) -> None:
         """Cancel the task in which the agent waits for somebody to answer it."""
@@ -95,7 +96,7 @@ class A2A(Transport):
             agent = await self._agents.of(worker)
         except (*FAILURES, TimeoutError):
             return
-        talk = self._talk(agent, worker, Reports(self._tools.inbox, "", task_id), None)
+        talk = self._talk(agent, worker, Reports(self._tools.inbox, ""), None)
         if talk.url == mark.url:
             await cancel(talk, mark.task_id)
 
@@ -107,7 +108,7 @@ class A2A(Transport):
         wait_s = FIRST_S
         while True:
             try:
-                agent, nobody = await self._agents.of(worker), Reports(self._tools.inbox, "", TaskId(""))
+                agent, nobody = await self._agents.of(worker), Reports(self._tools.inbox, "")
                 talk = self._talk(agent, worker, nobody, None)
                 talk.heard = Heard(task_id=mark.task_id)
                 task = await Following(talk, None).task(talk.client())
@@ -146,10 +147,10 @@ class A2A(Transport):
         if ref is not None:
             agent.version = agent.version if agent.pinned else ref["version"]
             self._keep(self._refs, task.message_id, ref)
-        talk = self._talk(agent, worker, Reports(self._tools.inbox, task.correlation_id, task.task_id), ref)
+        talk = self._talk(agent, worker, Reports(self._tools.inbox, task.correlation_id), ref)
         talk.taken = note
         try:
-            async with reporting(self._tools.inbox, task.correlation_id, task.task_id) as talk.reports:
+            async with reporting(self._tools.inbox, task.correlation_id) as talk.reports:
                 reply = await self._followed(talk, task, timeout_s)
         except asyncio.CancelledError:
             if talk.heard.task_id is not None and self._tools.clock() >= deadline - SLACK_MS:
@@ -165,7 +166,12 @@ class A2A(Transport):
             try:
                 return await self._agents.of(worker)
             except (*FAILURES, TimeoutError) as error:
-                log.info("agent.not_reached", worker_id=worker.id, error=str(error) or "the card did not come in time")
+                log.info(
+                    "agent.not_reached",
+                    **about(),
+                    worker_id=worker.id,
+                    error=str(error) or "the card did not come in time",
+                )
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_S)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 
+from dispatch._about import about
 from dispatch._envelope import Envelope
 from dispatch._transport import Tools, Transport, refused
 from engine.codec import CodecError, dumps, loads
@@ -58,12 +59,12 @@ class Local(Transport):
             async with self._loading:
                 function = await _in_thread(lambda: self._function(worker.url or ""))
         except Missing as missing:
-            log.warning("local.missing", worker_id=worker.id, error=str(missing))
+            log.warning("local.missing", **about(), worker_id=worker.id, error=str(missing))
             return Unreachable(message=str(missing))
         try:
             answer = await _called(function, loads(task.body))
         except Exception as error:  # whatever a function of somebody else raises is the failure of this attempt
-            log.info("local.failed", worker_id=worker.id, exc_info=error)
+            log.info("local.failed", **about(), worker_id=worker.id, exc_info=error)
             return _failure(error)
         try:
             text = dumps(answer)

@@ -11,6 +11,7 @@ import structlog
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
+from dispatch._about import about
 from dispatch._envelope import Envelope
 from dispatch._mqtt_address import CANCEL, V5, BadAddress, Broker, Place, check, check_address, place_of
 from dispatch._mqtt_properties import Published
@@ -93,7 +94,7 @@ class Mqtt(Transport):
         message = f"the broker {place.broker.address} refused a message on the topic '{place.topic}': {said}"
         if reason == _NOBODY:
             message = f"nobody has subscribed to the topic '{place.topic}'"
-        log.warning("mqtt.undelivered", worker_id=worker.id, task_id=task.task_id, error=message)
+        log.warning("mqtt.undelivered", **about(), worker_id=worker.id, error=message)
         if reason == _NOBODY or reason in _NOT_NOW:
             return Unreachable(message=message)
         return refused("broker.refused", message, retryable=False)
@@ -105,7 +106,7 @@ class Mqtt(Transport):
             properties = Published() if place.broker.version == V5 else None
             await self._session(place).publish(place.topic + CANCEL, told, properties)
         except (BadAddress, Down, Lost, TooLong) as failure:
-            log.info("cancel.untold", worker_id=worker.id, task_id=task_id, error=str(failure))
+            log.info("cancel.untold", **about(), worker_id=worker.id, error=str(failure))
 
     # ---- sessions
 

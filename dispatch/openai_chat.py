@@ -94,7 +94,7 @@ class OpenAiChat(Transport):
         async with self._tools.http.stream(url, sent, headers, timeout_s) as incoming:
             if not 200 <= incoming.status < 300:
                 return _without(worker.token, await incoming.whole())
-            async with reporting(self._tools.inbox, task.correlation_id, task.task_id) as reports:
+            async with reporting(self._tools.inbox, task.correlation_id) as reports:
                 found = await heard(incoming, reports.add)
         if isinstance(found, HttpFailure):
             raise found

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from dispatch._about import about
 from dispatch._envelope import Envelope
 from dispatch._redis_address import NoAddress, Place, Target, check, check_address, target_of
 from dispatch._redis_broker import Broker
@@ -58,7 +59,7 @@ class RedisStream(Transport):
             target = self._target(worker)
             await self._broker(target.place).cancel(target, {"task_id": task_id, "message_id": message_id})
         except (NoAddress, Away) as why:
-            log.info("cancel.untold", worker_id=worker.id, task_id=task_id, error=str(why))
+            log.info("cancel.untold", **about(), worker_id=worker.id, error=str(why))
 
     def reply_to(self, worker: WorkerRow, correlation_id: str, url: str) -> str:
         """The reply stream of this server, in the database of the worker's stream."""

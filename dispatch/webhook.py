@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import structlog
 
+from dispatch._about import about
 from dispatch._address import check_worker_url
 from dispatch._envelope import Envelope
 from dispatch._fault import Fault, bool_fault, said
@@ -70,7 +71,7 @@ class Webhook(Transport):
         try:
             await self._http.delete(_of_task(worker.url or "", task_id), self._headers(worker, (b"",), headers), TOLD_S)
         except HttpFailure as failure:
-            log.info("cancel.untold", worker_id=worker.id, task_id=task_id, error=failure.message)
+            log.info("cancel.untold", **about(), worker_id=worker.id, error=failure.message)
 
     def _headers(self, worker: WorkerRow, body: Pieces, headers: Mapping[str, str]) -> dict[str, str]:
         sent = {name.lower(): value for name, value in worker.headers.items()}

@@ -229,7 +229,6 @@ class Websocket(Transport):
 
     def _lose(self, worker_id: str, lost: Lost) -> None:
         for task_id in lost.tasks:
-            log.warning("websocket.lost", worker_id=worker_id, task_id=task_id, why=lost.why)
             self._presence.holdings.lose(worker_id, TaskId(task_id), lost.why)
 
     def _send_away(self, seat: Seat, away: Away) -> None:

@@ -70,6 +70,11 @@ class Work:
     """The JSON of values of `request.state`, by key, where it is known already."""
 
     @property
+    def names(self) -> dict[str, str]:
+        """What the log says of whatever concerns it."""
+        return _names(self.run_id, self.task_id, self.node)
+
+    @property
     def message_id(self) -> str:
         """What names the request: the same for all its attempts, another for each request of a task."""
         later = self.resumes or self.turn > 1
@@ -169,6 +174,26 @@ class Held:
     task_id: TaskId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """What a worker said last in a task that it does not hold: `said` is its answer as it came."""
+
+    run_id: RunId
+    task_id: TaskId
+    node: str
+    worker: str
+    said: Any
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the log says of whatever concerns it."""
+        return _names(self.run_id, self.task_id, self.node)
+
+
+def _names(run_id: RunId, task_id: TaskId, node: str) -> dict[str, str]:
+    return {"run_id": run_id, "task_id": task_id, "node": node}
+
+
 class Listener(Protocol):
     """Who is told what becomes of submitted work: the driver. Calls come on the event loop and never block."""
 
@@ -222,9 +247,9 @@ class Outbox(Protocol):
     def move_out_of(self, run_id: RunId, but: Collection[TaskId] = ()) -> None:
         """The same of all tasks of a run but these."""
 
-    def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None:
-        """Nobody goes on with what a worker said last in a task that it does not hold, as with a question: it is told,
-        where its protocol has a way to. Nothing is heard of that."""
+    def dismiss(self, left: Unanswered) -> None:
+        """Nobody goes on with what a worker said last, as with a question: it is told, where its protocol has a way to.
+        Nothing is heard of that."""
 
     async def gone_on(self, worker_id: str, said: Any) -> bool:
         """Wait until a worker has gone on by itself that said it needs a right; False where that cannot be known."""

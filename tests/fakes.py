@@ -14,7 +14,7 @@ from engine.limits import Gate, LimitReason, gates_of
 from engine.line import Order, order_of
 from engine.model import TURNS, Ref, RunHead, RunId, TaskId, run_key_of, seq_of
 from engine.notices import Notice
-from engine.outbox import Held, Listener, Rate, Standing, Stay, Work
+from engine.outbox import Held, Listener, Rate, Standing, Stay, Unanswered, Work
 from engine.ports import Batch, CommitRow, EventRow, TimerRow
 
 T = TypeVar("T")
@@ -147,7 +147,7 @@ class HeldOutbox:
     """Attempts that pass their gates before all others."""
     shut: bool = False
     """Whether the gates stay shut for now."""
-    dismissed: list[tuple[TaskId, str, Any]] = field(default_factory=list)
+    dismissed: list[Unanswered] = field(default_factory=list)
     """What workers said last and were told that nobody goes on with."""
 
     def __post_init__(self) -> None:
@@ -231,8 +231,8 @@ class HeldOutbox:
     def rebind(self, task_id: TaskId) -> None:
         self.release(task_id)
 
-    def dismiss(self, task_id: TaskId, worker_id: str, said: Any) -> None:
-        self.dismissed.append((task_id, worker_id, said))
+    def dismiss(self, left: Unanswered) -> None:
+        self.dismissed.append(left)
 
     async def gone_on(self, worker_id: str, said: Any) -> bool:
         return False

@@ -13,6 +13,7 @@ from dispatch._a2a.params import of_task, to_push
 from dispatch._a2a.read import Unreadable, read_task
 from dispatch._a2a.sending import NO_METHOD, NO_TASK, UNSUPPORTED
 from dispatch._a2a.talk import Talk
+from dispatch._about import about
 from dispatch._http import HttpFailure, TooLarge
 from engine.errors import EngineError
 
@@ -68,7 +69,9 @@ class Following:
         except (HttpFailure, NotAnswered, Unreadable, Said, TimeoutError) as error:
             if not self._passes(error):
                 raise
-            log.info("agent.not_told", worker_id=self._talk.worker.id, error=str(error) or "it took too long")
+            log.info(
+                "agent.not_told", **about(), worker_id=self._talk.worker.id, error=str(error) or "it took too long"
+            )
         return False
 
     def _passes(self, error: Exception) -> bool:
@@ -126,7 +129,7 @@ class Following:
             async with asyncio.timeout(CALL_S):
                 await client.call(Operation.PUSH_SET, to_push(client.version, push, client.tenant), CALL_S)
         except (HttpFailure, NotAnswered, Unreadable, Said, TimeoutError) as error:
-            log.info("agent.no_pushes", worker_id=self._talk.worker.id, error=str(error))
+            log.info("agent.no_pushes", **about(), worker_id=self._talk.worker.id, error=str(error))
 
     async def _pause(self, wait_s: float) -> None:
         """Wait before the task is asked about again, or until the agent says that something has changed."""
@@ -148,4 +151,4 @@ async def cancel(talk: Talk, task_id: str) -> None:
         async with asyncio.timeout(CALL_S):
             await client.call(Operation.CANCEL, of_task(task_id, client.tenant), CALL_S)
     except (HttpFailure, NotAnswered, Unreadable, Said, TimeoutError) as error:
-        log.info("cancel.untold", worker_id=talk.worker.id, agent_task_id=task_id, error=str(error))
+        log.info("cancel.untold", **about(), worker_id=talk.worker.id, agent_task_id=task_id, error=str(error))

@@ -16,6 +16,7 @@ from dispatch._a2a.params import to_send
 from dispatch._a2a.read import Unreadable, read_event
 from dispatch._a2a.saying import Saying
 from dispatch._a2a.talk import Talk
+from dispatch._about import about
 from dispatch._http import HttpFailure, TooLarge
 from engine.values import replace
 
@@ -100,7 +101,7 @@ class Sending:
         except (HttpFailure, NotAnswered, Unreadable, Said) as error:
             if heard.task_id is None:
                 raise
-            log.info("agent.stream_lost", worker_id=self._talk.worker.id, error=error.message)
+            log.info("agent.stream_lost", **about(), worker_id=self._talk.worker.id, error=error.message)
 
     def _push(self) -> PushConfig | None:
         if self._streams or self._talk.push is None:
@@ -126,7 +127,9 @@ class Sending:
             self._rename()
         else:
             return False
-        log.info("agent.asked_otherwise", worker_id=self._talk.worker.id, number=said.number, said=said.message)
+        log.info(
+            "agent.asked_otherwise", **about(), worker_id=self._talk.worker.id, number=said.number, said=said.message
+        )
         return True
 
     def _rename(self) -> None:

@@ -50,7 +50,7 @@ class Lookup:
         try:
             found = await self._kept(key)
         except EngineError as error:  # the worker can be asked all the same
-            log.warning("cache.unavailable", code=error.code, run_id=work.run_id, task_id=work.task_id)
+            log.warning("cache.unavailable", code=error.code, **work.names)
         if live.dropped:
             return
         if found is None:

@@ -52,7 +52,7 @@ class Incoming:
             refusal = Refused(error=failed, retryable=True, told=told_in(reply.body))
             self.apply(work, worker_id, refusal, MISSING)
         except Exception:  # the root of an answer's way in: the worker is asked again when its time is up
-            log.exception("answer.not_taken", run_id=work.run_id, task_id=work.task_id)
+            log.exception("answer.not_taken", **work.names)
         else:
             self.apply(work, worker_id, Answered(body=body), output)
 

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from engine.kinds import BY_WORKERS, JUMPS, Kind, TaskStatus
 from engine.model import Commit, RunHead, TaskId, seq_of
-from engine.outbox import Outbox
+from engine.outbox import Outbox, Unanswered
 from engine.ports import InterruptRow, Store
 from engine.record import decode
 from engine.run import Run
 from engine.turns import earlier_in
-from engine.values import dataclass
 
 PAGE = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unanswered:
-    """What a worker said last in a task that it does not hold: `said` is its answer as it came."""
-
-    task_id: TaskId
-    worker: str
-    said: Any
 
 
 def unanswered(run: Run, tasks: Iterable[TaskId]) -> tuple[Unanswered, ...]:
     """What was asked in these tasks of a run. What a worker has accepted since then is told by the cancel of that."""
     found = ((task_id, run.progress.get(task_id)) for task_id in tasks)
     return tuple(
-        Unanswered(task_id=task_id, worker=progress.worker, said=progress.said_last)
+        Unanswered(
+            run_id=run.id,
+            task_id=task_id,
+            node=run.tasks[task_id].node,
+            worker=progress.worker,
+            said=progress.said_last,
+        )
         for task_id, progress in found
         if progress is not None
         and progress.worker is not None
@@ -47,7 +42,7 @@ def closed_by(run: Run, commit: Commit) -> tuple[Unanswered, ...]:
     if (task_id := _answered_by(run, commit)) is None:
         return unanswered(run, commit.closed)
     others = unanswered(run, (other for other in commit.closed if other != task_id))
-    return (*others, *_asked_last(commit, task_id))
+    return (*others, *_asked_last(run, commit, task_id))
 
 
 def _answered_by(run: Run, commit: Commit) -> TaskId | None:
@@ -59,12 +54,13 @@ def _answered_by(run: Run, commit: Commit) -> TaskId | None:
     return None if timed_out or progress.status is TaskStatus.INTERRUPTED else commit.task.id
 
 
-def _asked_last(commit: Commit, task_id: TaskId) -> tuple[Unanswered, ...]:
+def _asked_last(run: Run, commit: Commit, task_id: TaskId) -> tuple[Unanswered, ...]:
     """The question with which an agent has ended, where it has had enough."""
     answer, taken_over = commit.answer, commit.reused or commit.cached
     if commit.worker is None or taken_over or not isinstance(answer, Mapping) or answer.get("interrupt") is None:
         return ()
-    return (Unanswered(task_id=task_id, worker=commit.worker, said=answer),)
+    node = run.tasks[task_id].node
+    return (Unanswered(run_id=run.id, task_id=task_id, node=node, worker=commit.worker, said=answer),)
 
 
 async def suspended_in(store: Store, head: RunHead) -> tuple[Unanswered, ...]:
@@ -78,7 +74,10 @@ async def suspended_in(store: Store, head: RunHead) -> tuple[Unanswered, ...]:
         page = await store.interrupts("suspended", head.key, PAGE, cursor)
         for row in (one for one in page.items if one.kind in BY_WORKERS):
             if (commit := await asked_by(store, row, end)) is not None and commit.worker is not None:
-                found.append(Unanswered(task_id=row.task_id, worker=commit.worker, said=commit.answer))
+                left = Unanswered(
+                    run_id=head.id, task_id=row.task_id, node=row.node, worker=commit.worker, said=commit.answer
+                )
+                found.append(left)
         if (cursor := page.next_cursor) is None:
             return tuple(found)
 
@@ -112,4 +111,4 @@ async def asked_by(store: Store, row: InterruptRow, before: int) -> Commit | Non
 def tell(outbox: Outbox, found: Iterable[Unanswered]) -> None:
     """Tell the workers."""
     for one in found:
-        outbox.dismiss(one.task_id, one.worker, one.said)
+        outbox.dismiss(one)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from dispatch._about import set_about
 from dispatch._inbox import Receipt
 from dispatch._redis_intake import MAX_BODY
 from dispatch.redis_stream import RedisStream
@@ -116,12 +117,17 @@ async def test_a_wrong_password_is_not_repeated(redis):
 async def test_a_task_that_may_be_there_is_not_given_up_while_redis_is_away(redis, transport, row, proxy, redis_server):
     await sent(transport, row, "t0")
     proxy.cut_at_reply, proxy.target = True, free_port()
-    sending = asyncio.ensure_future(sent(transport, row))
-    async with asyncio.timeout(PATIENCE_S):
-        while proxy.connections < 4:  # noqa: ASYNC110 - it was tried again and again, and nobody was there
-            await asyncio.sleep(0)
-    proxy.target = redis_server.port
-    assert await sending == Accepted()
+    set_about(names := {"run_id": "r1", "task_id": "t1", "node": "a"})
+    with capture_logs() as logs:
+        sending = asyncio.ensure_future(sent(transport, row))
+        async with asyncio.timeout(PATIENCE_S):
+            while proxy.connections < 4:  # noqa: ASYNC110 - it was tried again and again, and nobody was there
+                await asyncio.sleep(0)
+        proxy.target = redis_server.port
+        assert await sending == Accepted()
+    unsure = [log for log in logs if log["event"] == "redis.unsure"]
+    assert unsure
+    assert all(log.items() >= names.items() for log in unsure)
 
 
 async def test_no_more_is_needed_than_the_rights_that_are_named(redis_server, redis, inbox):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dispatch._chat_reports import reporting
 from dispatch._inbox import Receipt
-from engine.model import TaskId
 from tests.unit.dispatch.builders import Caught
 
 
@@ -14,7 +13,7 @@ def told(inbox: Caught) -> list[tuple[str, str]]:
 
 async def test_the_first_text_is_told_at_once_and_what_follows_together():
     inbox = Caught()
-    async with reporting(inbox, "t1.s", TaskId("t1")) as reports:
+    async with reporting(inbox, "t1.s") as reports:
         reports.add("llm", "a")
         await inbox.until(lambda: bool(inbox.reports))
         for text in "bcdefg":
@@ -27,7 +26,7 @@ async def test_the_first_text_is_told_at_once_and_what_follows_together():
 async def test_what_cannot_be_written_down_is_told_later_and_in_order():
     inbox = Caught()
     inbox.down = True
-    async with reporting(inbox, "t1.s", TaskId("t1")) as reports:
+    async with reporting(inbox, "t1.s") as reports:
         reports.add("llm", "a")
         await inbox.until(lambda: inbox.asked > 0)
         reports.add("llm", "b")
@@ -38,7 +37,7 @@ async def test_what_cannot_be_written_down_is_told_later_and_in_order():
 async def test_nothing_more_is_told_of_a_task_that_nobody_waits_for():
     inbox = Caught()
     inbox.receipt = Receipt(code="task.over", message="it is over", wanted=False)
-    async with reporting(inbox, "t1.s", TaskId("t1")) as reports:
+    async with reporting(inbox, "t1.s") as reports:
         reports.add("llm", "a")
         await inbox.until(lambda: bool(inbox.reports))
         reports.add("llm", "b")

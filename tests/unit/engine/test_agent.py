@@ -240,7 +240,7 @@ OFFER = {"output": "an offer", "interrupt": {"message": "this one?", "or_continu
 
 
 def dismissed(world: World) -> list[tuple[str, Any]]:
-    return [(worker, said) for _, worker, said in world.outbox.dismissed]
+    return [(left.worker, left.said) for left in world.outbox.dismissed]
 
 
 def test_one_that_has_had_enough_asks_nobody_and_its_worker_is_told() -> None:
