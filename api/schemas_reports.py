@@ -20,7 +20,9 @@ class ReportFields(Asked):
     """What a worker reports of its task."""
 
     stage: str | None = Field(default=None, max_length=1000)
-    progress: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="How far it is, from 0 to 1.")
+    progress: float | None = Field(
+        default=None, ge=0, le=1, allow_inf_nan=False, description="How far it is, from 0 to 1."
+    )
     message: str | None = None
     chunks: list[Chunk] | None = None
     data: Any = None

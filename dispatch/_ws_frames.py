@@ -101,7 +101,7 @@ class Feedback(Frame):
     type: Literal["feedback"] = "feedback"
     corr: Text = Field(description="That of the task.")
     stage: str | None = None
-    progress: float | int | None = None
+    progress: Annotated[float | int, Field(ge=0, le=1)] | None = None
     message: str | None = None
     chunks: list[Object] | None = None
     data: Any = None

@@ -191,12 +191,22 @@ def reported(answer: Any) -> tuple[Mapping[str, Any], ...]:
         return ()
 
 
+def told_of(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of a report. `progress` goes from 0 to 1; another one is left out, since nobody wants to lose an
+    answer for that: it stays in the record."""
+    told = {name: report.get(name) for name in CUSTOM}
+    progress = told["progress"]
+    if isinstance(progress, bool) or not isinstance(progress, int | float) or not 0 <= progress <= 1:
+        told["progress"] = None
+    return told
+
+
 def _custom(task: Task | None, event: Mapping[str, Any], seq: int, at: int) -> dict[str, Any]:
     return {
         "task_id": task.id if task else None,
         "node": task.node if task else None,
         "index": task.index if task else None,
-        **{name: event.get(name) for name in CUSTOM},
+        **told_of(event),
         **_when(seq, at, names_of(task.wave.frame) if task else ()),
     }
 
@@ -211,7 +221,7 @@ def parts_between(event: EventRow, run_id: str) -> list[Part]:
         data |= {"reason": event.body["reason"]} if "reason" in event.body else {}
         return [Part(1, "run", {**data, **_when(event.seq, event.at)})]
     if event.kind == "progress":
-        return [Part(1, "custom", {**_place(event), **{name: event.body.get(name) for name in CUSTOM}})]
+        return [Part(1, "custom", {**_place(event), **told_of(event.body)})]
     if event.kind == "turn":
         return [Part(number, "custom", data) for number, data in enumerate(_turn(event), start=1)]
     found = []
@@ -232,7 +242,7 @@ def _turn(event: EventRow) -> Iterator[dict[str, Any]]:
     """What an agent reported in a turn, and that it goes on."""
     body = event.body
     for report in reported(body["answer"]):
-        yield {**_place(event), **{name: report.get(name) for name in CUSTOM}}
+        yield {**_place(event), **told_of(report)}
     done = {"turn": body["turn"], "output": output_of(body["answer"])}
     yield {**_place(event), **dict.fromkeys(CUSTOM), "stage": "turn", "data": done}
 
@@ -289,5 +299,4 @@ def log_json(events: Sequence[EventRow], end: Commit | None = None) -> list[dict
 
 
 def _line(place: Mapping[str, Any], at: int, report: Mapping[str, Any]) -> dict[str, Any]:
-    told = {name: report.get(name) for name in CUSTOM}
-    return {"at": rfc3339(at), "attempt": place.get("attempt"), "worker": place.get("worker"), **told}
+    return {"at": rfc3339(at), "attempt": place.get("attempt"), "worker": place.get("worker"), **told_of(report)}

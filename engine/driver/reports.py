@@ -11,7 +11,7 @@ from engine.errors import Conflict
 from engine.model import TERMINAL, RunId, TaskId
 from engine.outbox import Outbox
 from engine.progress import Progress
-from engine.telling import CUSTOM
+from engine.telling import told_of
 
 HEARTBEAT_MS = 5000
 """Of the heartbeats of a task one is written down in so many milliseconds."""
@@ -70,7 +70,7 @@ def note(turn: Turn, live: Live, task_id: TaskId, report: Report) -> None:
     """Note one report of a task that is open."""
     progress, task = live.run.progress[task_id], live.run.tasks[task_id]
     progress.heard_at = turn.now
-    progress.report = {name: report[name] for name in CUSTOM if report.get(name) is not None}
+    progress.report = {name: value for name, value in told_of(report).items() if value is not None}
     body = {"attempt": progress.attempt, "node": task.node, "worker": progress.worker, **progress.report}
     if task.index is not None:
         body["index"] = task.index

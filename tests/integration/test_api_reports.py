@@ -93,6 +93,33 @@ async def test_a_report_that_is_none_is_refused(server: Server, worker: HttpWork
     await server.refused("POST", path.replace("/result", "/progress"), 422, json=body)
 
 
+@pytest.mark.parametrize("progress", [-0.1, 1.5, 7])
+@pytest.mark.parametrize("at", ["/progress", "/events/0/progress"])
+async def test_progress_goes_from_0_to_1(server: Server, worker: HttpWorker, progress: float, at: str) -> None:
+    _, _, path = await accepted(server, worker)
+    path, report = path.replace("/result", "/progress"), {"progress": progress}
+    problem = await server.refused("POST", path, 422, json={"events": [report]} if "events" in at else report)
+    [fault] = problem["errors"]
+    bound = "greater than or equal to 0" if progress < 0 else "less than or equal to 1"
+    assert (fault["path"], bound in fault["message"]) == (at, True)
+    assert (await server.post(path, {"progress": 1, "events": [{"progress": 0}]}))["accepted"] is True
+
+
+@pytest.mark.parametrize("progress", [-3, 7, "half", True, [1]])
+@pytest.mark.parametrize("error", [{}, {"error": {"code": "no", "message": "no"}}])
+async def test_progress_that_is_none_is_left_out_of_what_an_answer_reports(
+    server: Server, worker: HttpWorker, progress: Any, error: Any
+) -> None:
+    worker.script = [answer({"output": 1, "events": [{"stage": "s", "progress": progress}], **error})]
+    await server.post("/workers", {**W, "url": worker.url}, 201)
+    run = await server.post("/workflows/working/runs?wait=10", {}, 201)
+    assert run["status"] == ("failed" if error else "completed")
+    task = await server.get(f"/runs/{run['id']}/tasks/{run['tasks'][0]['id']}")
+    told = [event["data"] for event in await streamed(server, f"/runs/{run['id']}/stream?mode=custom")]
+    for found in (task["log"], [data for data in told if data.get("stage")]):
+        assert [(line["stage"], line["progress"]) for line in found] == [("s", None)]
+
+
 async def test_what_a_failed_attempt_reported_is_kept(server: Server, worker: HttpWorker) -> None:
     document = working("twice")
     document["nodes"]["job"]["retry"] = {"max_attempts": 2, "initial_interval_ms": 1}

@@ -59,7 +59,7 @@ async def test_who_may_not_answer_is_told_so(server: Server, worker: HttpWorker)
 async def test_reports_are_noted_and_those_of_no_shape_are_refused(server: Server, worker: HttpWorker) -> None:
     run_id, correlation_id, inbound = await asked(server, worker)
     noted = await inbound.report(correlation_id, [{"stage": "reading", "progress": 0.5}])
-    wrong = await inbound.report(correlation_id, [{"progress": "half"}])
+    wrong = await inbound.report(correlation_id, [{"stage": "done", "progress": 1.01}])
     beat = await inbound.heartbeat(correlation_id)
 
     assert (noted.taken, wrong.code, wrong.wanted, beat.taken) == (True, "report.invalid", True, True)

@@ -100,6 +100,14 @@ def test_an_error_of_a_command_keeps_what_its_body_says_beside_it() -> None:
         ({"type": "hello"}, "'hello' is no type of a frame; known: register, heartbeat, ack, feedback, result, drain"),
         ({"type": "result", "id": "1", "body": 1}, "result: corr: Field required"),
         ({"type": "result", "id": "1", "corr": CORR}, "result: body: Field required"),
+        (
+            {"type": "feedback", "corr": CORR, "progress": 1.5},
+            "feedback: progress: Input should be less than",
+        ),
+        (
+            {"type": "feedback", "corr": CORR, "progress": -1},
+            "feedback: progress: Input should be greater",
+        ),
         ({"type": "register", "id": "a b"}, "register: id: String should match pattern"),
         ({"type": "register", "id": "a", "max_concurrent": 0}, "register: max_concurrent: Input should be greater"),
         ({"type": "register", "id": "a", "holding": [{"task_id": "t"}]}, "register: holding.0.corr: Field required"),

@@ -123,9 +123,9 @@ def test_reports_are_the_log_of_a_task_and_no_attempts() -> None:
 
 
 def test_a_log_shows_its_last_lines() -> None:
-    rows = [an_event("progress", attempt=1, progress=number) for number in range(LOG_LINES + 5)]
+    rows = [an_event("progress", attempt=1, data=number) for number in range(LOG_LINES + 5)]
     found = log_json(rows)
-    assert (len(found), found[-1]["progress"]) == (LOG_LINES, LOG_LINES + 4)
+    assert (len(found), found[-1]["data"]) == (LOG_LINES, LOG_LINES + 4)
 
 
 @pytest.mark.parametrize("kind", sorted(ALOUD))

@@ -90,6 +90,13 @@ def test_a_task_reports_in_the_words_of_the_interface() -> None:
     assert (task.message_id, task.model_extra) == ("t.1.1", {"newer": 1})
 
 
+@pytest.mark.parametrize(("said", "told"), [(-1, 0), (0, 0), (1, 1), (1.0000000000000002, 1), (40, 1)])
+def test_progress_beyond_its_ends_is_told_as_its_end(said: float, told: float) -> None:
+    desk = Desk()
+    task_of({"task_id": "t"}, "t", desk).progress(progress=said)
+    assert desk.told == [{"progress": told}]
+
+
 def test_a_task_that_nobody_wants_ends_at_its_next_report() -> None:
     desk = Desk()
     task = task_of({"task_id": "t"}, "t", desk)

@@ -76,7 +76,8 @@ class Task(Model):
         data: Any = None,
     ) -> None:
         """Say how far it is, from 0 to 1. Returns at once. Raises Cancelled when the answer is not wanted."""
-        self._report(given(stage=stage, progress=progress, message=message, data=data))
+        share = None if progress is None else min(max(progress, 0), 1)  # a report that is not valid takes others along
+        self._report(given(stage=stage, progress=share, message=message, data=data))
 
     def log(self, text: str) -> None:
         """Write a line into the task's log. Returns at once. Raises Cancelled when the answer is not wanted."""
