@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from email.message import Message
 from typing import Any
 
 from fastapi import Request
@@ -17,13 +18,15 @@ from starlette.responses import Response
 from api.errors import Refused
 from api.keys import BY_CONTENT, HEADER, takes_keys
 from api.settings import Settings
-from engine.codec import loads
+from engine.codec import dumps, loads
 
 OPEN_ENDED = "<k>"
 """A query parameter whose name ends with this stands for all names that begin like it."""
 
 UNSAID = ("application/octet-stream", "application/x-www-form-urlencoded")
 """What programs such as curl call a body when nobody has told them what it is: it is read as JSON."""
+
+TEXT = "text/plain"
 
 NO_KEYS = "this operation takes no Idempotency-Key"
 
@@ -83,8 +86,12 @@ class StrictRoute(APIRoute):
         if not has_body:
             yield request, None
             return
-        found = await with_json(request, request.app.state.settings)
+        found = await self.read(request)
         yield found, await found.json()
+
+    async def read(self, request: Request) -> JsonRequest:
+        """The request with its body, read and parsed. Raises Refused, or CodecError."""
+        return await with_json(request, request.app.state.settings)
 
 
 def summary_of(endpoint: Callable[..., Any]) -> str | None:
@@ -135,10 +142,37 @@ async def with_json(request: Request, settings: Settings) -> JsonRequest:
     return JsonRequest(request, text, value)
 
 
+async def with_text(request: Request, settings: Settings) -> JsonRequest:
+    """The same where the body may be plain text too, as what workers respond may: then it is a text, and null where it
+    is empty."""
+    given = request.headers.get("content-type", "")
+    if _kind_of(given) != TEXT:
+        return await with_json(request, settings)
+    value = _text(await read_body(request, settings.max_body), given) or None
+    return JsonRequest(request, dumps(value), value)
+
+
+def _text(body: bytes, given: str) -> str:
+    kind = Message()
+    kind["content-type"] = given
+    charset = kind.get_content_charset("utf-8")
+    try:
+        return body.decode(charset)
+    except LookupError:
+        why = f"there is no character set '{charset[:80]}' here; send UTF-8"
+        raise Refused(415, "request.media_type", why) from None
+    except UnicodeDecodeError:
+        raise Refused(400, "request.malformed", f"the body is no text in {charset[:80]}") from None
+
+
 def _refuse_type(given: str) -> None:
-    kind = given.partition(";")[0].strip().lower()
+    kind = _kind_of(given)
     if kind not in UNSAID and not kind.endswith(("/json", "+json")):
         raise Refused(415, "request.media_type", f"a body of type '{kind[:80]}' is not read; send application/json")
+
+
+def _kind_of(given: str) -> str:
+    return given.partition(";")[0].strip().lower()
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -15,7 +15,7 @@ from api.auth import bears, refused
 from api.deps import Serving
 from api.describe import body_problems
 from api.render import answer
-from api.requests import StrictRoute, with_json
+from api.requests import TEXT, JsonRequest, StrictRoute, with_text
 from api.schemas import Empty
 from api.schemas_reports import Reported, ResultQuery
 from api.wiring import Wired
@@ -45,7 +45,10 @@ TOKEN_ALONE = re.compile(rb"token=([\w.-]{1,500})", re.ASCII)
 
 class ResultRoute(StrictRoute):
     """The one call that workers make for every task. Where there is nothing special about it, it is read by hand: to
-    find its arguments takes the framework longer than to apply an answer."""
+    find its arguments takes the framework longer than to apply an answer. A result may be plain text, as a response."""
+
+    async def read(self, request: Request) -> JsonRequest:
+        return await with_text(request, request.app.state.settings)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         strict, plain = super().get_route_handler(), APIRoute.get_route_handler(self)
@@ -54,7 +57,7 @@ class ResultRoute(StrictRoute):
             token = TOKEN_ALONE.fullmatch(request.scope["query_string"])
             if token is None or "content-length" not in request.headers:
                 return await strict(request)
-            given = await with_json(request, request.app.state.settings)
+            given = await self.read(request)
             body, text = await given.json(), await given.body()
             if not text:
                 return await plain(given)
@@ -80,6 +83,7 @@ router.add_api_route(
     response_model=shapes.Accepted,
     responses=body_problems(403, 404, 409),
     route_class_override=ResultRoute,
+    openapi_extra={"requestBody": {"content": {TEXT: {"schema": {"type": "string", "description": "The output."}}}}},
 )
 
 
