@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -193,11 +194,20 @@ def keep_buffers() -> None:
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
+def find_modules_here() -> None:
+    """Have modules of the working directory found, where local workers may be: the script of a package does not look
+    there. What is installed goes first, so that no file there can stand in for a part of the server."""
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+
+
 def run(settings: Settings) -> None:
     """Serve on a loop of its own."""
     import uvloop
 
     keep_buffers()
     set_up_logs(settings.log_level)
+    if settings.local_workers:
+        find_modules_here()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))

@@ -44,9 +44,11 @@ def free_port() -> int:
 class Program:
     """A subprocess that prints `ready …` once it can be used; its output goes to a file."""
 
-    def __init__(self, command: Sequence[str | Path], output: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], output: Path, env: Mapping[str, str] | None = None, folder: Path = ROOT
+    ) -> None:
         self.command = [str(part) for part in command]
-        self.output = output
+        self.output, self.folder = output, folder
         self.env = {**{k: v for k, v in os.environ.items() if not k.startswith(("CLEW_", "PYTHON"))}, **(env or {})}
         self.running: subprocess.Popen[bytes] | None = None
         self.starts = 0
@@ -82,7 +84,7 @@ class Program:
         begun, at = time.perf_counter(), self.output.stat().st_size if self.output.exists() else 0
         with self.output.open("ab") as output:
             self.running = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=ROOT, env=self.env
+                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder, env=self.env
             )
         self.starts += 1
         while time.perf_counter() - begun < START_S:

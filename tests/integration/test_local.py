@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
 from dispatch.local import Local, check_address
 from engine.outbox import Answered, Refused, Reply, Unreachable
+from tests.e2e.processes import CLEW, Program
 from tests.unit.api.serving import a_server, working
 from tests.unit.dispatch.builders import PATIENCE_S, a_worker, an_envelope
 
@@ -92,6 +94,25 @@ async def test_what_goes_wrong_fails_the_attempt(
     reply = await called(transport, f"{file}:f")
     assert isinstance(reply, Refused)
     assert (reply.error.code, reply.retryable, reply.transport) == (code, retryable, False)
+
+
+async def test_a_module_beside_which_the_server_was_started_is_found(tmp_path: Path) -> None:
+    written(tmp_path, "from beside import WORD\ndef f(task):\n    return WORD\n", "sparrow.py")
+    written(tmp_path, "WORD = 'found'\n", "beside.py")
+    written(tmp_path, "raise ImportError('what is installed goes first')\n", "sqlalchemy.py")
+    serve = [CLEW, "serve", "--port", "0", "--local-workers", "--db", "memory://"]
+    server = Program(serve, tmp_path / "server.log", folder=tmp_path)
+    await server.start()
+    try:
+        [url] = (line.split()[1] for line in server.said().splitlines() if line.startswith("ready "))
+        async with httpx.AsyncClient(base_url=f"{url}/v1", timeout=30) as http:
+            row = {"id": "f", "protocol": "local", "url": "sparrow:f", "tags": ["w"]}
+            assert (await http.post("/workers", json=row)).status_code == 201
+            assert (await http.post("/workflows", json=working())).status_code == 201
+            run = (await http.post("/workflows/working/runs?wait=10", json={})).json()
+    finally:
+        await server.stop()
+    assert (run["status"], run["state"]) == ("completed", {"out": "found"})
 
 
 @pytest.mark.parametrize("address", ["f", ":f", "m:", "a b:f", "m:f()", "m:f g", "http://x/y"])
