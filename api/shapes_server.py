@@ -16,10 +16,20 @@ class Health(Shape):
     status: Literal["ok"]
 
 
+class Broker(Shape):
+    """A broker between the server and workers."""
+
+    protocol: str
+    address: str = Field(description="Where it is, without what authorises.")
+    status: Literal["up", "away"] = Field(description="`away`: it cannot be reached; tasks wait for it.")
+    workers: int = Field(description="So many registered workers are reached through it.")
+
+
 class Ready(Shape):
     """That the server can do its work."""
 
     status: Literal["ready"]
+    brokers: list[Broker]
 
 
 class Drained(Shape):

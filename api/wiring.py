@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import field
 from functools import partial
@@ -37,7 +37,7 @@ from dispatch._outside import Outside
 from dispatch._presence import Presence
 from dispatch._registry import open_transports
 from dispatch._secrets import reply_addresses, server_name
-from dispatch._transport import Tools
+from dispatch._transport import Tools, Transport
 from dispatch.websocket import Websocket
 from engine.driver import Engine, EngineOptions
 from engine.driver.blame import Blame
@@ -79,7 +79,7 @@ class Wired:
     base_url: str
     store: Store
     outbox: Outbox
-    sockets: Websocket | None = None
+    transports: Mapping[str, Transport] = field(default_factory=dict)
     engine: Engine
     reader: Reader
     sessions: SessionReader
@@ -108,6 +108,11 @@ class Wired:
     closing: Closing
     started_at: int
 
+    @property
+    def sockets(self) -> Websocket | None:
+        """The transport whose workers dial in, where there is one."""
+        return next((found for found in self.transports.values() if isinstance(found, Websocket)), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ways:
@@ -134,12 +139,13 @@ async def running(settings: Settings, base_url: str, outbox: Outbox | None = Non
         await store.open()
         key = await store.server_secret(secrets.token_bytes(KEY_BYTES))
         await store.claim_artifacts(server_name(key))
-        ways, sockets = _ways(settings), None
+        ways = _ways(settings)
+        transports: Mapping[str, Transport] = {}
         ends.push_async_callback(ways.http.close)
         ends.push_async_callback(ways.pushes.close)
         if outbox is None:
-            outbox, sockets = _outbox(settings, base_url, key, ways)
-        wired = replace(_wired(settings, base_url, store, outbox, key, ways), sockets=sockets)
+            outbox, transports = _outbox(settings, base_url, key, ways)
+        wired = replace(_wired(settings, base_url, store, outbox, key, ways), transports=transports)
         ways.inbound.bind(wired.answers)
         if wired.definitions is not None:
             await wired.definitions.sync()
@@ -163,8 +169,8 @@ def _ways(settings: Settings) -> _Ways:
     return _Ways(outside=outside, pushes=Http(socket_factory=outside.socket))
 
 
-def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> tuple[WorkerOutbox, Websocket | None]:
-    """The outbox, and the transport whose workers dial in."""
+def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> tuple[WorkerOutbox, Mapping[str, Transport]]:
+    """The outbox, and what it reaches workers by."""
     presence, asks = ways.presence, ways.asks
     tools = Tools(
         http=ways.http,
@@ -187,7 +193,7 @@ def _outbox(settings: Settings, base_url: str, key: bytes, ways: _Ways) -> tuple
         beats=ways.beats,
         asking=(PROTOCOL,),
     )
-    return outbox, next((found for found in transports.values() if isinstance(found, Websocket)), None)
+    return outbox, transports
 
 
 @asynccontextmanager

@@ -45,6 +45,16 @@ class Tools:
     callbacks: Callbacks = field(default_factory=Callbacks)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerState:
+    """A broker between the server and workers: whether it can be reached, as far as is known, and who is reached
+    through it. `address` names it in logs and messages, without a password."""
+
+    address: str
+    here: bool
+    workers: frozenset[str]
+
+
 Taken = Callable[[Any], None]
 """Is told, once, that a worker has taken a task, and what it is called there: any JSON that is not null."""
 
@@ -106,6 +116,10 @@ class Transport(Protocol):
     def serve(self, workers: Sequence[WorkerRow]) -> None:
         """Learn which workers of this protocol are registered now, by id; called first when the server begins."""
         return None
+
+    def brokers(self) -> Sequence[BrokerState]:
+        """The brokers through which registered workers are reached now; none where they are reached otherwise."""
+        return ()
 
     async def close(self) -> None:
         """Release what the transport holds; idempotent."""

@@ -17,7 +17,7 @@ from dispatch._mqtt_address import CANCEL, V5, BadAddress, Broker, Place, check,
 from dispatch._mqtt_properties import Published
 from dispatch._mqtt_session import Down, Session, topic_of_replies
 from dispatch._mqtt_wire import Lost, TooLong
-from dispatch._transport import Tools, Transport, refused
+from dispatch._transport import BrokerState, Tools, Transport, refused
 from engine.codec import write
 from engine.model import TaskId
 from engine.outbox import Accepted, Reply, Unreachable
@@ -130,6 +130,12 @@ class Mqtt(Transport):
             self._retiring.pop(broker).cancel()
         for broker in self._sessions.keys() - self._workers.keys() - self._retiring.keys():
             self._retire_later(broker)
+
+    def brokers(self) -> Sequence[BrokerState]:
+        return [
+            BrokerState(address=broker.address, here=not self._sessions[broker].away, workers=frozenset(workers))
+            for broker, workers in self._workers.items()
+        ]
 
     def _session(self, place: Place) -> Session:
         if (session := self._sessions.get(place.broker)) is None:

@@ -14,7 +14,7 @@ from dispatch._redis_address import NoAddress, Place, Target, check, check_addre
 from dispatch._redis_broker import Broker
 from dispatch._redis_replies import Replies, reply_stream
 from dispatch._redis_wire import Away
-from dispatch._transport import Tools, Transport, refused
+from dispatch._transport import BrokerState, Tools, Transport, refused
 from engine.model import TaskId
 from engine.outbox import Reply
 from engine.ports import WorkerRow
@@ -81,6 +81,15 @@ class RedisStream(Transport):
             self._leaving[place] = asyncio.get_running_loop().call_later(LINGER_S, self._leave, place)
         for worker_id in before.keys() | served.keys():
             self._tell(worker_id)
+
+    def brokers(self) -> Sequence[BrokerState]:
+        served: dict[Place, set[str]] = {}
+        for worker_id, place in self._served.items():
+            served.setdefault(place, set()).add(worker_id)
+        return [
+            BrokerState(address=str(place), here=self._here.get(place, True), workers=frozenset(workers))
+            for place, workers in served.items()
+        ]
 
     async def close(self) -> None:
         for timer in self._leaving.values():

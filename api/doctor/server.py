@@ -19,6 +19,7 @@ from api.serving import CannotBind, bound
 PATIENCE_S = 5.0
 AT_ONCE = 20
 """So many workers are looked for at the same time."""
+BROKERS = "see that they run, and that the addresses of those workers are right"
 MOST_RUNS = 50
 """So many runs are looked at for tasks that wait."""
 
@@ -63,13 +64,23 @@ def _version(url: str, info: dict[str, Any]) -> Finding:
 
 def _ready(response: httpx.Response) -> Finding:
     if response.status_code == 200:
-        return ok("ready", "the server takes work")
+        return _brokers(_said(response).get("brokers", []))
     problem = _said(response)
+    if problem.get("code") == "brokers.away":
+        return fail("ready", f"{problem['detail']} (brokers.away)", BROKERS)
     if problem.get("code") in ("server.draining", "server.closing"):
         advice = 'to take work again: POST /v1/admin/drain {"draining": false}'
         return warn("ready", f"{problem['detail']} ({problem['code']})", advice)
     said = f"{problem.get('detail', response.status_code)} ({problem.get('code', 'no problem document')})"
     return fail("ready", said, "make room on its disk, and see its log")
+
+
+def _brokers(brokers: list[dict[str, Any]]) -> Finding:
+    """What a server that takes work says of the brokers between it and its workers."""
+    away = [f"{broker['address']} ({broker['workers']})" for broker in brokers if broker["status"] == "away"]
+    if not away:
+        return ok("ready", "the server takes work")
+    return warn("ready", f"the server takes work, but brokers of workers cannot be reached: {', '.join(away)}", BROKERS)
 
 
 async def _workers(http: httpx.AsyncClient) -> list[Finding]:

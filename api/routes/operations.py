@@ -10,12 +10,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from api import catalogue, metrics, reference, shapes, shapes_server
 from api.deps import Serving
 from api.describe import body_problems, problems
-from api.errors import Refused
 from api.paging import page_of
+from api.readiness import readiness
 from api.render import answer, page
 from api.requests import StrictRoute
 from api.schemas import Backup, Drain, Paged
-from engine.errors import Draining
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
 root = APIRouter(tags=["operations"], route_class=StrictRoute)
@@ -41,14 +40,9 @@ async def get_base_health() -> Response:
 
 @router.get("/ready", response_model=shapes_server.Ready, responses=problems())
 async def get_ready(server: Serving) -> Response:
-    """Tell whether the server can do its work: its store gives and takes, and it is not about to end."""
-    if server.closing.is_set():
-        raise Refused(503, "server.closing", "the server is closing", {"Retry-After": "5"})
-    if server.engine.draining:
-        raise Draining("the server is being drained")
-    server.engine.loop.recovery.require_store()
-    await server.store.ping()
-    return answer({"status": "ready"})
+    """Tell whether the server can do its work: its store gives and takes, workers can be reached, and it is not about
+    to end. One broker of several that is away is only told."""
+    return answer(await readiness(server))
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=problems())

@@ -247,7 +247,7 @@ async def test_ids_of_workflows_come_back_quoted(server: Server) -> None:
 async def test_it_tells_that_it_lives_and_what_it_is(server: Server) -> None:
     for path in (f"{ORIGIN}/health", "/health"):
         assert await server.get(path) == {"status": "ok"}
-    assert await server.get("/ready") == {"status": "ready"}
+    assert await server.get("/ready") == {"status": "ready", "brokers": []}
     info = await server.get("/admin/info")
     assert (info["name"], info["database"], info["public_url"]) == ("clew", "sqlite", ORIGIN)
     assert (info["limits"]["max_body"], "webhook" in info["protocols"]) == (MAX_BODY, True)

@@ -245,6 +245,23 @@ def test_a_server_that_is_drained_is_told(db: Path) -> None:
     served(db.parent, work)
 
 
+def test_a_broker_that_is_away_is_told(db: Path) -> None:
+    def ready(url: str) -> tuple[str, str]:
+        return one(found("--db", f"sqlite:///{db}", "--url", url), "ready")
+
+    def work(url: str) -> None:
+        address = f"redis://127.0.0.1:{free_port()}"
+        post(url, "/workers", {"id": "r", "protocol": "redis_stream", "url": f"{address}/work", "tags": ["w"]})
+        tries = (ready(url) for _ in range(200))  # it is dialled beside
+        alone = next(found for found in tries if found[0] == "fail")
+        assert ("brokers.away" in alone[1], address in alone[1]) == (True, True)
+        post(url, "/workers", {"id": "h", "protocol": "webhook", "url": "http://127.0.0.1:9/", "tags": ["w"]})
+        level, message = ready(url)
+        assert (level, f"{address}/0 (1)" in message) == ("warn", True)
+
+    served(db.parent, work)
+
+
 def test_a_server_that_wants_a_token_is_told(db: Path) -> None:
     def work(url: str) -> None:
         words = ("--db", f"sqlite:///{db}", "--url", url)

@@ -80,7 +80,7 @@ async def test_a_full_disk_is_told_and_work_goes_on_once_there_is_room(tmp_path:
         assert len((await server.get("/runs?limit=1000"))["items"]) == len(started)
         set_room(server, ROOM)
         await recovered(server)
-        assert (await server.get("/ready")) == {"status": "ready"}
+        assert (await server.get("/ready")) == {"status": "ready", "brokers": []}
         started.append((await server.post("/workflows/straight/runs?wait=30", {}, 201))["id"])
         assert [(await server.settled(run_id))["status"] for run_id in started] == ["completed"] * len(started)
         assert [await problems_of(server, run_id) for run_id in started] == [[]] * len(started)
