@@ -10,6 +10,7 @@ import structlog
 
 from dispatch._inbox import Inbox, Receipt
 from dispatch._mqtt_wire import Letter
+from engine.answer import unreadable
 from engine.codec import MALFORMED, CodecError, loads
 from engine.errors import StoreUnavailable
 
@@ -128,13 +129,13 @@ def _answer(payload: bytes) -> Any:
     try:
         return loads(payload)
     except CodecError as error:
-        why = error.message
+        why, (code, retryable) = error.message, unreadable(error)
         if error.code == MALFORMED:
             try:
                 return payload.decode()
             except UnicodeDecodeError:
                 why = "it is neither JSON nor text in UTF-8"
-    return {"error": {"code": "answer.invalid", "message": f"the answer cannot be read: {why}", "retryable": True}}
+    return {"error": {"code": code, "message": f"the answer cannot be read: {why}", "retryable": retryable}}
 
 
 def _task_of(corr: str) -> str:

@@ -12,6 +12,7 @@ import structlog
 from dispatch._inbox import Inbox, Receipt
 from dispatch._redis_entries import ANSWER, HEARTBEAT, Entry, EntryId, Said, said_in
 from dispatch._redis_wire import pauses
+from engine.answer import unreadable
 from engine.codec import CodecError, loads
 from engine.errors import StoreUnavailable
 
@@ -126,7 +127,8 @@ def _answer(body: bytes) -> Any:
     try:
         return loads(body)
     except CodecError as error:
-        return _failure("answer.invalid", f"the `body` of the answer is no JSON: {error}", retryable=True)
+        code, retryable = unreadable(error)
+        return _failure(code, f"the `body` of the answer cannot be read: {error}", retryable=retryable)
 
 
 def _failure(code: str, message: str, *, retryable: bool) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dispatch._http import Broken, HttpFailure, NotConnected, Response, TooLarge
 from dispatch._transport import refused
-from engine.answer import AnswerInvalid, WorkerError, parse_error, told_in
+from engine.answer import AnswerInvalid, WorkerError, parse_error, told_in, unreadable
 from engine.codec import MALFORMED, CodecError, loads
 from engine.outbox import Accepted, Answered, Refused, Reply, Unreachable
 
@@ -61,7 +61,10 @@ def _answered(response: Response) -> Answered | Refused:
     try:
         body = _body(response)
         return Answered(body=body, raw=None if isinstance(body, str) else response.body)
-    except (CodecError, UnicodeDecodeError, LookupError) as error:
+    except CodecError as error:
+        code, retryable = unreadable(error)
+        return refused(code, f"the body cannot be read: {error}", retryable=retryable)
+    except (UnicodeDecodeError, LookupError) as error:
         return refused("answer.invalid", f"the body cannot be read: {error}", retryable=True)
 
 

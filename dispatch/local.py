@@ -21,6 +21,7 @@ import structlog
 from dispatch._about import about
 from dispatch._envelope import Envelope
 from dispatch._transport import Tools, Transport, refused
+from engine.answer import unreadable
 from engine.codec import CodecError, dumps, loads
 from engine.outbox import Answered, Refused, Reply, Unreachable
 from engine.ports import WorkerRow
@@ -70,7 +71,8 @@ class Local(Transport):
             text = dumps(answer)
             return Answered(body=loads(text), raw=text)
         except CodecError as error:
-            return refused("answer.invalid", f"the function returned what is no JSON: {error}", retryable=True)
+            code, retryable = unreadable(error)
+            return refused(code, f"the function returned what cannot be kept: {error}", retryable=retryable)
 
     def _function(self, address: str) -> Callable[[Any], Any]:
         """Raises Missing."""

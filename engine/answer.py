@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from engine.codec import INTEGER, CodecError
 from engine.errors import NodeFailure
 from engine.kinds import AUTH
 from engine.missing import MISSING
@@ -333,3 +334,9 @@ def _cost(value: Any) -> float:
     if not _is_number(value) or not 0 <= value <= MAX_COUNT:
         raise AnswerInvalid("'usage.cost' must be a number that is not negative")
     return float(value)
+
+
+def unreadable(error: CodecError) -> tuple[str, bool]:
+    """The code of an answer that cannot be read, and whether another one could be: integers beyond 64 bits fail what
+    they would be written to (language 2.1), and would do so again."""
+    return ("state.invalid", False) if error.code == INTEGER else ("answer.invalid", True)

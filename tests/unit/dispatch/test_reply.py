@@ -69,13 +69,18 @@ def test_a_body_is_json_or_text(raw, kind, body):
         (b"{broken", "application/json"),
         (b"NaN", "text/json"),
         (b"\xff\xfe", "application/octet-stream"),
-        (b"[123456789012345678901234567890]", ""),
         (b"[" * 80 + b"]" * 80, "text/html"),
     ],
 )
 def test_a_body_that_is_not_what_it_says_makes_the_answer_invalid(raw, kind):
     reply = refused(a_response(raw=raw, kind=kind))
     assert (reply.error.code, reply.retryable, reply.transport) == ("answer.invalid", True, False)
+
+
+@pytest.mark.parametrize("number", [b"9223372036854775808", b"-9223372036854775809"])
+def test_an_integer_that_no_state_can_hold_fails_as_an_update_would(number):
+    reply = refused(a_response(raw=b'{"updates": {"n": %b}}' % number))
+    assert (reply.error.code, reply.retryable, reply.transport) == ("state.invalid", False, False)
 
 
 def test_an_unknown_charset_makes_the_answer_invalid():
