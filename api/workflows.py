@@ -219,12 +219,14 @@ class Workflows:
         self, workflow_id: str, newest: WorkflowRow | None, document: Any, source: str, claim: Claim | None = None
     ) -> WorkflowRow:
         """Add a version, unless the newest one says the same already; the workflows that it runs are copied into it.
-        Raises Invalid."""
+        What is saved by hand takes newer ones over; a file that nobody has touched does not. Raises Invalid."""
         version = await self.store.last_version(workflow_id) + 1  # runs may have brought some that are not the newest
         archived = newest is not None and newest.status == "archived"
-        if newest is not None and not archived and newest.source == source and says_same(newest.document, document):
+        whole = await pinned(document, self.store.workflow)
+        said = document if source == "file" else whole
+        if newest is not None and not archived and newest.source == source and says_same(newest.document, said):
             return newest
-        graph = await self._load(await pinned(document, self.store.workflow), workflow_id, version)
+        graph = await self._load(whole, workflow_id, version)
         stored, now = dict(graph.document), self.clock()
         row = WorkflowRow(
             id=workflow_id,
