@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,11 @@ class Operation:
     def takes_file(self) -> bool:
         """Whether its body is the file of a run."""
         return FILE in self.about.get("requestBody", {}).get("content", {})
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """The media types that its body may have."""
+        return self.about.get("requestBody", {}).get("content", {}).keys()
 
     @property
     def body(self) -> Mapping[str, Any] | None:

@@ -102,7 +102,7 @@ async def test_json_that_is_none_or_cannot_be_kept_is_refused(place: Place, name
 async def test_a_body_of_another_type_is_refused(place: Place, name: str) -> None:
     operation = BY_NAME[name]
     with place.unchanged():
-        for kind in hostile.KINDS:
+        for kind in (one for one in hostile.KINDS if one not in operation.kinds):
             text = orjson.dumps(place.body(operation))
             answer = await place.ask(operation, data=text, headers={"Content-Type": kind})
             is_refusal(answer, *hostile.MEDIA_TYPE)
