@@ -22,8 +22,6 @@ class Entry:
     order: Order
     gates: tuple[Gate, ...] = ()
     passed: int = 0
-    served_by: str | None = None
-    """The worker that is preferred, since it has served the session before."""
     worker_id: str | None = None
     delivery: asyncio.Task[None] | None = None
     accepted: bool = False

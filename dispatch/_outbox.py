@@ -21,7 +21,6 @@ from dispatch._leases import Leases
 from dispatch._presence import Presence
 from dispatch._rate import Later, Rates
 from dispatch._ready import Ready
-from dispatch._sessions import Served
 from dispatch._slots import Slots
 from dispatch._stays import Lodger, Stays
 from dispatch._transport import Transport, refused
@@ -75,7 +74,6 @@ class WorkerOutbox:
         self._registered: Mapping[str, WorkerRow] = {}
         self._visitors = Visitors(later, self._set_workers)
         self._leases: Leases[TaskId] = Leases(clock, later, self.lost, lambda: self._bounds.held)
-        self._served = Served()
         self._left_alone: set[str] = set()
         self._slots = Slots(transports, later, self._serve_all, presence, asks=self._asks, asking=asking)
         self._rates = Rates(later, self._serve_all)
@@ -97,7 +95,7 @@ class WorkerOutbox:
         waits = need in self._waiting or not self._gates.allow(gates_of(work.limits))
         if self._bounds.closing or self._bounds.held or waits or not self._ready.is_worth_it(work):
             return
-        if (worker := self._slots.likely(need, self._served.who(work, need))) is not None:
+        if (worker := self._slots.likely(need, work.served_by)) is not None:
             self._ready.make(work, worker, self._transports[worker.protocol], self._clock())
 
     def submit(self, work: Work) -> None:
@@ -107,10 +105,7 @@ class WorkerOutbox:
         self._ready.forget(work.task_id, but=work)
         self._release(work.task_id)
         order = order_of(work.priority, work.since, next(self._numbers))
-        need = need_of(work)
-        entry = Entry(
-            work=work, need=need, order=order, gates=gates_of(work.limits), served_by=self._served.who(work, need)
-        )
+        entry = Entry(work=work, need=need_of(work), order=order, gates=gates_of(work.limits))
         self._entries[work.task_id] = entry
         if work.accepted_by is not None:
             entry.worker_id, entry.accepted = work.accepted_by, True
@@ -344,7 +339,6 @@ class WorkerOutbox:
         made, deadline = self._ready.take(work, at)
         probe = self._slots.begin(worker_id, at)
         entry.worker_id = worker_id
-        self._served.note(work, entry.need, worker_id)
         self._bounds.under_way, self._bounds.in_flight = self._bounds.under_way + 1, self._bounds.in_flight + 1
         if entry.need.rate is not None:
             self._rates.note(*entry.need.rate, at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from dispatch._asks import Asks
 from dispatch._choose import (
@@ -125,18 +125,19 @@ class Slots:
     def taken(self, worker_id: str) -> int:
         return self._taken.get(worker_id, 0)
 
-    def choose(self, need: Need, served_by: str | None = None) -> Chosen | NoWorker:
-        """The worker for a task with this need, if possible the one that has served it before; takes nothing."""
+    def choose(self, need: Need, served_by: Sequence[str] = ()) -> Chosen | NoWorker:
+        """The worker for a task with this need, if possible the first that has served it before; takes nothing."""
         self._turn += 1
         if (fit := self._fitting.get(need)) is None:
             if len(self._fitting) >= MAX_KEPT_NEEDS:
                 self._fitting.clear()
             fit = self._fitting[need] = fitting(self._rows.values(), need, self._owners)
-        if served_by is not None and self.has_room(served_by) and self.fits(served_by, need):
-            return Chosen(worker_id=served_by)
+        for worker_id in served_by:
+            if self.has_room(worker_id) and self.fits(worker_id, need):
+                return Chosen(worker_id=worker_id)
         return choose_among(fit, self._load(), need)
 
-    def likely(self, need: Need, served_by: str | None = None) -> WorkerRow | None:
+    def likely(self, need: Need, served_by: Sequence[str] = ()) -> WorkerRow | None:
         """The worker that would be chosen now; whose turn it is stays as it was."""
         turn = self._turn
         found = self.choose(need, served_by)

@@ -48,7 +48,7 @@ class Waiting:
     def place(self, entry: Entry) -> None:
         """Send an entry now, or put it in line. Where somebody is in line already, nobody can take it."""
         if entry.need not in self._lines:
-            found = self._choose(entry.need, entry.served_by)
+            found = self._choose(entry)
             if isinstance(found, Chosen):
                 self._send(entry, found.worker_id)
                 return
@@ -100,7 +100,7 @@ class Waiting:
             _, place, need = heappop(heads)
             if need not in self._lines:
                 continue
-            found = self._choose(need)
+            found = self._choose(self._lines[need].first)
             if isinstance(found, NoWorker):
                 self._tell(self._lines[need], found.reason)
                 continue
@@ -111,19 +111,19 @@ class Waiting:
     def _serve_line(self, need: Need) -> None:
         """Send those in a line as long as somebody can take them."""
         while not self._bounds.closing and need in self._lines:
-            found = self._choose(need, self._lines[need].first.served_by)
+            found = self._choose(self._lines[need].first)
             if isinstance(found, NoWorker):
                 self._tell(self._lines[need], found.reason)
                 return
             self._send(self._take(need), found.worker_id)
 
-    def _choose(self, need: Need, served_by: str | None = None) -> Chosen | NoWorker:
-        found = self._slots.choose(need, served_by)
+    def _choose(self, entry: Entry) -> Chosen | NoWorker:
+        found = self._slots.choose(entry.need, entry.work.served_by)
         if isinstance(found, NoWorker):
             return found
         if self._bounds.is_full():
             return self._bounds.why()
-        if not self._may_send(need):
+        if not self._may_send(entry.need):
             return NoWorker(reason=LimitReason.NODE_RATE_LIMIT, detail="the node was asked as often as it may be")
         return found
 

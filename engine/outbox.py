@@ -62,8 +62,9 @@ class Work:
     """The session that the run belongs to."""
     prefers: str | None = None
     """The protocol of the workers that are asked first."""
-    served_by: str | None = None
-    """The worker that had the requests before."""
+    served_by: tuple[str, ...] = ()
+    """The workers that are asked before others while they have room, the best first: who had the requests before, who
+    has served the session."""
     avoid: str | None = None
     """The worker that the attempt was taken from."""
     encoded: Mapping[str, Pieces] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from engine.errors import EngineError
 from engine.model import RunHead, RunStatus, seq_of
 from engine.ports import Expected
 from engine.run import Run
+from engine.served import Served
 from engine.session import Last, OnBusy, Seat, Way, way_on
 from engine.succession import start_after
 from engine.values import dataclass, replace
@@ -28,12 +29,14 @@ class Moved(EngineError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joining:
-    """A run that is to begin: the one that began last, the last one of its workflow as it is stored, and the place."""
+    """A run that is to begin: the one that began last, the last one of its workflow as it is stored, the place, and who
+    has served the session."""
 
     last: RunHead | None
     before: RunHead | None
     stored: Run | None
     seat: Seat
+    served: Served
 
 
 class Beginnings:
@@ -51,7 +54,14 @@ class Beginnings:
         known = before is None or self.loop.live(before.id) is not None
         stored = None if before is None or known else await self.loader.at(before, seq_of(before.head))
         seat = Seat(session=session, place=await self.store.next_place(session))
-        return Joining(last=last, before=before, stored=stored, seat=seat)
+        return Joining(last=last, before=before, stored=stored, seat=seat, served=await self._served(session, last))
+
+    async def _served(self, session: str, last: RunHead | None) -> Served:
+        """Who has served a session: as the run knows that began last, where it is in memory."""
+        if last is None:
+            return Served()
+        known = self.loop.live(last.id)
+        return await self.loader.served_in(session) if known is None or known.served is None else known.served
 
     def standing(self, head: RunHead | None) -> Last | None:
         """How a run stands, as it is in memory where it is held there."""
@@ -92,6 +102,7 @@ class Beginnings:
         before, parent = joining.before, first.commit.parent
         parent_id = None if before is None else before.id
         live.head = replace(live.head, seat=joining.seat, parent=parent, parent_id=parent_id)
+        live.served = joining.served
         turn.batch.sessions[joining.seat.session] = turn.now
         for head in filter(None, (joining.last, joining.before)):
             known = self.loop.live(head.id)

@@ -30,6 +30,7 @@ from engine.rebuild import (
 from engine.recall import Recall
 from engine.record import decode
 from engine.run import Run
+from engine.served import COMMITS, NAMED, RUNS, Served
 from engine.session import OnBusy
 from engine.values import dataclass
 
@@ -121,6 +122,21 @@ class Loader:
         seat = None if waiting is None else waiting.seat
         if seat is not None and seat.waits is OnBusy.INTERRUPT and last is not None and last.key == head.key:
             stopping.begin(run)
+
+    async def served(self, head: RunHead) -> Served | None:
+        """Who has served the session of a run; None where it has none, or has no place in it yet."""
+        if head.seat is None or head.seat.place is None:
+            return None
+        return await self.served_in(head.seat.session)
+
+    async def served_in(self, session: str) -> Served:
+        """Who has served a session, as its last runs say."""
+        found = Served()
+        for head in reversed(await self.store.session_runs(session, None, RUNS)):
+            newest = seq_of(head.head)
+            for row in await self.store.briefs(head.key, max(newest - COMMITS + 1, 1), newest, NAMED):
+                found.recall(row)
+        return found
 
     async def recall(self, run: Run, head: RunHead) -> None:
         """Read what a run that was forked or replayed may take over from the line that it came from."""

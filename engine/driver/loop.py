@@ -311,7 +311,7 @@ class Loop(Watched):
             if (newest := await self.store.run(head.id)) is None:
                 return None
             require_free(newest)
-            live = Live(run=await self.loader.at_head(newest), head=newest)
+            live = Live(run=await self.loader.at_head(newest), head=newest, served=await self.loader.served(newest))
             await self.loader.recall(live.run, newest)
             await self.loader.hold_back(live.run, newest, self.clock())
             self.adopt(live)

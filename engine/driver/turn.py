@@ -30,6 +30,7 @@ from engine.ports import Batch, CommitRow, EventRow, Expected, InterruptRow, Tim
 from engine.rebuild import due_snapshot
 from engine.record import encode
 from engine.run import Run
+from engine.served import Served
 from engine.telling import ALOUD
 from engine.values import replace
 
@@ -46,6 +47,8 @@ class Live:
 
     run: Run
     head: RunHead
+    served: Served | None = None
+    """Who has served the session that it belongs to; its runs in memory share that."""
     inbox: list[Callable[[Turn], None]] = field(default_factory=list)
     notes: list[Callable[[Turn], None]] = field(default_factory=list)
     queued: bool = False
@@ -143,6 +146,8 @@ class Turn:
             self.batch.retried += [(run.key, task_id, commit.at) for task_id in failed_tasks(run)]
         gone, open_before = _left_open(run, commit), tuple(run.interrupts)
         run.take(commit, step.fresh, step.blockers)
+        if live.served is not None:
+            live.served.take(commit)
         if commit.kind is Kind.RETRY:
             gone += [name for name in open_before if name not in run.interrupts]
         if run.limit is None:

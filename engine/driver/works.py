@@ -7,9 +7,10 @@ from collections.abc import Callable
 from engine.driver.turn import Live
 from engine.frame import names_of
 from engine.limits import gates_of
-from engine.model import RunId, TaskId
+from engine.model import RunId, Task, TaskId
 from engine.outbox import Work
 from engine.planner import Dispatch, limits_of
+from engine.progress import Progress
 from engine.turns import next_turn
 
 SecretOf = Callable[[RunId, TaskId, int, int], str]
@@ -51,5 +52,11 @@ def work_of(live: Live, found: Dispatch, secret: str) -> Work:
         turn=1 + len(progress.turns),
         session=None if live.head.seat is None else live.head.seat.session,
         said=said,
-        served_by=progress.worker if progress.requests else None,
+        served_by=_served_by(live, task, progress),
     )
+
+
+def _served_by(live: Live, task: Task, progress: Progress) -> tuple[str, ...]:
+    """Who had the earlier requests of a task, then who has served the session of its run."""
+    before = (progress.worker,) if progress.requests and progress.worker is not None else ()
+    return before if live.served is None else (*before, *live.served.preferred(task.node))

@@ -1,4 +1,4 @@
-"""Who has served a session before is preferred while there is room; who has a resource takes what refers to it."""
+"""Who has served a task before is preferred while there is room; who has a resource takes what refers to it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,37 @@ import pytest
 from tests.unit.dispatch.builders import a_request, a_work, a_worker, by_id
 
 
-async def test_a_session_stays_with_its_worker_while_that_has_room(desk):
+async def test_who_has_served_before_is_asked_while_there_is_room(desk):
     desk.workers(*(a_worker(f"w{number}", max_concurrent=3) for number in range(4)))
-    for number in range(3):
-        desk.submit(f"t{number}", session="s")
-    desk.submit("t3", session="s")
-    desk.submit("t4", session="other")
-    took = dict(desk.told.dispatches)
-    assert took["t0"] == took["t1"] == took["t2"]
-    assert took["t3"] != took["t0"]
+    desk.submit("t0", "t1", "t2", "t3", served_by=("w2",))
+    took = [worker for _, worker in desk.told.dispatches]
+    assert took[:3] == ["w2", "w2", "w2"]
+    assert took[3] != "w2"
 
 
-async def test_without_a_session_nobody_is_preferred(desk):
+async def test_of_those_who_have_served_before_the_first_is_asked_that_fits_and_has_room(desk):
+    desk.workers(a_worker("other", tags=("y",)), a_worker("w1"), a_worker("w2", max_concurrent=9), a_worker("w3"))
+    desk.submit("t1", "t2", served_by=("gone", "other", "w1", "w2"))
+    assert desk.told.dispatches == [("t1", "w1"), ("t2", "w2")]
+
+
+async def test_where_nobody_has_served_before_the_least_loaded_is_asked(desk):
     desk.workers(a_worker("w1", max_concurrent=2), a_worker("w2", max_concurrent=2))
     desk.submit("t1", "t2")
     assert sorted(worker for _, worker in desk.told.dispatches) == ["w1", "w2"]
 
 
-async def test_a_session_that_waits_for_its_worker_is_not_kept_from_others(desk):
+async def test_what_waits_for_who_has_served_it_is_not_kept_from_others(desk):
     desk.workers(a_worker("w1"))
-    desk.submit("t1", "t2", session="s")
+    desk.submit("t1", "t2", served_by=("w1",))
     desk.workers(a_worker("w1"), a_worker("w2"))
     assert desk.told.dispatches[-1] == ("t2", "w2")
+
+
+async def test_what_has_waited_goes_to_who_has_served_it_where_all_are_back(desk):
+    desk.submit("t1", served_by=("w2",))
+    desk.workers(a_worker("w1"), a_worker("w2"), a_worker("w3"))
+    assert desk.told.dispatches == [("t1", "w2")]
 
 
 @pytest.mark.parametrize("where", ["parameters", "input"])

@@ -38,7 +38,7 @@ def test_every_turn_has_its_prompt_its_number_and_the_same_task():
     assert (first.request.prompt, first.turn, first.message_id) == ("begin", 1, first.task_id)
     assert (second.request.prompt, second.turn, second.message_id) == ("go on", 2, f"{first.task_id}.2.0")
     assert second.task_id == first.task_id
-    assert second.served_by == "worker"
+    assert second.served_by == ("worker",)
 
 
 def test_a_turn_is_told_those_before_it():
