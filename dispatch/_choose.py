@@ -141,13 +141,22 @@ def choose(workers: Iterable[WorkerRow], need: Need, load: Load) -> Chosen | NoW
     return choose_among(fitting(workers, need), load, need)
 
 
-def choose_among(fit: Sequence[WorkerRow], load: Load, need: Need) -> Chosen | NoWorker:
-    """Choose among workers that fit, those of the protocol first that the task prefers."""
+def choose_among(fit: Sequence[WorkerRow], load: Load, need: Need, failed_by: str | None = None) -> Chosen | NoWorker:
+    """Choose among workers that fit: any other one before the one that has `failed`, and then those of the protocol
+    first that the task prefers."""
+    if failed_by is not None:
+        others = [worker for worker in fit if worker.id != failed_by]
+        if (other := _best(others, load, need)) is not None:
+            return other
+    return _best(fit, load, need) or _nobody(fit, load, need)
+
+
+def _best(fit: Sequence[WorkerRow], load: Load, need: Need) -> Chosen | None:
     if need.prefers is not None:
         first = _least_loaded([worker for worker in fit if worker.protocol == need.prefers], load)
         if first is not None:
             return first
-    return _least_loaded(fit, load) or _nobody(fit, load, need)
+    return _least_loaded(fit, load)
 
 
 def _least_loaded(fit: Sequence[WorkerRow], load: Load) -> Chosen | None:

@@ -163,7 +163,7 @@ class Deliveries:
             if not limit.expired():
                 raise
             why = f"no answer within {work.timeout_ms} ms"
-            return refused("timeout", why, retryable=True, transport=not taken)
+            return refused("timeout", why, retryable=True, transport=not taken, timed_out=True)
 
     def _keep(self, task: asyncio.Task[None], **names: str) -> None:
         self._tasks.add(task)

@@ -20,6 +20,8 @@ class Entry:
     work: Work
     need: Need
     order: Order
+    failed_by: str | None = None
+    """The worker that has failed it: others that have room are asked before it."""
     gates: tuple[Gate, ...] = ()
     passed: int = 0
     worker_id: str | None = None

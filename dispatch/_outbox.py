@@ -95,7 +95,7 @@ class WorkerOutbox:
         waits = need in self._waiting or not self._gates.allow(gates_of(work.limits))
         if self._bounds.closing or self._bounds.held or waits or not self._ready.is_worth_it(work):
             return
-        if (worker := self._slots.likely(need, work.served_by)) is not None:
+        if (worker := self._slots.likely(need, work.served_by, self._failed_by(work, work.failed_by))) is not None:
             self._ready.make(work, worker, self._transports[worker.protocol], self._clock())
 
     def submit(self, work: Work) -> None:
@@ -106,6 +106,7 @@ class WorkerOutbox:
         self._release(work.task_id)
         order = order_of(work.priority, work.since, next(self._numbers))
         entry = Entry(work=work, need=need_of(work), order=order, gates=gates_of(work.limits))
+        entry.failed_by = self._failed_by(work, work.failed_by)
         self._entries[work.task_id] = entry
         if work.accepted_by is not None:
             entry.worker_id, entry.accepted = work.accepted_by, True
@@ -369,6 +370,12 @@ class WorkerOutbox:
         elif self._entries.get(entry.work.task_id) is entry and not self._bounds.closing:
             self._waiting.place(entry)
 
+    def _failed_by(self, work: Work, worker_id: str | None) -> str | None:
+        """The worker that others are asked before; None where nobody else could go on with what was answered to it."""
+        worker = None if worker_id is None else self._slots.find(worker_id)
+        stays = worker is not None and work.question is not None and self._transports[worker.protocol].answers_stay
+        return None if stays else worker_id
+
     def _take_up(self, entry: Entry, worker_id: str, reply: Reply) -> Sequence[Entry]:
         """The worker holds the task from now on, or the slot is free; those who may go on for that."""
         was_accepted, entry.accepted = entry.accepted, isinstance(reply, Accepted)
@@ -383,7 +390,7 @@ class WorkerOutbox:
         self._slots.free(worker_id)
         self._bounds.in_flight -= 1
         if isinstance(reply, Unreachable):
-            entry.worker_id = None
+            entry.worker_id, entry.failed_by = None, self._failed_by(entry.work, worker_id)
             return ()
         del self._entries[entry.work.task_id]
         return self._leave(entry)

@@ -125,22 +125,23 @@ class Slots:
     def taken(self, worker_id: str) -> int:
         return self._taken.get(worker_id, 0)
 
-    def choose(self, need: Need, served_by: Sequence[str] = ()) -> Chosen | NoWorker:
-        """The worker for a task with this need, if possible the first that has served it before; takes nothing."""
+    def choose(self, need: Need, served_by: Sequence[str] = (), failed_by: str | None = None) -> Chosen | NoWorker:
+        """The worker for a task with this need, if possible the first that has served it before, and before all not the
+        one with which it has failed; takes nothing."""
         self._turn += 1
         if (fit := self._fitting.get(need)) is None:
             if len(self._fitting) >= MAX_KEPT_NEEDS:
                 self._fitting.clear()
             fit = self._fitting[need] = fitting(self._rows.values(), need, self._owners)
         for worker_id in served_by:
-            if self.has_room(worker_id) and self.fits(worker_id, need):
+            if worker_id != failed_by and self.has_room(worker_id) and self.fits(worker_id, need):
                 return Chosen(worker_id=worker_id)
-        return choose_among(fit, self._load(), need)
+        return choose_among(fit, self._load(), need, failed_by)
 
-    def likely(self, need: Need, served_by: Sequence[str] = ()) -> WorkerRow | None:
+    def likely(self, need: Need, served_by: Sequence[str] = (), failed_by: str | None = None) -> WorkerRow | None:
         """The worker that would be chosen now; whose turn it is stays as it was."""
         turn = self._turn
-        found = self.choose(need, served_by)
+        found = self.choose(need, served_by, failed_by)
         self._turn = turn
         return self._rows[found.worker_id] if isinstance(found, Chosen) else None
 

@@ -65,6 +65,9 @@ class Transport(Protocol):
     correlates: ClassVar[bool] = False
     """Whether tasks carry a `correlation_id`, since answers come by another way than an address."""
 
+    answers_stay: ClassVar[bool] = False
+    """Whether what was answered to the question of a worker is of use to that one alone."""
+
     ack_ms: int | None = None
     """Within so many milliseconds a delivery is accepted, or has failed; None where it has all the time of its task."""
 
@@ -133,6 +136,7 @@ def refused(
     retryable: bool | None = None,
     retry_after_ms: int | None = None,
     transport: bool = False,
+    timed_out: bool = False,
     details: Any = None,
     told: Told = NOTHING_TOLD,
 ) -> Refused:
@@ -143,4 +147,5 @@ def refused(
         retry_after_ms=retry_after_ms,
         transport=transport,
         told=told,
+        timed_out=timed_out,
     )

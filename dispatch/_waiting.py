@@ -87,7 +87,8 @@ class Waiting:
             waiting = [(self._lines[need].head(), need) for need in fit]
             if not waiting or self._bounds.is_full():
                 break
-            self._send(self._take(min(waiting, key=itemgetter(0))[1]), worker_id)
+            entry = self._take(min(waiting, key=itemgetter(0))[1])
+            self._send(entry, self._or_another(entry, worker_id))
 
     def serve_all(self) -> None:
         """Anything may have changed: everybody in line is looked at again, those who have waited longest first."""
@@ -117,8 +118,15 @@ class Waiting:
                 return
             self._send(self._take(need), found.worker_id)
 
+    def _or_another(self, entry: Entry, worker_id: str) -> str:
+        """The worker that has room; another one that has room where this one has failed the entry."""
+        if entry.failed_by != worker_id:
+            return worker_id
+        found = self._slots.choose(entry.need, entry.work.served_by, entry.failed_by)
+        return found.worker_id if isinstance(found, Chosen) else worker_id
+
     def _choose(self, entry: Entry) -> Chosen | NoWorker:
-        found = self._slots.choose(entry.need, entry.work.served_by)
+        found = self._slots.choose(entry.need, entry.work.served_by, entry.failed_by)
         if isinstance(found, NoWorker):
             return found
         if self._bounds.is_full():

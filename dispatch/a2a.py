@@ -57,6 +57,8 @@ def open_transport(tools: Tools) -> A2A:
 class A2A(Transport):
     """Asks agents over HTTP, in the newest version that both speak."""
 
+    answers_stay = True
+
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._agents = Agents(tools.http, tools.clock)

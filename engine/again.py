@@ -23,7 +23,7 @@ def try_again(run: Run, commit: Commit) -> None:
     for task_id, progress in run.progress.items():
         progress.has_room, progress.passed = False, 0
         if progress.status is TaskStatus.FAILED:
-            progress.attempt += 1
+            progress.attempt, progress.failed_by = progress.attempt + 1, None
             progress.first_attempt, progress.since, progress.failed_at = progress.attempt, commit.seq, None
         elif progress.status is TaskStatus.INTERRUPTED and agenda.is_bounded(run, task_id):
             _ask_anew(run, progress, commit)
@@ -54,4 +54,4 @@ def _ask_anew(run: Run, progress: Progress, commit: Commit) -> None:
     """Withdraw the interrupt of a node that is bounded: it asks again once it has its room."""
     if progress.interrupt is not None:
         run.interrupts.pop(progress.interrupt, None)
-    progress.interrupt, progress.since = None, commit.seq
+    progress.interrupt, progress.failed_by, progress.since = None, None, commit.seq

@@ -40,6 +40,8 @@ class Retry:
     """What the attempt has used that failed."""
     counts: bool = True
     """Whether the attempt that failed is one of those that the node allows."""
+    failed_by: str | None = None
+    """The worker of the attempt that failed, where others are asked before it."""
 
     def as_json(self) -> dict[str, Any]:
         """What the note about it says."""
@@ -47,6 +49,8 @@ class Retry:
         body = {"attempt": self.attempt, "due_at": self.due_at, **error}
         if not self.counts:
             body["counts"] = False
+        if self.failed_by is not None:
+            body["failed_by"] = self.failed_by
         return body if self.usage is NO_USAGE else {**body, "usage": self.usage.as_json()}
 
 
@@ -200,8 +204,10 @@ def attempt_failed(
     now: int,
     chance: float,
     usage: Usage = NO_USAGE,
+    failed_by: str | None = None,
 ) -> Step | Retry | Late:
-    """An attempt has failed: another one if the node's policy has one left, else the node's failure rules."""
+    """An attempt has failed: another one if the node's policy has one left, else the node's failure rules. `failed_by`
+    is its worker where another one is asked first by the next attempt."""
     task = run.open_task(task_id)
     if task is None or run.status in TERMINAL:
         return Late(task_id=task_id, why="the task is over")
@@ -210,7 +216,9 @@ def attempt_failed(
         return _timed_out(run, task, good, now)
     if error.code == LOST and progress.losses < MAX_LOSSES:
         again = progress.attempt + 1
-        return Retry(task_id=task_id, attempt=again, due_at=now, error=error, usage=usage, counts=False)
+        return Retry(
+            task_id=task_id, attempt=again, due_at=now, error=error, usage=usage, counts=False, failed_by=failed_by
+        )
     tries = progress.attempt - progress.first_attempt + 1
     delay = next_delay_ms(node.retry, tries, error.code, error.retryable, chance)
     if delay is None:
@@ -221,6 +229,7 @@ def attempt_failed(
         due_at=now + max(delay, retry_after_ms or 0),
         error=error,
         usage=usage,
+        failed_by=failed_by,
     )
 
 

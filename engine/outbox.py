@@ -65,6 +65,9 @@ class Work:
     served_by: tuple[str, ...] = ()
     """The workers that are asked before others while they have room, the best first: who had the requests before, who
     has served the session."""
+    failed_by: str | None = None
+    """The worker with which the attempt before was lost, or came to nothing in time: others that have room are asked
+    before it, whoever has served the task."""
     avoid: str | None = None
     """The worker that the attempt was taken from."""
     encoded: Mapping[str, Pieces] = field(default_factory=dict)
@@ -127,7 +130,8 @@ class Refused:
     """The attempt failed. `retryable` None: nobody said. `retry_after_ms`: the worker asked to wait that long.
 
     `transport` tells a failure of the way to the worker (connect, read, time-out, 502, 503, 504) from one that the
-    worker reported. `told` is what came along with it: it counts although the attempt failed.
+    worker reported. `timed_out`: the worker had the task for sure, and nothing came of it in time. `told` is what came
+    along with it: it counts although the attempt failed.
     """
 
     error: ErrorInfo
@@ -135,6 +139,12 @@ class Refused:
     retry_after_ms: int | None = None
     transport: bool = False
     told: Told = NOTHING_TOLD
+    timed_out: bool = False
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the next attempt is better made by another worker."""
+        return self.transport or self.timed_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,8 @@ class Progress:
     """For so long its worker may be silent, where it has the attempt on a lease."""
     losses: int = 0
     """How many attempts of its request were lost with their workers, and did not count for that."""
+    failed_by: str | None = None
+    """The worker with which an attempt of its request failed last without a word of it: lost, or timed out."""
     bound_to: str | None = None
     """The worker that its attempt was given to by hand."""
     avoid: str | None = None
@@ -100,7 +102,7 @@ class Progress:
         """Begin another request: what is answered to an earlier one from now on is late."""
         self.attempt += 1
         self.first_attempt = self.asked_at = self.attempt
-        self.losses, self.bound_to, self.avoid = 0, None, None
+        self.losses, self.failed_by, self.bound_to, self.avoid = 0, None, None, None
         self.accepted, self.deadline, self.reason, self.wait_until = False, None, None, None
 
     def wait_anew(self, at: int) -> None:
@@ -114,9 +116,11 @@ class Progress:
         self.lease_ms, self.was_sent = None, False
         self.bound_to, self.avoid = to, held_by if to is None else None
 
-    def note_failure(self, *, counts: bool) -> None:
-        """Note that an attempt failed: one that does not count is none of those that the node allows."""
+    def note_failure(self, *, counts: bool, failed_by: str | None) -> None:
+        """Note that an attempt failed: one that does not count is none of those that the node allows. `failed_by` is
+        its worker where nothing was heard of it; None: it has told an error."""
         self.bound_to = self.avoid = None
+        self.failed_by = failed_by or self.failed_by
         if not counts:
             self.losses, self.first_attempt = self.losses + 1, self.first_attempt + 1
 

@@ -223,7 +223,7 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
         case "retry":
             progress.attempt, progress.due_at, progress.wait_until = body["attempt"], body["due_at"], None
             progress.accepted = False
-            progress.note_failure(counts=body.get("counts", True))
+            progress.note_failure(counts=body.get("counts", True), failed_by=body.get("failed_by"))
             if "usage" in body:
                 progress.unpaid = progress.unpaid.plus(Usage(**body["usage"]))
             run.set_status(task_id, TaskStatus.RETRYING)

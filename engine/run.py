@@ -371,7 +371,7 @@ class Run:
             self.injections.clear()
             self.in_flight, self.task_count = 0, 0
             for progress in self.progress.values():
-                progress.since = commit.seq
+                progress.since, progress.failed_by = commit.seq, None
         else:
             self._leave_line()
         if not self.inherited:

@@ -291,13 +291,17 @@ class Delivery:
         error = replace(error, retryable=reply.retryable)
         for event in reply.told.events:
             note(turn, live, work.task_id, event)
-        self._failed(turn, live, work.task_id, error, reply.retry_after_ms, reply.told.usage)
+        failed_by = worker_id if reply.elsewhere else None
+        self._failed(
+            turn, live, work.task_id, error, reply.retry_after_ms, usage=reply.told.usage, failed_by=failed_by
+        )
 
     def _failed(
         self, turn: Turn, live: Live, task_id: TaskId, error: ErrorInfo, after_ms: int | None = None,
-        usage: Usage = NO_USAGE,
+        *, usage: Usage = NO_USAGE, failed_by: str | None = None,
     ) -> None:  # fmt: skip
-        found = answers.attempt_failed(live.run, task_id, error, after_ms, turn.now, self.chance(), usage)
+        chance = self.chance()
+        found = answers.attempt_failed(live.run, task_id, error, after_ms, turn.now, chance, usage, failed_by=failed_by)
         self._follow(turn, live, found, None)
 
     def _follow(self, turn: Turn, live: Live, found: Found, body: Any) -> bool:
@@ -318,7 +322,7 @@ class Delivery:
         progress = (run := live.run).put_off(retry.task_id, TaskStatus.RETRYING)
         progress.attempt, progress.due_at, progress.accepted = retry.attempt, retry.due_at, False
         progress.wait_until = None
-        progress.note_failure(counts=retry.counts)
+        progress.note_failure(counts=retry.counts, failed_by=retry.failed_by)
         if retry.usage is not NO_USAGE:
             progress.unpaid = progress.unpaid.plus(retry.usage)
         turn.note(live, "retry", retry.task_id, retry.as_json())
@@ -371,7 +375,8 @@ class Delivery:
             run.ready.append(task_id)
         elif kind == "deadline" and progress.accepted and (progress.deadline or 0) <= turn.now:
             failure = NodeFailure("timeout", "the worker accepted the task and gave no answer in time", retryable=True)
-            self._failed(turn, live, task_id, error_of(failure, run.tasks[task_id], progress.attempt))
+            error = error_of(failure, run.tasks[task_id], progress.attempt)
+            self._failed(turn, live, task_id, error, failed_by=progress.worker)
         elif (gave_up := unserved.gave_up(run, task_id, kind, turn.now)) is not None:
             self._failed(turn, live, task_id, gave_up)
 

@@ -38,6 +38,7 @@ def work_of(live: Live, found: Dispatch, secret: str) -> Work:
         tags=ask.tags,
         worker=progress.bound_to or ask.worker,
         avoid=progress.avoid,
+        failed_by=progress.failed_by,
         protocol=ask.protocol,
         prefers=ask.prefers,
         timeout_ms=ask.timeout_ms or run.node_of(task).timeout_ms,

@@ -87,7 +87,7 @@ EVENTS: Mapping[str, Fields] = {
     "turn": needed(turn=COUNT, answer=ANY),
     "accepted": optional(lease_ms=PLACE),
     "rebound": ATTEMPT | needed(worker=TEXT, to=TEXT.or_null()),
-    "retry": ATTEMPT | needed(due_at=TIME) | optional(usage=OBJECT, counts=ANY),
+    "retry": ATTEMPT | needed(due_at=TIME) | optional(usage=OBJECT, counts=ANY, failed_by=TEXT),
     "run": needed(status=one_of(RunStatus)),
     "injection": needed(id=TEXT, node=TEXT, updates=OBJECT, actor=TEXT, branch=PLACE, jumps=COUNT),
     "injected": needed(id=TEXT),

@@ -12,6 +12,7 @@ from engine.errors import Invalid
 from engine.limits import LIMITED
 from engine.model import ErrorInfo, InterruptId, RunStatus, TaskId, TaskStatus
 from engine.outbox import Accepted, Answered, Refused, Work
+from tests.simulation.ends import same
 from tests.simulation.fate import Fate, Violation
 from tests.simulation.rooms import check_rooms
 from tests.simulation.strangers import Strangers
@@ -253,7 +254,8 @@ class Schedule:
             self.accepted.add((work.task_id, work.attempt))
             self.world.reply(work, Accepted())
         elif fault is Fault.REFUSED:
-            self.world.reply(work, Refused(error=ErrorInfo(code="transport", message="no"), retryable=True))
+            refusal = Refused(error=ErrorInfo(code="transport", message="no"), retryable=True, transport=True)
+            self.world.reply(work, refusal)
         else:
             self.world.reply(work, Answered(body=self._body(work)))
 
@@ -288,6 +290,12 @@ class Schedule:
         if self.world.seen and self.mishaps.random() < self.faults.late:
             self._again(self.mishaps.choice(self.world.seen))
 
+    def _failed_by(self) -> dict[TaskId, str]:
+        """The tasks that are to be asked of others than of who has failed them."""
+        over = (TaskStatus.FAILED, TaskStatus.INTERRUPTED)
+        found = self.world.run.progress.items()
+        return {name: one.failed_by for name, one in found if one.failed_by is not None and one.status not in over}
+
     def crash(self) -> None:
         """Lose the memory. Timers that had gone off do so again, what a worker had not accepted is sent again, at once,
         and who had their turn have it first, so that the order stays the same."""
@@ -297,8 +305,9 @@ class Schedule:
             name for name, work in works if self.world.outbox.holds(work) and (name, work.attempt) not in self.accepted
         ]
         idle, held = self.world.idle, set(self.world.timers.held)
-        passed, standing = self.world.outbox.passed(), self.strangers.standing()
+        passed, standing, failed = self.world.outbox.passed(), self.strangers.standing(), self._failed_by()
         self.world.crash()
+        same("who has failed", failed, self._failed_by(), "read again")
         self.world.outbox.first, self.world.outbox.shut = passed, True
         self.strangers.again(standing)
         self._forget_unwritten()

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from dispatch._choose import Chosen, Load, Need, NoWorker, Reason, choose, fitting, need_of
+from dispatch._choose import Chosen, Load, Need, NoWorker, Reason, choose, choose_among, fitting, need_of
 from tests.unit.dispatch.builders import a_work, a_worker
 
 NEED = Need(frozenset({"x"}))
@@ -90,3 +90,19 @@ def test_a_task_that_prefers_a_protocol_goes_to_a_worker_of_it_where_one_has_roo
 
     assert choose(workers, need, Load()) == Chosen(worker_id="w2")
     assert choose(workers, need, Load(taken={"w2": 1})) == Chosen(worker_id="w1")
+
+
+def test_whoever_has_failed_a_task_comes_after_all_others_that_have_room():
+    workers = [a_worker("w1", protocol="a2a", max_concurrent=9), a_worker("w2"), a_worker("w3", protocol="a2a")]
+    need = Need(prefers="a2a")
+
+    assert choose_among(workers, Load(), need, failed_by="w1") == Chosen(worker_id="w3")
+    assert choose_among(workers, Load(taken={"w3": 1}), need, failed_by="w1") == Chosen(worker_id="w2")
+    assert choose_among(workers, Load(taken={"w2": 1, "w3": 1}), need, failed_by="w1") == Chosen(worker_id="w1")
+
+
+def test_where_nobody_has_room_all_are_counted_also_who_has_failed():
+    workers = [a_worker("w1"), a_worker("w2")]
+    found = choose_among(workers, Load(taken={"w1": 1, "w2": 1}), NEED, failed_by="w1")
+
+    assert found == NoWorker(reason=Reason.CAPACITY, detail="2 of 2 workers are busy, none has a free slot")
