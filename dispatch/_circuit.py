@@ -1,7 +1,7 @@
 """The circuit breaker of one worker, as values: when it is asked, when it is left alone, and for how long.
 
-Closed, it lets everything through. A connection that could not be made opens it at once, other failures of the
-transport do at the third in a row. Open, nothing passes until its delay is over; then it is half-open and lets one task
+Closed, it lets everything through. The third failure of the transport in a row opens it, whether a connection could not
+be made or broke. Open, nothing passes until its delay is over; then it is half-open and lets one task
 through. Such a probe starts the delay again, so that a worker that takes long gets one task per delay until one of them
 tells how it is. A failed probe doubles the delay, an answer to any task closes the circuit. Time is the caller's: it
 says `rested` when the delay is over.
@@ -15,8 +15,8 @@ from engine.values import dataclass, replace
 
 THRESHOLD = 3
 """Failures of the transport in a row that open the circuit."""
-REFUSED_S, BROKEN_S, LONGEST_S = 1.0, 5.0, 60.0
-"""First delay where no connection could be made, first delay after other failures, and the longest: seconds."""
+FIRST_S, LONGEST_S = 5.0, 60.0
+"""The first delay, and the longest: seconds."""
 
 
 class Stage(StrEnum):
@@ -39,17 +39,17 @@ class Circuit:
 CLOSED = Circuit()
 
 
-def failed(circuit: Circuit, *, connected: bool, probe: bool) -> Circuit:
-    """A delivery failed in transport: before anything was sent, or (`connected`) after.
+def failed(circuit: Circuit, *, probe: bool) -> Circuit:
+    """A delivery failed in transport.
 
     Only the `probe` says anything new about an open circuit: what was under way before tells what is known.
     """
     if circuit.stage is not Stage.CLOSED:
         return replace(circuit, stage=Stage.OPEN, delay_s=min(circuit.delay_s * 2, LONGEST_S)) if probe else circuit
     failures = circuit.failures + 1
-    if connected and failures < THRESHOLD:
+    if failures < THRESHOLD:
         return replace(circuit, failures=failures)
-    return Circuit(stage=Stage.OPEN, failures=failures, delay_s=BROKEN_S if connected else REFUSED_S)
+    return Circuit(stage=Stage.OPEN, failures=failures, delay_s=FIRST_S)
 
 
 def rested(circuit: Circuit) -> Circuit:

@@ -196,10 +196,8 @@ class Slots:
             return False
         circuit = self._circuits.get(worker_id, CLOSED)
         match reply:
-            case Unreachable():
-                return self._set(worker_id, failed(circuit, connected=False, probe=probe))
-            case Refused(transport=True):
-                return self._set(worker_id, failed(circuit, connected=True, probe=probe))
+            case Unreachable() | Refused(transport=True):
+                return self._set(worker_id, failed(circuit, probe=probe))
             case _:
                 return self._set(worker_id, CLOSED)
 

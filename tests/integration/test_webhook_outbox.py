@@ -149,7 +149,7 @@ async def test_what_could_not_be_sent_is_sent_when_the_worker_is_back(box, told,
     box.workers_changed(by_id(a_worker(url=f"http://127.0.0.1:{port}/")))
     box.submit(a_work("t1"))
     await told.until(lambda: told.reasons == [("t1", "unreachable")])
-    assert later.pending == [1.0]
+    assert (told.order, later.pending) == (["t1"] * 3, [5.0])
 
     async def handle(request: web.BaseRequest) -> web.Response:
         return web.json_response((await request.json())["attempt"])
