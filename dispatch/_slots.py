@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Container, Mapping, Sequence
 
+from dispatch._allowances import Allowances
 from dispatch._asks import Asks
 from dispatch._choose import (
     Chosen,
@@ -29,8 +30,6 @@ from engine.ports import WorkerRow
 
 MAX_KEPT_NEEDS = 1_000
 """How many needs are remembered with the workers that fit them."""
-LONGEST_LIMIT_S = 3600.0
-"""A worker without calls left is asked again after so long at the latest: what it said may be wrong by then."""
 
 
 def rate_of(worker: WorkerRow) -> RateRule | None:
@@ -87,8 +86,7 @@ class Slots:
         self._open: set[str] = set()
         self._unreachable = Either(self._open, away)
         self._timers: dict[str, Timer] = {}
-        self._rates: dict[str, Rate] = {}
-        self._limited: dict[str, Timer] = {}
+        self._allowances = Allowances(later, back)
         self._logs: dict[str, RateLog] = {}
         self._paused: dict[str, Timer] = {}
         self._asks, self._asking = asks or Asks(), asking
@@ -104,10 +102,7 @@ class Slots:
         self._rows = {row.id: row for row in workers.values() if row.protocol in self._protocols}
         self._silent.all = frozenset(row.id for row in self._rows.values() if row.protocol in self._asking)
         self._set_rates()
-        for gone in self._rates.keys() - self._rows.keys():
-            del self._rates[gone]
-            if (timer := self._limited.pop(gone, None)) is not None:
-                timer.cancel()
+        self._allowances.keep(self._rows.keys())
         self._fitting.clear()
 
     def set_owners(self, owners: Mapping[str, str]) -> None:
@@ -172,6 +167,7 @@ class Slots:
         self.take(worker_id)
         if worker_id in self._silent.all:
             self._asks.promise(worker_id)
+        self._allowances.sent(worker_id, now)
         if (log := self._logs.get(worker_id)) is not None:
             log.note(now)
             if (wait := log.wait_ms(now)) and not self._closed:
@@ -203,17 +199,7 @@ class Slots:
 
     def rated(self, worker_id: str, limit: RateLimit, now: int) -> bool:
         """Learn what a worker says of its rate limit; True if it is left alone unlike before, or no longer."""
-        if worker_id not in self._rows:
-            return False
-        self._rates[worker_id] = Rate(limit=limit, at=now)
-        timer = self._limited.pop(worker_id, None)
-        if timer is not None:
-            timer.cancel()
-        spent = limit.remaining is not None and limit.remaining <= 0 and bool(limit.reset_ms)
-        if spent and not self._closed:
-            seconds = (limit.reset_ms or 0) / 1000
-            self._limited[worker_id] = self._later(min(seconds, LONGEST_LIMIT_S), lambda: self._reset(worker_id))
-        return spent is not (timer is not None)
+        return worker_id in self._rows and self._allowances.report(worker_id, limit, now)
 
     def came(self, worker_id: str) -> None:
         """A worker is there again: what had failed while it was away says nothing any more."""
@@ -234,21 +220,19 @@ class Slots:
 
     def rates(self) -> Mapping[str, Rate]:
         """What the registered workers have said of their rate limits."""
-        return self._rates
-
-    def _reset(self, worker_id: str) -> None:
-        self._limited.pop(worker_id, None)
-        self._back()
+        return self._allowances.rates
 
     def close(self) -> None:
         """Stop all timers, and start none any more."""
         self._closed = True
-        for timer in (*self._limited.values(), *self._paused.values(), *self._timers.values()):
+        self._allowances.close()
+        for timer in (*self._paused.values(), *self._timers.values()):
             timer.cancel()
         self._timers.clear()
 
     def _load(self) -> Load:
-        limited = ChainMap(self._limited, self._paused) if self._paused else self._limited
+        spent = self._allowances.spent
+        limited = ChainMap(spent, self._paused) if self._paused else spent
         return Load(
             taken=self._taken, unreachable=self._unreachable, limited=limited, silent=self._silent, turn=self._turn
         )

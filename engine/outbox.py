@@ -289,7 +289,8 @@ class Outbox(Protocol):
         """The worker that holds an attempt is at it still; no effect where none is leased."""
 
     def rated(self, worker_id: str, limit: RateLimit) -> None:
-        """A worker has said what its rate limit is; with nothing left it is left alone until that is reset."""
+        """A worker has said what its rate limit is, in an answer that was not the reply to a delivery; once it has been
+        sent what was left, it is left alone until that is reset."""
 
     def standing(self, worker_id: str) -> Standing:
         """How a worker stands."""

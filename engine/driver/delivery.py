@@ -255,10 +255,10 @@ class Delivery:
     ) -> bool:
         """Apply an answer to a task, as `answers.answered`; False when it changes nothing."""
         progress = live.run.progress.get(task_id)
-        worker = worker or (progress.worker if progress else None)
+        came_later, worker = worker is None, worker or (progress.worker if progress else None)
         if progress is not None and progress.input_hash is None:
             remember_input(live, task_id)
-        if worker is not None and (limit := rate_limit_of(body)) is not None:
+        if came_later and worker is not None and (limit := rate_limit_of(body)) is not None:
             turn.effects.append(lambda: self.outbox.rated(worker, limit))
         found = answers.answered(live.run, task_id, attempt, body, worker, turn.now, self.chance(), output)
         if isinstance(found, answers.Retry) or (isinstance(found, Step) and found.commit.answer is None):

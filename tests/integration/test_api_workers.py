@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.integration.pulling import until, waits
 from tests.unit.api.serving import Server, a_server, straight, working
 from tests.unit.dispatch.builders import HttpWorker, answer
 
@@ -250,6 +251,31 @@ async def test_rate_limits_that_workers_report_are_shown(server: Server, worker:
     (found,) = (await server.get("/rate-limits"))["items"]
     assert (found["worker_id"], found["remaining"], found["limit"], found["reset_ms"]) == ("w1", 4, 10, 5000)
     assert found["resets_at"] > found["reported_at"]
+
+
+async def test_a_worker_is_sent_no_more_than_it_says_that_it_has_left(server: Server, worker: HttpWorker) -> None:
+    limit = {"remaining": 1, "limit": 10, "reset_ms": 400}
+    worker.script = [answer({"output": 1, "rate_limit": limit}), answer({}, 202)]
+    await server.post("/workers", {**W, "url": worker.url, "max_concurrent": 9}, 201)
+    await server.post("/workflows/working/runs?wait=10", {}, 201)
+    runs = [await server.post("/workflows/working/runs", {}, 201) for _ in range(3)]
+    waiting = [await until(server, run["id"], waits) for run in runs[1:]]
+    assert (len(worker.seen), [task["reason"] for task in waiting]) == (2, ["rate_limit"] * 2)
+    await worker.until(lambda: len(worker.seen) == 4)
+
+
+async def test_what_is_answered_later_says_what_is_left_too(server: Server, worker: HttpWorker) -> None:
+    worker.script = [answer({}, 202)]
+    await server.post("/workers", {**W, "url": worker.url, "max_concurrent": 9}, 201)
+    first = await server.post("/workflows/working/runs", {}, 201)
+    await worker.until(lambda: len(worker.seen) == 1)
+    path = worker.seen[0].body["reply_to"].partition("/v1")[2]
+    await server.post(path, {"output": 1, "rate_limit": {"remaining": 0}})
+    await server.settled(first["id"])
+    run = await server.post("/workflows/working/runs", {}, 201)
+    assert (await until(server, run["id"], waits))["reason"] == "rate_limit"
+    (found,) = (await server.get("/rate-limits"))["items"]
+    assert (found["remaining"], found["reset_ms"]) == (0, None)
 
 
 async def test_a_run_does_not_wait_for_a_worker_beyond_its_limit(server: Server) -> None:

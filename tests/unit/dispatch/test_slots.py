@@ -97,10 +97,21 @@ def test_calls_that_are_left_again_end_the_wait():
     assert (slots.has_room("w1"), later.pending) == (True, [])
 
 
-def test_a_limit_that_says_not_when_it_ends_is_shown_and_not_waited_for():
+def test_a_worker_is_sent_no_more_than_it_has_calls_left():
     slots = limited(FakeLater())
-    assert not slots.rated("w1", RateLimit(remaining=0), 7)
-    assert slots.has_room("w1")
+    slots.rated("w1", RateLimit(remaining=2, reset_ms=3000), 7)
+    room = []
+    for now in (8, 9):
+        slots.begin("w1", now)
+        room.append(slots.has_room("w1"))
+    assert room == [True, False]
+
+
+def test_a_limit_that_says_not_when_it_ends_is_shown_and_counts_for_a_while():
+    later = FakeLater()
+    slots = limited(later)
+    assert slots.rated("w1", RateLimit(remaining=0), 7)
+    assert (slots.has_room("w1"), later.pending) == (False, [60.0])
     assert (slots.rates()["w1"].limit.remaining, slots.rates()["w1"].at) == (0, 7)
 
 
