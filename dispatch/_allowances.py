@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 
 from dispatch._rate import Later, Timer
-from engine.answer import RateLimit
-from engine.outbox import Rate
+from engine.answer import RateLimit, rate_limit_of
+from engine.outbox import Answered, Rate, Refused, Reply
 
 UNSAID_MS = 60_000
 """For so long a report counts that does not say when the limit is reset: most limits are those of a minute."""
 LONGEST_MS = 3_600_000
 """No report counts for longer: what it said may be wrong by then."""
+
+
+def said_in(reply: Reply) -> RateLimit | None:
+    """What a worker says of its rate limit in a reply."""
+    if isinstance(reply, Answered):
+        return rate_limit_of(reply.body)
+    return reply.told.rate_limit if isinstance(reply, Refused) else None
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from dispatch._allowances import said_in
 from dispatch._asks import Asks
 from dispatch._beats import Beats, call_later
 from dispatch._bounds import MAX_DELIVERIES, Bounds
@@ -26,24 +27,11 @@ from dispatch._stays import Lodger, Stays
 from dispatch._transport import Transport, refused
 from dispatch._visitors import Visitors
 from dispatch._waiting import Waiting
-from engine.answer import RateLimit, rate_limit_of
+from engine.answer import RateLimit
 from engine.limits import LimitReason, gates_of
 from engine.line import order_of
 from engine.model import RunId, TaskId
-from engine.outbox import (
-    LOST,
-    Accepted,
-    Answered,
-    Held,
-    Listener,
-    Rate,
-    Reply,
-    Standing,
-    Stay,
-    Unanswered,
-    Unreachable,
-    Work,
-)
+from engine.outbox import LOST, Accepted, Held, Listener, Rate, Reply, Standing, Stay, Unanswered, Unreachable, Work
 from engine.ports import WorkerRow
 
 _by_id = attrgetter("id")
@@ -375,7 +363,7 @@ class WorkerOutbox:
             return
         through = self._take_up(entry, worker_id, reply)
         changed = self._slots.heard(worker_id, reply, probe=probe)
-        if isinstance(reply, Answered) and (limit := rate_limit_of(reply.body)) is not None:
+        if (limit := said_in(reply)) is not None:
             changed = self._slots.rated(worker_id, limit, self._clock()) or changed
         self._waiting.go_on(through, worker_id)
         if changed:

@@ -283,8 +283,6 @@ class Delivery:
             self.timers.set(due, live.run.key, work.task_id, "deadline")
 
     def _refused(self, turn: Turn, live: Live, work: Work, worker_id: str, reply: Refused) -> None:
-        if (limit := reply.told.rate_limit) is not None:
-            turn.effects.append(lambda: self.outbox.rated(worker_id, limit))
         if not _is_held(live.run.progress.get(work.task_id), work):
             return
         error = replace(reply.error, node=work.node, task_id=work.task_id, attempt=work.attempt)
@@ -292,9 +290,7 @@ class Delivery:
         for event in reply.told.events:
             note(turn, live, work.task_id, event)
         failed_by = worker_id if reply.elsewhere else None
-        self._failed(
-            turn, live, work.task_id, error, reply.retry_after_ms, usage=reply.told.usage, failed_by=failed_by
-        )
+        self._failed(turn, live, work.task_id, error, reply.retry_after_ms, usage=reply.told.usage, failed_by=failed_by)
 
     def _failed(
         self, turn: Turn, live: Live, task_id: TaskId, error: ErrorInfo, after_ms: int | None = None,

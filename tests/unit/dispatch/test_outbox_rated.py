@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dispatch._transport import refused
+from engine.answer import RateLimit, Told
 from engine.outbox import Answered
 from tests.unit.dispatch.builders import a_worker
 
@@ -17,6 +19,14 @@ async def test_what_an_answer_says_counts_before_its_slot_is_given_to_the_next(d
     assert (desk.told.order, desk.told.reasons[-1], desk.later.pending) == (["t1"], ("t2", "rate_limit"), [0.5])
     desk.later.fire()
     assert desk.told.order == ["t1", "t2"]
+
+
+async def test_an_error_says_what_is_left_too(desk):
+    desk.workers(a_worker())
+    desk.submit("t1", "t2")
+    told = Told(rate_limit=RateLimit(remaining=0, reset_ms=500))
+    await desk.come_back("t1", refused("busy", "no", told=told))
+    assert (desk.told.order, desk.later.pending) == (["t1"], [0.5])
 
 
 async def test_so_many_are_sent_as_the_worker_has_calls_left(desk):
