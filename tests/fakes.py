@@ -145,6 +145,8 @@ class HeldOutbox:
     listener: Listener = field(init=False)
     first: set[tuple[TaskId, int]] = field(default_factory=set)
     """Attempts that pass their gates before all others."""
+    halfway: dict[TaskId, int] = field(default_factory=dict)
+    """Tasks that have passed so many of the gates of their rooms, and are behind these before all others."""
     shut: bool = False
     """Whether the gates stay shut for now."""
     dismissed: list[Unanswered] = field(default_factory=list)
@@ -170,6 +172,12 @@ class HeldOutbox:
     def move_in(self, stay: Stay, *, here: bool = False) -> None:
         self.numbers.who = (stay.task_id,)
         self._through(self.stays.move_in(stay, here=here))
+        if passed := self.halfway.pop(stay.task_id, 0):
+            lodger = self.stays._lodgers[stay.task_id]
+            self.gates.leave(lodger)
+            for gate in lodger.gates[:passed]:
+                self.gates._pass(lodger, gate)
+            self.gates.enter(lodger)
 
     def move_out(self, task_ids: Iterable[TaskId]) -> None:
         self._through(self.stays.move_out(task_ids))
@@ -222,6 +230,7 @@ class HeldOutbox:
         self.given.clear()
         self.turns.clear()
         self.first.clear()
+        self.halfway.clear()
         self.laters.clear()
         self.__post_init__()
 
@@ -261,6 +270,11 @@ class HeldOutbox:
     def passed(self) -> set[tuple[TaskId, int]]:
         """The attempts that wait for no other one."""
         return {(name, work.attempt) for name, work in self.works.items() if self.waits_for(name) is None}
+
+    def waiting_halfway(self) -> dict[TaskId, int]:
+        """The tasks that wait for their rooms behind some of their gates, and behind how many."""
+        waiting = {name: found for name, found in self.stays._lodgers.items() if not found.inside}
+        return {name: found.passed for name, found in waiting.items() if 0 < found.passed < len(found.gates)}
 
     def holds(self, work: Work) -> bool:
         """Whether a worker has got this attempt."""

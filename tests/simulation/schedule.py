@@ -305,21 +305,22 @@ class Schedule:
             name for name, work in works if self.world.outbox.holds(work) and (name, work.attempt) not in self.accepted
         ]
         idle, held = self.world.idle, set(self.world.timers.held)
-        passed, standing, failed = self.world.outbox.passed(), self.strangers.standing(), self._failed_by()
+        outbox, standing, failed = self.world.outbox, self.strangers.standing(), self._failed_by()
+        passed, halfway = outbox.passed(), outbox.waiting_halfway() if self.faults.spare_failing else {}
         self.world.crash()
         same("who has failed", failed, self._failed_by(), "read again")
-        self.world.outbox.first, self.world.outbox.shut = passed, True
+        outbox.first, outbox.halfway, outbox.shut = passed, halfway, True
         self.strangers.again(standing)
         self._forget_unwritten()
         if idle:
             self.world.turn(kept=True)
         for name, kind in [timer for timer in self.world.timers.held if timer not in held and timer[1] in GOING_ON]:
             self.world.fire(name, kind)
-        self.world.outbox.shut = False
+        outbox.shut = False
+        outbox.halfway.clear()
         if self.world.idle:
             self.world.outbox.open()
         for name in given:
-            outbox = self.world.outbox
             if name in outbox.works and not outbox.holds(outbox.works[name]) and outbox.waits_for(name) is None:
                 self.world.send(name)
 
