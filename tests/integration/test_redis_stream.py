@@ -226,14 +226,14 @@ async def test_entries_that_say_nothing_are_dropped_and_stop_nobody(redis, trans
 
 
 @pytest.mark.parametrize(
-    ("body", "code"), [(b'{"output": ', "answer.invalid"), (b"1" * 30, "answer.invalid"), (b"\xff", "answer.invalid")]
+    ("body", "code"), [(b'{"output": ', "answer.invalid"), (b"1" * 30, "state.invalid"), (b"\xff", "answer.invalid")]
 )
 async def test_an_answer_that_cannot_be_read_is_a_failed_attempt(redis, transport, row, inbox, body, code):
     transport.serve([row])
     await say(redis, transport, corr="t1.s", body=body)
     await inbox.until(lambda: bool(inbox.results))
     [(_, answer)] = inbox.results
-    assert (answer["error"]["code"], answer["error"]["retryable"]) == (code, True)
+    assert (answer["error"]["code"], answer["error"]["retryable"]) == (code, code == "answer.invalid")
 
 
 async def test_an_answer_that_is_too_large_is_a_failed_attempt(redis, transport, row, inbox):
