@@ -26,6 +26,7 @@ from engine.errors import (
     StoreFull,
     StoreLocked,
     StoreUnavailable,
+    stable_code,
 )
 
 PROBLEM = "application/problem+json"
@@ -78,14 +79,8 @@ def code_of(error: EngineError) -> str:
     match error:
         case Refused():
             return error.refusal
-        case Conflict():
-            return error.conflict
-        case Invalid():
-            return error.reason
-        case NodeFailure():
-            return error.node_code
         case _:
-            return error.code
+            return stable_code(error)
 
 
 def of_engine(error: EngineError) -> Response:

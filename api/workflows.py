@@ -222,10 +222,12 @@ class Workflows:
         What is saved by hand takes newer ones over; a file that nobody has touched does not. Raises Invalid."""
         version = await self.store.last_version(workflow_id) + 1  # runs may have brought some that are not the newest
         archived = newest is not None and newest.status == "archived"
+        known = newest if newest is not None and not archived and newest.source == source else None
+        if known is not None and source == "file" and says_same(known.document, document):
+            return known
         whole = await pinned(document, self.store.workflow)
-        said = document if source == "file" else whole
-        if newest is not None and not archived and newest.source == source and says_same(newest.document, said):
-            return newest
+        if known is not None and says_same(known.document, whole):
+            return known
         graph = await self._load(whole, workflow_id, version)
         stored, now = dict(graph.document), self.clock()
         row = WorkflowRow(

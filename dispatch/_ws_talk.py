@@ -24,7 +24,7 @@ from dispatch._ws_frames import (
 )
 from dispatch._ws_line import Channel, Line
 from engine.codec import MAX_DEPTH, CodecError, loads
-from engine.errors import Conflict, EngineError, Invalid, StoreUnavailable
+from engine.errors import EngineError, StoreUnavailable, stable_code
 from engine.values import dataclass
 
 FRAMING = 4
@@ -141,7 +141,7 @@ async def _registered(channel: Channel, terms: Terms) -> Register | None:
     except StoreUnavailable as away:
         raise Unwelcome(LATER, away.code, away.message) from away
     except EngineError as error:
-        raise Unwelcome(REFUSED, _code_of(error), error.message) from error
+        raise Unwelcome(REFUSED, stable_code(error), error.message) from error
     return frame
 
 
@@ -165,13 +165,3 @@ def _read(text: str, terms: Terms) -> Register | Heartbeat | Acknowledge | Feedb
         return read_frame(loads(text, max_depth=terms.max_depth + FRAMING, unique=True))
     except CodecError as error:
         raise FrameInvalid(error.message) from None
-
-
-def _code_of(error: EngineError) -> str:
-    match error:
-        case Conflict():
-            return error.conflict
-        case Invalid():
-            return error.reason
-        case _:
-            return error.code

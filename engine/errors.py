@@ -106,3 +106,16 @@ class StateInvalid(NodeFailure):
 
     def __init__(self, key: str, why: str) -> None:
         super().__init__("state.invalid", f"state key '{key}': {why}", details={"key": key})
+
+
+def stable_code(error: EngineError) -> str:
+    """The code by which people know an error: that of its case, where its class has several."""
+    match error:
+        case Conflict():
+            return error.conflict
+        case Invalid():
+            return error.reason
+        case NodeFailure():
+            return error.node_code
+        case _:
+            return error.code

@@ -12,7 +12,7 @@ from engine.driver.engine import Also, Engine
 from engine.driver.pages import Line
 from engine.driver.travel import Asked
 from engine.driver.turn import Turn
-from engine.errors import Conflict, Draining, EngineError, Invalid, NotFound, StoreUnavailable
+from engine.errors import Draining, EngineError, Invalid, NotFound, StoreUnavailable, stable_code
 from engine.jobs import Action, ItemStatus, Job, JobItem, JobStatus, Plan, Preview, Start, Target, refusal
 from engine.lines import line_to
 from engine.model import Kind, RunHead, RunId, RunStatus, seq_of
@@ -177,8 +177,8 @@ class Bulk:
         except (StoreUnavailable, Draining) as error:
             raise _Pause from error
         except EngineError as error:
-            code = error.conflict if isinstance(error, Conflict) else error.code
-            await self._note(replace(item, status=ItemStatus.FAILED, error_code=code, error=error.message))
+            failed = replace(item, status=ItemStatus.FAILED, error_code=stable_code(error), error=error.message)
+            await self._note(failed)
         except Exception as error:  # the root of an item: whatever it is, the others go on
             log.exception("job.item_failed", job_id=job.id, run_id=item.run_id)
             what = f"it could not be dealt with: {type(error).__name__}"

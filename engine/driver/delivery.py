@@ -285,8 +285,9 @@ class Delivery:
     def _refused(self, turn: Turn, live: Live, work: Work, worker_id: str, reply: Refused) -> None:
         if not _is_held(live.run.progress.get(work.task_id), work):
             return
-        error = replace(reply.error, node=work.node, task_id=work.task_id, attempt=work.attempt)
-        error = replace(error, retryable=reply.retryable)
+        error = replace(
+            reply.error, node=work.node, task_id=work.task_id, attempt=work.attempt, retryable=reply.retryable
+        )
         for event in reply.told.events:
             note(turn, live, work.task_id, event)
         failed_by = worker_id if reply.elsewhere else None
