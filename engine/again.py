@@ -23,8 +23,7 @@ def try_again(run: Run, commit: Commit) -> None:
     for task_id, progress in run.progress.items():
         progress.has_room, progress.passed = False, 0
         if progress.status is TaskStatus.FAILED:
-            progress.attempt, progress.failed_by = progress.attempt + 1, None
-            progress.first_attempt, progress.since, progress.failed_at = progress.attempt, commit.seq, None
+            progress.begin_again(commit.seq)
         elif progress.status is TaskStatus.INTERRUPTED and agenda.is_bounded(run, task_id):
             _ask_anew(run, progress, commit)
         elif progress.status not in (TaskStatus.PENDING, TaskStatus.WAITING) or task_id in held:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import TypedDict, Unpack
 
 from engine.commits import Result, Step, cancelled, commit_task, finish, next_ref, record, status_after
 from engine.errors import NodeFailure
@@ -12,6 +13,13 @@ from engine.model import NO_USAGE, Commit, ErrorInfo, Kind, Ref, Task, TaskStatu
 from engine.retry import next_delay_ms
 from engine.run import Run
 from engine.values import replace
+
+
+class _Handles(TypedDict, total=False):
+    """The edges that a failed task takes."""
+
+    handles: tuple[str, ...]
+    handle: str
 
 
 def error_of(failure: NodeFailure, task: Task, attempt: int | None = None) -> ErrorInfo:
@@ -36,7 +44,16 @@ def fail(run: Run, task: Task, error: ErrorInfo, now: int, usage: Usage = NO_USA
     if send.spec.on_item_error == "fail" and not handles_errors(run, caller):
         return _failure(run, task, error, now, usage)
     status = TaskStatus.SKIPPED if send.spec.on_item_error == "skip" else TaskStatus.FAILED
-    return finish(run, task, Result(error=error, status=status, usage=usage), now)
+    return finish(run, task, _result(run, task, error, status, usage), now)
+
+
+def _result(
+    run: Run, task: Task, error: ErrorInfo, status: TaskStatus, usage: Usage = NO_USAGE, **how: Unpack[_Handles]
+) -> Result:
+    """What a commit says of a failed task; its worker is the one that was asked last."""
+    progress = run.progress.get(task.id)
+    worker = None if progress is None else progress.worker
+    return Result(error=error, status=status, usage=usage, worker=worker, **how)
 
 
 def handles_errors(run: Run, task: Task) -> bool:
@@ -57,13 +74,13 @@ def handled(
     """The commit of a failed task: by its error edge, by `on_error`, or as the failure of the run."""
     node = run.node_of(task)
     if run.frames.of(task).graph.topology.edges_from(node.name, ERROR_HANDLE):
-        how = Result(error=error, handles=(ERROR_HANDLE,), handle=ERROR_HANDLE, status=TaskStatus.FAILED, usage=usage)
+        how = _result(run, task, error, TaskStatus.FAILED, usage, handles=(ERROR_HANDLE,), handle=ERROR_HANDLE)
     elif node.on_error == "continue":
-        how = Result(error=error, status=TaskStatus.FAILED, usage=usage)
+        how = _result(run, task, error, TaskStatus.FAILED, usage)
     elif node.on_error == "skip":
-        how = Result(error=error, handles=(), status=TaskStatus.SKIPPED, usage=usage)
+        how = _result(run, task, error, TaskStatus.SKIPPED, usage, handles=())
     elif task.wave.frame and is_caught(run, task.wave.frame, error):
-        how = Result(error=error, handles=(), handle=BROKEN, status=TaskStatus.FAILED, usage=usage)
+        how = _result(run, task, error, TaskStatus.FAILED, usage, handles=(), handle=BROKEN)
     else:
         return _failure(run, task, error, now, usage)
     return commit_task(run, task, how, (), {}, level, causes, now)
@@ -107,9 +124,8 @@ def end_frame(run: Run, task: Task, error: ErrorInfo, now: int) -> Step:
 
 def _failure(run: Run, task: Task, error: ErrorInfo, now: int, usage: Usage = NO_USAGE) -> Step:
     """The commit of a failure that fails the run; the task stays in the frontier, for a retry."""
-    commit = record(
-        run, task, Result(error=error, status=TaskStatus.FAILED, usage=usage), (), None, task.causes, Kind.FAILURE, now
-    )
+    how = _result(run, task, error, TaskStatus.FAILED, usage)
+    commit = record(run, task, how, (), None, task.causes, Kind.FAILURE, now)
     return Step(replace(commit, status=status_after(run, (task.id,), 0, failing=True)))
 
 

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Any
 
 from engine.limits import Gate, Room
-from engine.model import NO_USAGE, ErrorInfo, InterruptId, TaskStatus, Usage
+from engine.model import NO_USAGE, Commit, ErrorInfo, InterruptId, TaskStatus, Usage
 from engine.values import dataclass
 
 TIMER = "timer"
@@ -123,6 +123,17 @@ class Progress:
         self.failed_by = failed_by or self.failed_by
         if not counts:
             self.losses, self.first_attempt = self.losses + 1, self.first_attempt + 1
+
+    def fail(self, commit: Commit) -> None:
+        """Note that it failed for good, with a commit that says all there is to know of it."""
+        self.attempt, self.worker, self.started_at = commit.attempt, commit.worker, commit.started_at
+        self.error, self.failed_at = commit.error, commit.at
+
+    def begin_again(self, seq: int) -> None:
+        """Begin anew after a failure for good, by the retry of the run that a commit is."""
+        self.attempt, self.failed_by = self.attempt + 1, None
+        self.first_attempt, self.since, self.failed_at = self.attempt, seq, None
+        self.worker = self.started_at = self.report = self.heard_at = None
 
     def begin_frame(self, attempt: int, seq: int, at: int) -> None:
         """Note that a subgraph runs its graph from a commit on: what came before plays no part any more."""

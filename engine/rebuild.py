@@ -164,15 +164,14 @@ def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
         if task_id in waited and event.seq >= progress.again_from[0]:
             waited.discard(task_id)
             _wait_anew(run, task_id, progress)
-        over = progress.status is TaskStatus.FAILED or event.seq < progress.since
+        earlier = event.seq < progress.since
+        over = earlier or progress.status is TaskStatus.FAILED
         if event.kind == "turn":
             _restore_turn(run, task_id, progress, event, over)
-        elif over:
-            continue
-        elif event.kind in REPORTS:
+        elif event.kind in REPORTS and not earlier:
             progress.heard_at = event.at
             progress.report = body if event.kind == "progress" else progress.report
-        else:
+        elif not over:
             _restore_attempt(run, task_id, progress, event)
     for task_id in waited:
         _wait_anew(run, task_id, run.progress[task_id])

@@ -308,8 +308,7 @@ class Run:
     def _failed(self, commit: Commit) -> None:
         self.error = self.error or commit.error
         if commit.task is not None and commit.task.id in self.progress:
-            progress = self.set_status(commit.task.id, TaskStatus.FAILED)
-            progress.attempt, progress.error, progress.failed_at = commit.attempt, commit.error, commit.at
+            self.set_status(commit.task.id, TaskStatus.FAILED).fail(commit)
 
     def unready(self, task_id: TaskId) -> None:
         """Take a task out of those to enter next: it was entered before."""

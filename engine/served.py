@@ -12,6 +12,8 @@ RUNS, COMMITS = 4, 64
 """So many of the last runs of a session are looked through, and so many of the last commits of each."""
 NAMED = b'"worker":'
 """What the body of a commit holds that names a worker."""
+NOT_SERVED = frozenset({"reused", "cached", "error"})
+"""What it holds where that worker has not served it."""
 MOST_NODES = 16
 """So many nodes are remembered, those that were answered last."""
 
@@ -25,13 +27,14 @@ class Served:
 
     def take(self, commit: Commit) -> None:
         """Take up a commit that was just planned."""
-        if commit.worker is not None and commit.task is not None and not (commit.reused or commit.cached):
+        again = commit.reused or commit.cached
+        if commit.worker is not None and commit.task is not None and commit.error is None and not again:
             self._note(commit.task.node, commit.worker)
 
     def recall(self, row: Brief) -> None:
         """Take up a commit that was read."""
         body = read(row.body)
-        worker = None if "reused" in body or "cached" in body else body.get("worker")
+        worker = None if body.keys() & NOT_SERVED else body.get("worker")
         if worker is not None and row.node is not None:
             self._note(row.node, worker)
 
