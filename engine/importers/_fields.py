@@ -64,8 +64,8 @@ def retry_of(found: Source, notes: Notes, unit: str = "ms") -> dict[str, Any] | 
     return {name: value for name, value in policy.items() if value is not None}
 
 
-def schema_of(found: Source, notes: Notes) -> Any:
-    """A JSON Schema that can be used as it is, else None. Notes of it need the construct `schema`."""
+def schema_of(found: Source, notes: Notes, construct: str = "schema") -> Any:
+    """A JSON Schema that can be used as it is, else None. Notes of it need the construct of this name."""
     if not isinstance(found.value, dict) or not found.value:
         return None
     try:
@@ -73,5 +73,5 @@ def schema_of(found: Source, notes: Notes) -> Any:
     except SchemaInvalid as error:
         notes.malformed(found.path, f"it is no JSON Schema: {error}")
         return None
-    notes.add("schema", found.path, "answers have to satisfy it")
+    notes.add(construct, found.path, notes.constructs[construct].about)
     return found.value

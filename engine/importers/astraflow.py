@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from engine.checks.problem import shown
@@ -14,6 +16,7 @@ from engine.importers._notes import Construct, Notes, Outcome
 from engine.importers._paths import constant, guarded, literal, read
 from engine.importers._scopes import SETTINGS, Scope, Unbound, is_container, settings_of
 from engine.importers._source import Source, in_snake
+from engine.schema import compile_schema
 
 TITLE = "AstraFlow"
 NEARLY, NOT = Outcome.APPROXIMATED, Outcome.UNMAPPED
@@ -30,10 +33,9 @@ CONSTRUCTS: Mapping[str, Construct] = {
     ),
     "expressions": Construct("`{{results.x}}` in parameters", "the same text", "the worker resolves it, as before"),
     "schema": Construct("`schema.results`", "`output_schema`", "answers have to satisfy it"),
-    "parameters": Construct(
-        "`schema.parameters`", "`metadata.imported`", "parameters are not checked, and defaults not filled in", NOT,
-        "write the defaults into the parameters",
-    ),
+    "parameters": Construct("`schema.parameters`", "`parameters`", "defaults are filled in, and the rest is checked"),
+    "unfit": Construct("`parameters` that break `schema.parameters`", "`parameters`", "handed on as they are", NEARLY,
+                       "correct them: the worker may refuse them"),
     "results": Construct("`results` as authored", "`metadata.imported`", "a run begins without results", NOT),
     "state": Construct("`state` of a node", "nothing", "it belongs to a run; a run's tasks have their own", NOT),
     "ui": Construct("`ui`, `position`, `label`", "fields of these names", "ports, widgets and bindings stay there"),
@@ -139,20 +141,31 @@ def _task(scope: Scope, step: Step) -> dict[str, Any]:
     kind, package = at.text("type") or "node", _package(at.get("package"))
     tags = [kind, package] if package is not None else [kind]
     notes.add("node", at.path, f"`{step.name}` asks workers with the tags {', '.join(map(shown, tags))}")
-    parameters = at.get("parameters")
-    if parameters.given() and "{{" in literal(parameters.value):
-        notes.add("expressions", parameters.path, "it is handed on as it is")
-    if at.get("schema").get("parameters").given():
-        notes.add("parameters", at.get("schema").get("parameters").path, "it is kept in the metadata")
+    parameters = _parameters(at, notes)
     return {
         "type": "task",
         "label": at.text("label"),
         "worker_tags": tags,
-        "parameters": parameters.value,
+        "parameters": parameters,
         "output_key": scope.keys[step.id],
         "output_schema": schema_of(at.get("schema").get("results"), notes),
         **_shared(step, notes),
     }
+
+
+def _parameters(at: Source, notes: Notes) -> Any:
+    """The parameters of a node, completed by the defaults of their schema, which they should satisfy."""
+    given, schema = at.get("parameters"), schema_of(at.get("schema").get("parameters"), notes, "parameters")
+    if given.given() and "{{" in literal(given.value):
+        notes.add("expressions", given.path, "it is handed on as it is")
+    if schema is None:
+        return given.value
+    compiled = compile_schema(schema)
+    found = compiled.completed({} if given.value is None else given.value)
+    for problem in compiled.problems(found):
+        if "{{" not in literal(reduce(getitem, problem.place, found)):  # what an expression gives is not known yet
+            notes.add("unfit", f"{at.path}/parameters{problem.path}", problem.message)
+    return found or given.value
 
 
 def _shared(step: Step, notes: Notes, *more: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ FIELDS: dict[str, Field] = {
     "prompt_template": Field(STRING, "template of the prompt"),
     "input": Field(OBJECT, "object of templates and expressions that is sent as `input`"),
     "reads": Field(STRINGS, "state keys that are sent along as `state`"),
-    "input_schema": Field(SCHEMA, "JSON Schema of the mapped input", is_schema=True),
+    "input_schema": Field(SCHEMA, "JSON Schema of the mapped input, which its defaults complete", is_schema=True),
     "output_schema": Field(SCHEMA, "JSON Schema of the output", is_schema=True),
     **OUTPUT_FIELDS,
     **LIMIT_FIELDS,
@@ -94,7 +94,10 @@ def given(fields: Mapping[str, Any]) -> Iterator[Given]:
 
 
 def _checked_input(spec: TaskSpec, value: Any) -> Any:
-    if spec.input_schema is not None and (problems := spec.input_schema.problems(value)):
+    if spec.input_schema is None:
+        return value
+    value = spec.input_schema.completed(value)
+    if problems := spec.input_schema.problems(value):
         place = problems[0].path or "/"
         raise NodeFailure("input.invalid", f"the input does not satisfy input_schema: {place}: {problems[0].message}")
     return value

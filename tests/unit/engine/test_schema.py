@@ -117,3 +117,32 @@ def test_true_accepts_everything_and_false_nothing():
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(?=a)(a|aa)+(?!c)$", r"(?:(a+)+)\1$"])
 def test_a_pattern_that_would_take_for_ever_does_not_match(pattern):
     assert not compile_schema({"pattern": pattern}).accepts("a" * 5000 + "b")
+
+
+SIZED = {
+    "properties": {
+        "size": {"properties": {"width": {"default": 1}, "height": {"default": None}}, "default": {"height": 2}},
+        "name": {"default": "x"},
+        "other": True,
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "completed"),
+    [
+        ({}, {"size": {"height": 2, "width": 1}, "name": "x"}),
+        ({"name": None, "size": {}}, {"name": None, "size": {"width": 1, "height": None}}),
+        ({"size": "large"}, {"size": "large", "name": "x"}),
+        ([], []),
+    ],
+)
+def test_defaults_fill_in_what_is_missing_at_any_depth(value, completed):
+    assert compile_schema(SIZED).completed(value) == completed
+    assert SIZED["properties"]["size"]["default"] == {"height": 2}
+
+
+def test_a_value_to_which_nothing_is_added_stays_itself():
+    whole = {"size": {"width": 3, "height": 3}, "name": "y"}
+    assert compile_schema(SIZED).completed(whole) is whole
+    assert compile_schema({"properties": {"a": {"type": "string"}}}).completed(whole) is whole

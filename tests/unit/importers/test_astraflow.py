@@ -217,6 +217,35 @@ def test_a_node_keeps_what_its_worker_and_its_editor_need() -> None:
     assert paths(found, "an id") == ["/nodes/0"]
 
 
+PAGE = {
+    "type": "object",
+    "required": ["url"],
+    "properties": {
+        "url": {"type": "string"},
+        "timeoutMs": {"type": "integer", "minimum": 0, "maximum": 120000, "default": 30000},
+        "waitFor": {"enum": ["load", "domcontentloaded"], "default": "domcontentloaded"},
+    },
+}
+"""What the parameters of a node that loads pages may be."""
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"url": "http://a.test"}, []),
+        ({"url": "{{results.url}}", "timeoutMs": "{{results.ms}}"}, []),
+        ({"timeoutMs": 120500}, ["/nodes/0/parameters", "/nodes/0/parameters/timeoutMs"]),
+        ({"url": "u", "waitFor": "idle"}, ["/nodes/0/parameters/waitFor"]),
+        (None, ["/nodes/0/parameters"]),
+    ],
+)
+def test_parameters_are_completed_by_their_schema_and_checked(given: Any, told: list[str]) -> None:
+    found = astraflow([{"id": "a", "parameters": given, "schema": {"parameters": PAGE}}])
+    defaults = {"timeoutMs": 30000, "waitFor": "domcontentloaded"}
+    assert found.document["nodes"]["a"]["parameters"] == {**defaults, **(given or {})}
+    assert sorted(paths(found, "`parameters` that break `schema.parameters`")) == told
+
+
 def test_ports_stay_with_their_edges() -> None:
     found = astraflow([{"id": "a"}, {"id": "b"}], [("a:out", "b:in")])
     assert found.document["edges"][1] == {

@@ -14,6 +14,7 @@ MORE = {
     "astraflow": [
         lambda: astraflow([{"id": "a b"}], schemaVersion="2024-01"),
         lambda: astraflow([{"id": "l", "parameters": {"__container": {"workflowId": "other"}}}]),
+        lambda: astraflow([{"id": "u", "schema": {"parameters": {"required": ["url"]}}}]),
         lambda: astraflow(
             [container("c", "s"), container("d", "s"), {"id": "x", "bindings": [bound("p", "@s.#in.results.y")]}],
             subgraphs=[INSIDE],
