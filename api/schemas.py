@@ -223,7 +223,9 @@ class InjectState(Asked):
 class Retry(Asked):
     """Starts again what failed."""
 
-    config: Object = Field(default_factory=dict, description="Raises max_steps, max_tasks, timeout_ms or max_cost.")
+    config: Object = Field(
+        default_factory=dict, description="Raises max_steps, max_tasks, timeout_ms, stall_timeout_ms or max_cost."
+    )
 
 
 # ---- query parameters

@@ -135,6 +135,12 @@ def timed_out(run: Run, now: int) -> Step:
     return fail_run(run, ErrorInfo(code="run.timeout", message=message, retryable=False), now)
 
 
+def stalled(run: Run, limit_ms: int, now: int) -> Step:
+    """The commit of a run in which nothing has happened for longer than may be."""
+    message = f"nothing has happened in the run for {limit_ms} ms; raise config.stall_timeout_ms"
+    return fail_run(run, ErrorInfo(code="run.stalled", message=message, retryable=False), now)
+
+
 def fail_run(run: Run, error: ErrorInfo, now: int) -> Step:
     """The commit of a failure that is no task's: a limit, or an output that cannot be made."""
     commit = Commit(

@@ -163,7 +163,7 @@ def checkout(run: Run, now: int, actor: str) -> Step:
 # ---- a failed run
 
 
-LIMITS = ("max_steps", "max_tasks", "timeout_ms", "max_cost")
+LIMITS = ("max_steps", "max_tasks", "timeout_ms", "stall_timeout_ms", "max_cost")
 
 
 def check_limits(limits: Mapping[str, Any]) -> None:

@@ -47,6 +47,11 @@ CONFIG: dict[str, Field] = {
     "timeout_ms": Field(
         {**MILLISECONDS, "type": ["integer", "null"]}, "most milliseconds that a run may take (default: no limit)"
     ),
+    "stall_timeout_ms": Field(
+        {**MILLISECONDS, "type": ["integer", "null"]},
+        "most milliseconds in which nothing may happen in a run that waits neither for people nor for a time "
+        "(default: no limit)",
+    ),
     "max_cost": Field({"type": ["number", "null"], "minimum": 0}, "the most that a run may cost (default: no limit)"),
 }
 

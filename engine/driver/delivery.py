@@ -18,6 +18,7 @@ from engine.driver.loop import Loop
 from engine.driver.places import place_json
 from engine.driver.reports import note
 from engine.driver.rooms import Rooms
+from engine.driver.stalls import STALL
 from engine.driver.timers import Timers
 from engine.driver.turn import Live, Turn, waits_for_worker
 from engine.driver.waits import Waits
@@ -360,7 +361,7 @@ class Delivery:
         """The time of a timer has come; a run that is not in memory finds that out when it is taken up."""
         if (live := self.loop.lives.get(key)) is not None:
             self.loop.ask(live, lambda turn, found: self._due(turn, found, task_id, kind))
-        else:
+        elif kind != STALL:
             self.loop.wake(key)
 
     def _due(self, turn: Turn, live: Live, task_id: TaskId, kind: str) -> None:
@@ -371,11 +372,16 @@ class Delivery:
             run.set_status(task_id, TaskStatus.PENDING)
             run.ready.append(task_id)
         elif kind == "deadline" and progress.accepted and (progress.deadline or 0) <= turn.now:
-            failure = NodeFailure("timeout", "the worker accepted the task and gave no answer in time", retryable=True)
-            error = error_of(failure, run.tasks[task_id], progress.attempt)
-            self._failed(turn, live, task_id, error, failed_by=progress.worker)
+            self.give_up(turn, live, task_id, "the worker accepted the task and gave no answer in time")
         elif (gave_up := unserved.gave_up(run, task_id, kind, turn.now)) is not None:
             self._failed(turn, live, task_id, gave_up)
+
+    def give_up(self, turn: Turn, live: Live, task_id: TaskId, why: str) -> None:
+        """Have an attempt failed that a worker has, and of which nothing was heard in time."""
+        progress = live.run.progress[task_id]
+        failure = NodeFailure("timeout", why, retryable=True)
+        error = error_of(failure, live.run.tasks[task_id], progress.attempt)
+        self._failed(turn, live, task_id, error, failed_by=progress.worker)
 
     def _tell(self, run_id: RunId, act: Callable[[Turn, Live], None]) -> None:
         if (live := self.loop.live(run_id)) is not None:

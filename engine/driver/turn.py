@@ -57,6 +57,8 @@ class Live:
     answering: bool = False
     """Whether it is not planned until who asked has the answer."""
     undurable: int = 0
+    active_at: int = 0
+    """When something happened last, in milliseconds since the epoch."""
     dropped: bool = False
     waiting: list[Callable[[BaseException], None]] = field(default_factory=list)
     """Who is told when what is asked of the run, or being done with it right now, goes wrong."""
@@ -137,6 +139,7 @@ class Turn:
     def take(self, live: Live, step: Step) -> Commit:
         """Add a commit, with everything else that it changes."""
         self.touch(live)
+        live.active_at = self.now
         run, commit = live.run, step.commit
         if commit.error is not None and (letter := letter_of(run, commit)) is not None:
             self.batch.dead_letters.append(letter)
@@ -215,6 +218,7 @@ class Turn:
     def note(self, live: Live, kind: str, task_id: TaskId | None, body: Any) -> None:
         """Add an event between commits."""
         self.touch(live)
+        live.active_at = self.now
         run = live.run
         run.events += 1
         self.batch.events.append(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.driver import stalls
+from engine.driver.stalls import STALL
 from engine.driver.turn import Live, Turn
 from engine.expiry import expire
 from engine.failure import timed_out
@@ -30,12 +32,7 @@ class Waits:
     def follow(self, turn: Turn, live: Live, commit: Commit) -> None:
         """Set or clear what a commit asks for."""
         run = live.run
-        if commit.kind in BEGINNINGS and run.timeout_ms is not None and commit.status not in TERMINAL:
-            run.timeout_at = commit.at + run.timeout_ms
-            self._set(turn, live, TaskId(run.id), TIMEOUT, run.timeout_at)
-        if commit.status in TERMINAL and run.timeout_at is not None:
-            run.timeout_at = None
-            turn.effects.append(lambda: self.delivery.timers.clear(TaskId(run.id)))
+        self._follow_whole(turn, live, commit)
         for task_id, nested in commit.frames:
             limit = run.node_of(run.tasks[task_id]).spec.timeout_ms
             if limit is not None and (nested.turn == 1 or commit.kind is not Kind.START):
@@ -46,6 +43,20 @@ class Waits:
             for opened in run.interrupts.values():
                 self._expires(turn, live, opened)
 
+    def _follow_whole(self, turn: Turn, live: Live, commit: Commit) -> None:
+        """Set or clear the timers of the run as a whole."""
+        run, over, stalls_at = live.run, commit.status in TERMINAL, stalls.limit_of(live.run)
+        if over and (run.timeout_at is not None or stalls_at is not None):
+            run.timeout_at = None
+            turn.effects.append(lambda: self.delivery.timers.clear(TaskId(run.id)))
+        if over or commit.kind not in BEGINNINGS:
+            return
+        if run.timeout_ms is not None:
+            run.timeout_at = commit.at + run.timeout_ms
+            self._set(turn, live, TaskId(run.id), TIMEOUT, run.timeout_at)
+        if stalls_at is not None:
+            turn.effects.append(lambda: stalls.watch(self.delivery, live, commit.at))
+
     def _expires(self, turn: Turn, live: Live, opened: InterruptOpened) -> None:
         if opened.expires_at is not None:
             self._set(turn, live, opened.task_id, EXPIRY, opened.expires_at)
@@ -53,6 +64,7 @@ class Waits:
     def go_on(self, turn: Turn, live: Live) -> None:
         """Wait again for what a run waits for that was read from the store."""
         run = live.run
+        stalls.watch(self.delivery, live, turn.now)
         if run.timeout_at is not None and run.status not in TERMINAL:
             self.delivery.timers.set(run.timeout_at, run.key, TaskId(run.id), TIMEOUT)
         for task_id, name in run.frames.nests.items():
@@ -72,6 +84,9 @@ class Waits:
         run = live.run
         if kind in (EXPIRY, SLEEP, FRAME):
             {EXPIRY: self._expire, SLEEP: self._wake, FRAME: self._end_frame}[kind](turn, live, task_id)
+            return True
+        if kind == STALL:
+            stalls.look(self.delivery, turn, live)
             return True
         if kind != TIMEOUT:
             return False

@@ -1,4 +1,4 @@
-"""How long a run may take and what it may cost: crossed, it fails, and what workers hold is let finish."""
+"""How long a run may take, or stand still, and what it may cost: crossed, it fails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from engine.checks.document import check_config
 from engine.errors import Invalid
-from engine.model import RunStatus, TaskId
+from engine.model import RunStatus, TaskId, TaskStatus
 from tests.builders import chain, document, graph_of, task
 from tests.simulation.world import START_OF_TIME, World
 
@@ -74,6 +74,73 @@ def test_the_time_of_a_fork_is_counted_from_the_fork() -> None:
     world.fork(1)
 
     assert world.run.timeout_at == START_OF_TIME + 80
+
+
+# ---- standstill
+
+
+def look(world: World) -> None:
+    world.fire(TaskId(world.run.id), "stall")
+
+
+def test_a_run_in_which_something_happens_now_and_then_is_not_at_a_standstill() -> None:
+    world = begun({"a": task()}, chain("a"), stall_timeout_ms=50)
+    world.now += 40
+    world.send(next(iter(world.outbox.works)))
+
+    look(world)
+    before, at = world.status, world.now
+    look(world)
+
+    assert (before, at, world.status, world.now) == (
+        RunStatus.RUNNING, START_OF_TIME + 50, RunStatus.FAILED, START_OF_TIME + 90,
+    )  # fmt: skip
+    assert world.run.error is not None and world.run.error.code == "run.stalled"
+
+
+def test_an_attempt_that_nothing_is_heard_of_is_given_up_with_its_run() -> None:
+    world = begun({"a": task(retry={"max_attempts": 2})}, chain("a"), stall_timeout_ms=50)
+    (work,) = world.outbox.works.values()
+    world.send(work.task_id)
+
+    look(world)
+    given_up = world.run.progress[work.task_id]
+
+    assert (given_up.status, given_up.attempt, given_up.failed_by) == (TaskStatus.RETRYING, 2, "worker")
+    assert world.outbox.given == {}
+
+
+@pytest.mark.parametrize(
+    "node", [WAIT, {"type": "wait", "seconds": 9}, task(retry={"max_attempts": 2, "initial_interval_ms": 900})]
+)
+def test_who_waits_for_people_or_for_a_time_is_not_at_a_standstill(node: dict[str, Any]) -> None:
+    world = begun({"a": node}, chain("a"), stall_timeout_ms=50)
+    for work in tuple(world.outbox.works.values()):
+        world.answer(work.node, {"error": {"code": "no", "message": "no", "retryable": True}})
+    before = world.status
+
+    look(world)
+    look(world)
+
+    assert (world.status, world.now) == (before, START_OF_TIME + 100)
+
+
+def test_a_standstill_is_counted_anew_after_a_restart() -> None:
+    world = begun({"a": task()}, chain("a"), stall_timeout_ms=50)
+    world.now += 40
+
+    world.crash()
+    look(world)
+
+    assert (world.status, world.now) == (RunStatus.FAILED, START_OF_TIME + 90)
+
+
+def test_a_run_that_ends_is_not_looked_at_again() -> None:
+    world = begun({"a": task()}, chain("a"), stall_timeout_ms=50)
+
+    world.answer("a", "x")
+
+    assert (world.status, world.timers.held) == (RunStatus.COMPLETED, {})
 
 
 # ---- cost
