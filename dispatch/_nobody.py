@@ -15,7 +15,7 @@ from engine.outbox import Held, Rate, Standing, Unanswered, Work
 class Nobody(Lodgings):
     """An `engine.outbox.Outbox` without workers."""
 
-    in_line = under_way = 0
+    in_line = under_way = in_flight = 0
 
     def __init__(self) -> None:
         super().__init__(lambda: time_ns() // 1_000_000)

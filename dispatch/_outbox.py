@@ -204,16 +204,17 @@ class WorkerOutbox:
 
     @property
     def under_way(self) -> int:
-        """How many deliveries are under way."""
         return self._bounds.under_way
 
     @property
+    def in_flight(self) -> int:
+        return self._bounds.in_flight
+
+    @property
     def in_line(self) -> int:
-        """How many tasks wait for a worker, or for their turn."""
         return len(self._waiting) + self._gates.waiting
 
     def hold(self, held: bool) -> None:
-        """Begin no delivery from now on, or serve those in line again."""
         self._bounds.held = held
         if not held:
             self._serve_all()
@@ -337,15 +338,14 @@ class WorkerOutbox:
     # ---- a delivery
 
     def _send(self, entry: Entry, worker_id: str) -> None:
-        at, work = self._clock(), entry.work
-        made, deadline = self._ready.take(work, at)
+        at, work, row = self._clock(), entry.work, self._slots.row(worker_id)
+        made, deadline = self._ready.take(work, row, at)
         probe = self._slots.begin(worker_id, at)
         entry.worker_id = worker_id
         self._bounds.under_way, self._bounds.in_flight = self._bounds.under_way + 1, self._bounds.in_flight + 1
         if entry.need.rate is not None:
             self._rates.note(*entry.need.rate, at)
         settle = partial(self._settle, entry, worker_id, probe)
-        row = self._slots.row(worker_id)
         entry.delivery = self._deliveries.begin(work, row, deadline, made, settle)
         ack_ms = self._transports[row.protocol].ack_ms
         self._listener.dispatched(work, worker_id, at, deadline, None if ack_ms is None else min(at + ack_ms, deadline))

@@ -28,7 +28,7 @@ class Ready:
 
     def __init__(self, reply_to: Callable[[Work], str]) -> None:
         self._reply_to = reply_to
-        self._made: dict[TaskId, tuple[Work, int, Envelope]] = {}
+        self._made: dict[TaskId, tuple[Work, WorkerRow, int, Envelope]] = {}
 
     @staticmethod
     def is_worth_it(work: Work) -> bool:
@@ -43,12 +43,12 @@ class Ready:
         except CodecError:  # it is told where it is sent
             return
         transport.prepare(worker, made)
-        self._made[work.task_id] = (work, deadline, made)
+        self._made[work.task_id] = (work, worker, deadline, made)
 
-    def take(self, work: Work, at: int) -> tuple[Envelope | None, int]:
-        """The envelope of an attempt that is sent now, if there is one, and its deadline."""
-        known, deadline, made = self._made.pop(work.task_id, (None, 0, None))
-        if known is not work or at + work.timeout_ms - deadline > FRESH_MS:
+    def take(self, work: Work, worker: WorkerRow, at: int) -> tuple[Envelope | None, int]:
+        """The envelope of an attempt that is sent to a worker now, if there is one for that, and its deadline."""
+        known, to, deadline, made = self._made.pop(work.task_id, (None, None, 0, None))
+        if known is not work or to is not worker or at + work.timeout_ms - deadline > FRESH_MS:
             return None, at + work.timeout_ms
         return made, deadline
 

@@ -58,6 +58,10 @@ class Scripted(Lodgings):
     def under_way(self) -> int:
         return len(self._due)
 
+    @property
+    def in_flight(self) -> int:
+        return len(self._due)
+
     def prepare(self, work: Work) -> None: ...
     def withdraw(self, task_id: TaskId) -> None: ...
 

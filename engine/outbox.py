@@ -273,11 +273,15 @@ class Outbox(Protocol):
 
     @property
     def in_line(self) -> int:
-        """How many attempts wait for a worker."""
+        """How many attempts wait for a worker, or for their turn."""
 
     @property
     def under_way(self) -> int:
         """How many attempts a worker is being asked."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many attempts workers hold or are being asked, any of which may be answered next."""
 
     def open(self) -> None:
         """What workers held before has been submitted: from now on work may begin that has limits."""

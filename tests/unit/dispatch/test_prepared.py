@@ -55,6 +55,20 @@ async def test_what_was_made_ready_is_sent_by_the_worker_whose_turn_it_was():
     assert desk.bodies[0] is body
 
 
+async def test_it_is_made_again_for_another_worker_who_may_be_answered_elsewhere():
+    desk, work = Ready(), much()
+    desk.transport.reply_to = lambda worker, correlation_id, url: f"{worker.id}/replies"
+    desk.box.prepare(work)
+    ((likely, _),) = desk.made
+    other = {"w1": "w2", "w2": "w1"}[likely]
+    desk.workers(a_worker(other))
+    desk.box.submit(work)
+    await desk.sent("t1")
+
+    assert desk.transport.workers["t1"] == other
+    assert orjson.loads(b"".join(desk.bodies[0]))["reply_to"] == f"{other}/replies"
+
+
 @pytest.mark.parametrize("case", ["another attempt", "too late", "released", "little", "held", "nobody"])
 async def test_it_is_made_again_where_it_may_be_another_one(case: str):
     desk, work = Ready(), much()
