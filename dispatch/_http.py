@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import SocketFactoryType
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import StreamWriter
-from aiohttp.payload import Payload
+from aiohttp.payload import BytesPayload, Payload
 
 from engine.encoding import Pieces
 from engine.errors import EngineError
@@ -272,7 +272,9 @@ class _InPieces(Payload):
 
 def _written(body: Pieces) -> Any:
     """A body as the client takes it."""
-    return _InPieces(body) if len(body) > 1 or len(body[0]) >= _AT_ONCE else body[0]
+    if len(body) > 1 or len(body[0]) >= _AT_ONCE:
+        return _InPieces(body)
+    return BytesPayload(body[0])  # as the client would find out by asking for each kind of body in turn
 
 
 def _broken(error: aiohttp.ClientError) -> Broken:

@@ -24,5 +24,9 @@ class Carrier(Protocol):
     def let_go(self, live: Live) -> None:
         """Forget the open work of a run that is dropped from memory."""
 
+    @property
+    def in_flight(self) -> int:
+        """How many tasks workers hold, any of which may be answered next."""
+
     def hold(self, held: bool) -> None:
         """Send nothing more, or go on sending."""

@@ -245,15 +245,9 @@ class Delivery:
         (self._note if waits else self._tell)(work.run_id, act)
 
     def answer(
-        self,
-        turn: Turn,
-        live: Live,
-        task_id: TaskId,
-        attempt: int | None,
-        body: Any,
-        worker: str | None,
+        self, turn: Turn, live: Live, task_id: TaskId, attempt: int | None, body: Any, worker: str | None,
         output: Any = MISSING,
-    ) -> bool:
+    ) -> bool:  # fmt: skip
         """Apply an answer to a task, as `answers.answered`; False when it changes nothing."""
         progress = live.run.progress.get(task_id)
         came_later, worker = worker is None, worker or (progress.worker if progress else None)
@@ -375,6 +369,10 @@ class Delivery:
             self.give_up(turn, live, task_id, "the worker accepted the task and gave no answer in time")
         elif (gave_up := unserved.gave_up(run, task_id, kind, turn.now)) is not None:
             self._failed(turn, live, task_id, gave_up)
+
+    @property
+    def in_flight(self) -> int:
+        return self.outbox.in_flight
 
     def give_up(self, turn: Turn, live: Live, task_id: TaskId, why: str) -> None:
         """Have an attempt failed that a worker has, and of which nothing was heard in time."""

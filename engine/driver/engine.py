@@ -343,11 +343,12 @@ class Engine:
         if head is None or (live is None and (head.status in RESTING or head.hold is not None)):
             return
 
-        def rests() -> bool:
+        def may_rest() -> bool:
             nonlocal live
             live = self.loop.lives.get(head.key, live)  # after a commit that failed, it is another one
-            if live is None or live.dropped:
-                return False
-            return is_resting(live.run) and not live.undurable and not live.inbox
+            return live is not None and not live.dropped and is_resting(live.run)
 
-        await self.loop.changed(head.key, rests, timeout_s)
+        def rests() -> bool:
+            return may_rest() and live is not None and not live.undurable and not live.inbox
+
+        await self.loop.changed(head.key, rests, timeout_s, may_be=may_rest)

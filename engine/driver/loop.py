@@ -13,6 +13,7 @@ import structlog
 
 from engine.commits import Step
 from engine.driver.carrier import Carrier
+from engine.driver.company import wait_for_company
 from engine.driver.guests import Guests
 from engine.driver.loading import Loader
 from engine.driver.notes import Notes
@@ -203,6 +204,8 @@ class Loop(Watched):
             await self._rows.wait()
             self._rows.clear()
             while (turn := self._turn) is not None and (turn.urgent or self._overdue):
+                if not self.guests:
+                    await wait_for_company(turn, self.carrier)
                 self._turn, self._overdue = None, False
                 await self._commit(turn)
 
@@ -347,14 +350,9 @@ class Loop(Watched):
         return await self.do(live, act, patient=patient, answer_first=answer_first)
 
     async def do(
-        self,
-        live: Live,
-        act: Callable[[Turn, Live], T],
-        *,
-        patient: bool = False,
-        answer_first: bool = False,
-        soon: bool = False,
-    ) -> T:
+        self, live: Live, act: Callable[[Turn, Live], T],
+        *, patient: bool = False, answer_first: bool = False, soon: bool = False,
+    ) -> T:  # fmt: skip
         """Have something done in the next turn; returns once it is durable, raises what it raised.
 
         Who is `patient` waits a little for company, so that many who note something share a transaction. With `soon`

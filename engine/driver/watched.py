@@ -27,11 +27,20 @@ class Watched:
         `every` change sleeps through those that are not aloud."""
         await self.changed(key, lambda: self.changes(key) != told, timeout_s, every=every)
 
-    async def changed(self, key: int, ready: Callable[[], bool], timeout_s: float, *, every: bool = True) -> None:
-        """Wait until `ready` holds, which is asked whenever something of a run has become durable."""
+    async def changed(
+        self, key: int, ready: Callable[[], bool], timeout_s: float,
+        *, every: bool = True, may_be: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
+        """Wait until `ready` holds, which is asked whenever something of a run has become durable; `may_be` says at
+        that very moment whether it is worth to wake up for it."""
         event = asyncio.Event()
         watching = self.watchers.setdefault(key, {})
-        watching[event.set] = every
+
+        def told() -> None:
+            if may_be():
+                event.set()
+
+        watching[told] = every
         try:
             async with asyncio.timeout(timeout_s):
                 while not ready():
@@ -40,7 +49,7 @@ class Watched:
         except TimeoutError:
             return
         finally:
-            watching.pop(event.set, None)
+            watching.pop(told, None)
             if not watching:
                 self.watchers.pop(key, None)
 
