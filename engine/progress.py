@@ -83,6 +83,8 @@ class Progress:
     """The first attempt of the request that counts: what was answered to an earlier one is known."""
     turns: list[Any] = field(default_factory=list)
     """The answers of an agent to its earlier turns, as they came."""
+    said_by: str | None = None
+    """The worker that answered last without the task being over by that, as long as no other one goes on with it."""
     spent: Usage = NO_USAGE
     """What its commits so far have used."""
     unpaid: Usage = NO_USAGE
@@ -140,9 +142,10 @@ class Progress:
         self.status, self.attempt, self.since, self.due_at = TaskStatus.PENDING, attempt, seq, None
         self.started_at = self.started_at or at
 
-    def take_turn(self, answer: Any, usage: Usage, at: int) -> None:
-        """Note the answer to a turn after which another one follows, and what it has used."""
+    def take_turn(self, answer: Any, worker: str | None, usage: Usage, at: int) -> None:
+        """Note the answer of a worker to a turn after which another one follows, and what it has used."""
         self.turns.append(answer)
+        self.said_by = worker
         self.unpaid = self.unpaid.plus(usage)
         self.resume, self.question, self.again_at = None, None, at
         self.ask_again()

@@ -192,11 +192,12 @@ def restore_turns(run: Run, events: Iterable[EventRow]) -> None:
 
 def _restore_turn(run: Run, task_id: TaskId, progress: Progress, event: EventRow, over: bool) -> None:
     """A turn of an agent counts for good; whether it is what the task did last is another question."""
+    answer, worker = event.body["answer"], event.body["worker"]
     if over:
-        progress.turns.append(event.body["answer"])
+        progress.turns.append(answer)
+        progress.said_by = worker if progress.question is None else progress.said_by
     else:
-        answer = event.body["answer"]
-        progress.take_turn(answer, parse_answer(answer).usage, event.at)
+        progress.take_turn(answer, worker, parse_answer(answer).usage, event.at)
         run.set_status(task_id, TaskStatus.PENDING)
 
 
@@ -205,6 +206,7 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
     match event.kind:
         case "dispatch":
             progress.attempt, progress.worker = body["attempt"], body["worker"]
+            progress.said_by = progress.said_by if progress.said_by == progress.worker else None
             progress.started_at, progress.deadline = progress.started_at or event.at, body["deadline"]
             progress.accepted = False
             progress.reason = None

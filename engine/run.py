@@ -322,7 +322,7 @@ class Run:
         progress.interrupts += 1
         if commit.worker_asks:
             progress.attempt, progress.worker, progress.input_hash = commit.attempt, commit.worker, commit.input_hash
-            progress.question = commit.answer
+            progress.question, progress.said_by = commit.answer, commit.worker
         progress.started_at = progress.started_at or commit.started_at or commit.at
         progress.accepted, progress.deadline, progress.reason, progress.wait_until = False, None, None, None
         self.unready(commit.interrupt.task_id)

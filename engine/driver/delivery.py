@@ -202,6 +202,8 @@ class Delivery:
             progress.ack_by = ack_by
             progress.was_sent = False
             progress.started_at = progress.started_at or at
+            if left := unanswered.left_by(live.run, work.task_id, worker_id):
+                turn.effects.append(lambda: unanswered.tell(self.outbox, left))
             body = {**place_json(work), "worker": worker_id, "deadline": deadline}
             turn.note(live, "dispatch", work.task_id, body)
 
@@ -331,7 +333,7 @@ class Delivery:
             "turn": len(progress.turns) + 1, "answer": found.answer, "node": run.tasks[found.task_id].node,
             "attempt": progress.attempt, "worker": found.worker,
         }  # fmt: skip
-        progress.take_turn(found.answer, parse_answer(found.answer).usage, turn.now)
+        progress.take_turn(found.answer, found.worker, parse_answer(found.answer).usage, turn.now)
         run.ready.append(found.task_id)
         turn.note(live, "turn", found.task_id, body)
         self._fail_if_idle(turn, live)

@@ -23,15 +23,25 @@ def unanswered(run: Run, tasks: Iterable[TaskId]) -> tuple[Unanswered, ...]:
             run_id=run.id,
             task_id=task_id,
             node=run.tasks[task_id].node,
-            worker=progress.worker,
+            worker=progress.said_by,
             said=progress.said_last,
         )
         for task_id, progress in found
         if progress is not None
-        and progress.worker is not None
+        and progress.said_by is not None
         and progress.said_last is not None
         and not progress.accepted
     )
+
+
+def left_by(run: Run, task_id: TaskId, worker_id: str) -> tuple[Unanswered, ...]:
+    """What was asked in a task by another worker than the one that it is sent to now, which goes on without that."""
+    progress = run.progress[task_id]
+    if progress.said_by in (None, worker_id):
+        return ()
+    left = unanswered(run, (task_id,))
+    progress.said_by = None
+    return left
 
 
 def closed_by(run: Run, commit: Commit) -> tuple[Unanswered, ...]:

@@ -59,5 +59,5 @@ def work_of(live: Live, found: Dispatch, secret: str) -> Work:
 
 def _served_by(live: Live, task: Task, progress: Progress) -> tuple[str, ...]:
     """Who had the earlier requests of a task, then who has served the session of its run."""
-    before = (progress.worker,) if progress.requests and progress.worker is not None else ()
+    before = (progress.said_by,) if progress.said_by is not None else ()
     return before if live.served is None else (*before, *live.served.preferred(task.node))

@@ -312,3 +312,41 @@ def test_a_retry_of_a_line_that_was_left_goes_on_after_the_turns_that_it_has_had
 
     assert (failed, work(world).turn) == (RunStatus.FAILED, 2)
     assert work(world).said == (("begin", {"output": "one"}),)
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_an_agent_whose_question_another_one_goes_on_with_is_told_once(crash: bool) -> None:
+    world = begun()
+    world.answer("a", OFFER)
+    world.delivery.dispatched(work(world), "another", world.now, world.now + 1000)
+    if crash:
+        world.crash()
+        world.turn(kept=True)
+        world.delivery.dispatched(work(world), "another", world.now, world.now + 1000)
+    told = dismissed(world)
+    world.cancel()
+
+    assert (told, dismissed(world)) == ([("worker", OFFER)], told)
+
+
+def test_an_agent_that_is_asked_again_itself_is_told_nothing() -> None:
+    world = begun()
+    world.answer("a", OFFER)
+    world.send(work(world).task_id)
+
+    assert dismissed(world) == []
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_retry_of_the_run_asks_the_agent_of_the_turn_before_first(crash: bool) -> None:
+    world = begun()
+    world.answer("a", {"output": "one"})
+    world.answer("a", {"error": {"code": "no", "message": "no", "retryable": False}})
+    if crash:
+        world.crash()
+    world.turn(lambda turn, live: world.travel.again(turn, live, {}, "test"), kept=True)
+    if crash:
+        world.crash()
+        world.turn(kept=True)
+
+    assert work(world).served_by == ("worker",)
