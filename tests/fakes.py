@@ -145,6 +145,8 @@ class HeldOutbox:
     listener: Listener = field(init=False)
     first: set[tuple[TaskId, int]] = field(default_factory=set)
     """Attempts that pass their gates before all others."""
+    knotted: bool = False
+    """Whether they pass them whatever these allow: a ring may have let more through than there is room."""
     halfway: dict[TaskId, int] = field(default_factory=dict)
     """Tasks that have passed so many of the gates of their rooms, and are behind these before all others."""
     shut: bool = False
@@ -190,16 +192,16 @@ class HeldOutbox:
     def submit(self, work: Work) -> None:
         self._leave(work.task_id)
         self.works[work.task_id] = work
-        since = -1 if (work.task_id, work.attempt) in self.first else work.since
+        is_first = (work.task_id, work.attempt) in self.first
+        since = -1 if is_first else work.since
         self.first.discard((work.task_id, work.attempt))  # a retry of the run lines it up anew
         self.numbers.who = (work.task_id, work.attempt, work.turn, work.resumes)
         order = order_of(work.priority, since, next(self.numbers))
         turn = self.turns[work.task_id] = Turn(order, gates_of(work.limits), work.task_id, work.limits.within)
-        if work.accepted_by is None:
-            if not self.gates.enter(turn):
-                self._through(self.stays.settle(self.gates.unknot(turn)))
-        else:
+        if work.accepted_by is not None or (is_first and self.knotted):
             self.gates.force(turn)
+        elif not self.gates.enter(turn):
+            self._through(self.stays.settle(self.gates.unknot(turn)))
 
     def open(self) -> None:
         if not self.shut:

@@ -309,7 +309,7 @@ class Schedule:
         passed, halfway = outbox.passed(), outbox.waiting_halfway() if self.faults.spare_failing else {}
         self.world.crash()
         same("who has failed", failed, self._failed_by(), "read again")
-        outbox.first, outbox.halfway, outbox.shut = passed, halfway, True
+        outbox.first, outbox.halfway, outbox.shut, outbox.knotted = passed, halfway, True, self.world.rings
         self.strangers.again(standing)
         self._forget_unwritten()
         if idle:
