@@ -90,7 +90,7 @@ def as_invalid(failure: NodeFailure) -> Invalid:
 
 
 def require_begun(run: Run) -> None:
-    """Raise Conflict where a run has no checkpoints: it waits for its turn in a session, or never had one."""
+    """Raise Conflict where a run has no checkpoints: its turn in a session never came."""
     if not run.seq:
         raise Conflict(f"the run is {run.status} and has not begun", "run.not_begun")
 

@@ -10,7 +10,6 @@ from typing import Any
 from engine import injection, travel
 from engine.claims import Claim
 from engine.commits import Step
-from engine.control import require_begun
 from engine.driver.delivery import Delivery
 from engine.driver.loading import Loader
 from engine.driver.loop import Loop
@@ -181,8 +180,6 @@ class Travel:
 
 def _put_off(turn: Turn, live: Live, found: Injection, claim: Claim | None) -> Injection:
     """Have state written later."""
-    if live.run.status is RunStatus.QUEUED and live.head.seat is not None:  # nobody knows yet what it goes on from
-        require_begun(live.run)
     run = live.run
     injection.check_later(run, found)
     run.injections[found.id] = found

@@ -70,13 +70,32 @@ async def test_what_waits_has_no_checkpoints_and_says_so(server: Server) -> None
     path = f"/runs/{run['id']}"
     for list_of in ("checkpoints", "tasks", "trace"):
         assert (await server.get(f"{path}/{list_of}"))["items"] == []
-    refused = [
-        await server.refused("POST", f"{path}/state", 409, json={"updates": {"n": 1}}),
-        await server.refused("GET", f"{path}/export", 409),
-    ]
-    assert [problem["code"] for problem in refused] == ["run.not_begun", "run.queued"]
+    assert (await server.refused("GET", f"{path}/export", 409))["code"] == "run.queued"
     await server.refused("POST", f"{path}/fork", 404, json={"checkpoint_id": f"{run['id']}.1"})
     assert (await server.refused("DELETE", path, 409))["code"] == "run.active"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_state_is_written_into_what_waits_once_it_has_begun(tmp_path: Path, restart: bool) -> None:
+    async with a_server(tmp_path) as server:
+        for document in DOCUMENTS:
+            await server.post("/workflows", document, 201)
+        first = await start(server, workflow="asking")
+        run = await start(server, on_busy="enqueue", input={"n": 3})
+        path = f"/runs/{run['id']}"
+        now = await server.post(f"{path}/state", {"updates": {"n": 10}}, 202)
+        later = await server.post(f"{path}/state", {"updates": {"n": 100}, "after_node": "a"}, 202)
+        problem = await server.refused("POST", f"{path}/state", 422, json={"updates": {"m": 1}})
+        if not restart:
+            await server.post(f"/runs/{first['id']}/resume", {"resume": 1})
+            run = await server.settled(run["id"])
+    if restart:
+        async with a_server(tmp_path) as server:
+            await server.post(f"/runs/{first['id']}/resume", {"resume": 1})
+            run = await server.settled(run["id"])
+    assert [told["pending"]["after_node"] for told in (now, later)] == ["__start__", "a"]
+    assert problem["code"] == "state.unknown_key"
+    assert (run["status"], run["state"]) == ("completed", {"n": 114})
 
 
 async def test_a_run_that_waits_can_be_cancelled(server: Server) -> None:
