@@ -28,8 +28,7 @@ def try_again(run: Run, commit: Commit) -> None:
             _ask_anew(run, progress, commit)
         elif progress.status not in (TaskStatus.PENDING, TaskStatus.WAITING) or task_id in held:
             continue
-        progress.again_from = commit.seq, commit.at
-        progress.wait_anew(commit.at)
+        progress.retry(commit.seq, commit.at)
         run.set_status(task_id, TaskStatus.PENDING)
         if task_id not in again:
             run.ready.append(task_id)

@@ -36,8 +36,11 @@ class Progress:
     """Whether a worker may have its attempt, which is sent again: others that wait for a turn come after it."""
     again_at: int = 0
     """When its send let it go on, it began to have something else to ask, or was tried again with its run."""
-    again_from: tuple[int, int] = (0, 0)
-    """The last retry of its run with which it began to wait anew: the commit, and its time."""
+    retried: tuple[tuple[int, int], ...] = ()
+    """The retries of its run with which it began to wait anew since anything else happened to it: each by its commit,
+    and its time. Whether it did so each time, only what happened between commits can say."""
+    again_before: int = 0
+    """What `again_at` was before the first of them."""
     reason: str | None = None
     room: Room | None = None
     """What bounds it from its beginning to its end; None where that was not asked yet. It follows from what it sees."""
@@ -111,6 +114,13 @@ class Progress:
         """Forget what was found out about its attempt: it is made again from a time on."""
         self.accepted, self.deadline, self.reason, self.wait_until = False, None, None, None
         self.again_at = at
+
+    def retry(self, seq: int, at: int) -> None:
+        """Wait anew with a retry of its run, unless it is found out later that it waited for its time then."""
+        if not self.retried or self.retried[-1][0] <= self.since:
+            self.retried, self.again_before = (), self.again_at
+        self.retried += ((seq, at),)
+        self.wait_anew(at)
 
     def rebind(self, held_by: str, to: str | None, at: int) -> None:
         """Take its attempt from a worker, for the one that is named or for any other."""

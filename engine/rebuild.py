@@ -155,31 +155,45 @@ REPORTS = frozenset({"progress", "heartbeat"})
 def restore_progress(run: Run, events: Iterable[EventRow]) -> None:
     """Take up what happened to open tasks between commits: dispatches, acceptances, retries. Those that waited when
     their run was tried again begin to wait anew there."""
-    waited = {task_id for task_id, progress in run.progress.items() if progress.again_from[0] > progress.since}
+    waited = _retried(run)
     for event in events:
-        task_id, body = event.task_id, event.body
-        progress = run.progress.get(task_id) if task_id is not None else None
-        if task_id is None or progress is None:
+        task_id = event.task_id
+        if task_id is None or task_id not in run.progress:
             continue
-        if task_id in waited and event.seq >= progress.again_from[0]:
-            waited.discard(task_id)
-            _wait_anew(run, task_id, progress)
-        earlier = event.seq < progress.since
-        over = earlier or progress.status is TaskStatus.FAILED
-        if event.kind == "turn":
-            _restore_turn(run, task_id, progress, event, over)
-        elif event.kind in REPORTS and not earlier:
-            progress.heard_at = event.at
-            progress.report = body if event.kind == "progress" else progress.report
-        elif not over:
-            _restore_attempt(run, task_id, progress, event)
-    for task_id in waited:
-        _wait_anew(run, task_id, run.progress[task_id])
+        while (retries := waited.get(task_id)) and event.seq >= retries[0][0]:
+            _wait_anew(run, task_id, retries.pop(0)[1])
+        _restore(run, task_id, event)
+    for task_id, retries in waited.items():
+        for _, at in retries:
+            _wait_anew(run, task_id, at)
 
 
-def _wait_anew(run: Run, task_id: TaskId, progress: Progress) -> None:
+def _restore(run: Run, task_id: TaskId, event: EventRow) -> None:
+    progress = run.progress[task_id]
+    earlier = event.seq < progress.since
+    over = earlier or progress.status is TaskStatus.FAILED
+    if event.kind == "turn":
+        _restore_turn(run, task_id, progress, event, over)
+    elif event.kind in REPORTS and not earlier:
+        progress.heard_at = event.at
+        progress.report = event.body if event.kind == "progress" else progress.report
+    elif not over:
+        _restore_attempt(run, task_id, progress, event)
+
+
+def _retried(run: Run) -> dict[TaskId, list[tuple[int, int]]]:
+    """The retries of the run with which tasks began to wait anew, if they waited for something else than their time."""
+    found: dict[TaskId, list[tuple[int, int]]] = {}
+    for task_id, progress in run.progress.items():
+        if retries := [one for one in progress.retried if one[0] > progress.since]:
+            found[task_id], progress.again_at = retries, progress.again_before
+    return found
+
+
+def _wait_anew(run: Run, task_id: TaskId, at: int) -> None:
+    progress = run.progress[task_id]
     if progress.status in (TaskStatus.PENDING, TaskStatus.WAITING, TaskStatus.RUNNING):
-        progress.wait_anew(progress.again_from[1])
+        progress.wait_anew(at)
         run.set_status(task_id, TaskStatus.PENDING)
 
 

@@ -72,3 +72,21 @@ def test_how_long_it_has_waited_since_the_retry_is_kept(crashes: int) -> None:
         world.turn(kept=True)
 
     assert world.run.progress[work_at(world, "a").task_id].wait_until == world.now + 50
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_an_attempt_that_waited_for_its_time_meanwhile_keeps_its_place(crash: bool) -> None:
+    nodes = {"a": task(retry={"max_attempts": 3, "initial_interval_ms": 5}), "b": task()}
+    world = World(graph_of(document(nodes, [*chain("a"), *chain("b")])))
+    world.start()
+    world.answer("a", {"error": {"code": "no", "message": "no", "retryable": True}})
+    world.now += 1
+    world.answer("b", {"error": {"code": "no", "message": "no", "retryable": False}})
+    world.now += 100
+    ready(world.travel.retry(world.head.id, {}, "test"))
+    if crash:
+        world.crash()
+    ((task_id, _), (due_at, _)) = next(iter(world.timers.held.items()))
+    world.fire(task_id, "retry")
+
+    assert work_at(world, "a").since == due_at
