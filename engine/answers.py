@@ -160,7 +160,7 @@ def take_over(run: Run, task: Task, input_hash: str, recorded: Recorded, now: in
         _check_output(run, task, answer, known=True)
     except NodeFailure:
         return None
-    return _apply(run, task, answer, recorded.worker, now, reused=input_hash, known=True)
+    return _apply(run, task, answer, recorded.worker, now, reused=recorded, known=True)
 
 
 def _apply(
@@ -169,7 +169,7 @@ def _apply(
     answer: Answer,
     worker: str | None,
     now: int,
-    reused: str | None = None,
+    reused: Recorded | None = None,
     known: bool = False,
 ) -> Step:
     """Apply a good answer; one that is `known` was recorded before. Raises NodeFailure."""
@@ -180,8 +180,9 @@ def _apply(
     if task.call is None:
         updates = (*updates, *spec.output.updates(answer.output))
     result = Result(
-        updates=updates, answer=answer.raw, usage=answer.usage, worker=worker, reused=reused is not None,
-        input_hash=reused, goto=answer.goto,
+        updates=updates, answer=answer.raw, usage=answer.usage, worker=worker, goto=answer.goto,
+        reused=reused is not None, by_human=reused is not None and reused.by_human,
+        input_hash=None if reused is None else reused.input_hash,
     )  # fmt: skip
     return finish(run, task, result, now)
 

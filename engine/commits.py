@@ -64,6 +64,8 @@ class Result:
     status: TaskStatus = TaskStatus.COMPLETED
     reused: bool = False
     """Whether the answer was taken over from another line; `input_hash` is that of its input."""
+    by_human: bool = False
+    """Whether people had a part in that."""
     input_hash: str | None = None
     actor: str = "engine"
 
@@ -183,6 +185,7 @@ def record(
         error=result.error, usage=result.usage.plus(progress.unpaid), spent=progress.spent, attempt=progress.attempt,
         worker=result.worker, created_at=progress.created_at, started_at=progress.started_at,
         input_hash=result.input_hash or progress.input_hash, reused=result.reused,
+        by_human=result.by_human,
         status=status_after(run, delta.get("closed", ()), len(delta.get("opened", ()))),
         task_status=result.status, actor=result.actor, epoch=run.epoch, **delta,
     )  # fmt: skip

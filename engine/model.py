@@ -248,11 +248,11 @@ class Commit:
     activated, tasks that are over, arrivals that wait, waves whose arrivals became a task or are of no use any more;
     `absorbed` are the waves that take no more, `cancelled` those of the closed tasks that somebody else has ended.
     `writes` went through the reducers in this order. `calls` is set on the commit of a fan-out and on forks of one,
-    `frames` on the one that begins a subgraph and on forks of it. `reused` marks an answer from another line, `cached`
-    one that was kept from another run; forks and replays say by `reuse` which line that may be. `limits` are those that
-    a retry raised. `versions` are the workflow versions before and after a commit that changes it, `dropped` the
-    addresses of what had no place in the new one. `goto` names what a fork or replay runs instead of what was in
-    flight. `spent` is what the task had used by earlier commits: its questions, and failures that a retry followed.
+    `frames` on the one that begins a subgraph and on forks of it. `reused` marks an answer from another line
+    (`by_human`: people had a part in it), `cached` one that was kept from another run; forks and replays say by `reuse`
+    which line that may be. `limits` are those that a retry raised. `versions` are the workflow versions before and
+    after a commit that changes it, `dropped` the addresses of what had no place in the new one. `goto` names what a
+    fork or replay runs instead of what was in flight. `spent` is what the task had used by earlier commits.
     """
 
     ref: Ref
@@ -291,6 +291,7 @@ class Commit:
     epoch: int = 0
     input_hash: str | None = None
     reused: bool = False
+    by_human: bool = False
     cached: bool = False
     reuse: Reuse | None = None
     limits: Mapping[str, int | float] | None = None

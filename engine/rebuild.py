@@ -246,14 +246,20 @@ def _restore_attempt(run: Run, task_id: TaskId, progress: Progress, event: Event
 
 def restore_notes(run: Run, events: Iterable[EventRow]) -> None:
     """Take up what is to be done with the run as a whole: the injections that wait for a node."""
+    run.injections.update(pending_on(events, run.branch))
+
+
+def pending_on(events: Iterable[EventRow], branch: int) -> dict[str, Injection]:
+    """The injections that wait for a node on a branch, also where that was left since."""
+    found: dict[str, Injection] = {}
     for event in events:
         body = event.body
-        if event.kind == "injection" and body["branch"] == run.branch and body["jumps"] == run.jumps:
-            run.injections[body["id"]] = Injection(
-                id=body["id"], node=body["node"], updates=body["updates"], actor=body["actor"]
-            )
+        if event.kind == "injection" and body["branch"] == branch:
+            injection = Injection(id=body["id"], node=body["node"], updates=body["updates"], actor=body["actor"])
+            found[injection.id] = injection
         elif event.kind == "injected":
-            run.injections.pop(body["id"], None)
+            found.pop(body["id"], None)
+    return found
 
 
 def settle_totals(run: Run, head: RunHead, turns: Sequence[Commit] = ()) -> None:

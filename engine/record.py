@@ -113,8 +113,7 @@ TURNING = TURNS | {Kind.FORK, Kind.START}
 
 def _turn(commit: Commit) -> Iterator[tuple[str, Any]]:
     """What only forks, replays, checkouts and retries have, and the tasks that they spare."""
-    if commit.reused:
-        yield "reused", 1
+    yield from ((name, 1) for name in ("reused", "by_human") if getattr(commit, name))
     if commit.cached:
         yield "cached", 1
     if commit.reuse is not None:
@@ -334,6 +333,7 @@ _READ: Mapping[str, Callable[[Any, int], Any]] = {
     "resolved": lambda ids, key: tuple(ids),
     "task_status": lambda status, key: TaskStatus(status),
     "reused": lambda reused, key: True,
+    "by_human": lambda by_human, key: True,
     "cached": lambda cached, key: True,
     "reuse": lambda reuse, key: Reuse(until=Ref(reuse[0]), interrupts=reuse[1]),
     "versions": lambda versions, key: (versions[0], versions[1]),

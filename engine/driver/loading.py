@@ -158,6 +158,7 @@ class Loader:
     async def recalled(self, source: RunHead, seq: int, reuse: Reuse) -> Recall:
         """The answers on the line of a run that goes on after commit `seq`."""
         run, found, pace = await self.at(source, seq), Recall(interrupts=reuse.interrupts), Pace()
+        found.begin(run)
         line = line_to(await self.turns(source.key), seq_of(reuse.until))
         for row in await self.rows_of(source.key, line, seq + 1):
             commit = decode(row)

@@ -18,7 +18,7 @@ from engine.errors import Conflict, NotFound
 from engine.lines import branches_of, jumps_of
 from engine.model import START, TERMINAL, RunHead, RunId, RunStatus, seq_of
 from engine.progress import Injection
-from engine.rebuild import RUN_NOTES
+from engine.rebuild import RUN_NOTES, pending_on
 from engine.run import Run
 from engine.travel import Wish
 from engine.values import dataclass
@@ -84,11 +84,16 @@ class Travel:
             if not found:
                 raise NotFound(f"run '{run_id}' has no such branch")
             past = await self.loader.left_at(head, found[0].head)
-            to = partial(self._check_out, past=past, branch=branch, jumps=len(jumps_of(turns)), actor=actor)
+            pending = pending_on(await self.loader.store.task_events(head.key, RUN_NOTES), branch)
+            jumps = len(jumps_of(turns))
+            to = partial(self._check_out, past=past, branch=branch, jumps=jumps, pending=pending, actor=actor)
             if await self.loop.on_run(run_id, to, answer_first=True):
                 return
 
-    def _check_out(self, turn: Turn, live: Live, *, past: Run, branch: int, jumps: int, actor: str) -> bool:
+    def _check_out(
+        self, turn: Turn, live: Live,
+        *, past: Run, branch: int, jumps: int, pending: Mapping[str, Injection], actor: str,
+    ) -> bool:  # fmt: skip
         """Move to a branch; False where the head moved to another line meanwhile, so that `past` may not be newest."""
         _check_not_cancelled(live)
         if live.run.jumps != jumps:
@@ -97,6 +102,8 @@ class Travel:
             raise Conflict("the run is on this branch already", "branch.current")
         to = travel.moved(live.run, past, branch)
         self.move(turn, live, to, travel.checkout(to, turn.now, actor))
+        if to.status is not RunStatus.COMPLETED:
+            to.injections.update(pending)
         return True
 
     def move(self, turn: Turn, live: Live, to: Run, step: Step) -> None:

@@ -70,7 +70,7 @@ BODY = optional(
     chosen=TEXTS, handle=TEXT, answer=ANY, worker=TEXT, started_at=TIME, input_hash=TEXT, created_at=TIME,
     task_status=one_of(TaskStatus), error=OBJECT, usage=OBJECT, spent=OBJECT, attempt=COUNT, resolved=TEXTS,
     interrupt=OBJECT, reused=ANY, reuse=LIST, limits=OBJECT, versions=LIST, dropped=TEXTS, goto=TEXTS, absorbed=LIST,
-    cancelled=LIST, frames=LIST, cached=ANY,
+    cancelled=LIST, frames=LIST, cached=ANY, by_human=ANY,
 )  # fmt: skip
 INTERRUPT = needed(
     id=TEXT, kind=one_of(("node", "worker", "auth", "breakpoint")), message=TEXT, schema=ANY, actions=ANY,

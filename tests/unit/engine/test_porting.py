@@ -74,8 +74,8 @@ def everything() -> Commit:
             schema={}, actions=[], expires_at=9,
         ),
         resolved=(InterruptId("r"),), status=RunStatus.FAILED, task_status=TaskStatus.FAILED, actor="ann", epoch=1,
-        input_hash="h", reused=True, reuse=Reuse(until=ref(OWN, 5), interrupts=True), limits={"max_steps": 9},
-        versions=(1, 2), dropped=("d",), goto=("n",), cached=True,
+        input_hash="h", reused=True, by_human=True, reuse=Reuse(until=ref(OWN, 5), interrupts=True),
+        limits={"max_steps": 9}, versions=(1, 2), dropped=("d",), goto=("n",), cached=True,
         frames=((TaskId("t"), Nested(frame="n", input={"a": 1}, turn=2, attempt=3, updates=(("k", 1),))),),
     )  # fmt: skip
 
