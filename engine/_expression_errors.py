@@ -59,7 +59,7 @@ def explained(message: str, references: frozenset[tuple[str, ...]]) -> str:
     if (overload := _OVERLOAD.search(reason)) is not None:
         return _no_overload(overload["call"], _types(overload["types"] or ""))
     if "Iteration budget" in reason:
-        return f"the comprehensions go over more than {MAX_ITEMS} items"
+        return f"the comprehensions go over {MAX_ITEMS} items or more"
     if "Applying SELECT" in reason:
         return "a key is read from a value that is no object"
     if JOINED in reason or "Python function" in reason:

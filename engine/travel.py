@@ -164,6 +164,8 @@ def checkout(run: Run, now: int, actor: str) -> Step:
 
 
 LIMITS = ("max_steps", "max_tasks", "timeout_ms", "stall_timeout_ms", "max_cost")
+OFF = frozenset({"timeout_ms", "stall_timeout_ms", "max_cost"})
+"""Those that `null` switches off."""
 
 
 def check_limits(limits: Mapping[str, Any]) -> None:
@@ -171,6 +173,8 @@ def check_limits(limits: Mapping[str, Any]) -> None:
     for name, value in limits.items():
         if name not in LIMITS:
             raise Invalid(f"a retry can raise {', '.join(LIMITS)}, and not '{name}'", "config.invalid")
+        if value is None and name in OFF:
+            continue
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise Invalid(f"config.{name} must be a number above 0", "config.invalid")
         if name != "max_cost" and value != int(value):

@@ -237,7 +237,7 @@ class Engine:
         def act(turn: Turn, live: Live) -> None:
             run = live.run
             stopping.go_on(run)
-            if left and not run.failing:
+            if left and interrupt not in run.interrupts:
                 raise Conflict("the interrupt is on a branch that was left; check it out", "interrupt.other_branch")
             chosen = (
                 resume.choose_interrupts(run, value)

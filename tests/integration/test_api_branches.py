@@ -68,6 +68,28 @@ async def test_a_branch_that_was_left_can_be_checked_out(server: Server) -> None
     await server.refused("POST", f"/runs/{run['id']}/branches/branch-9/checkout", 404, json={})
 
 
+async def test_an_interrupt_of_a_branch_that_was_left_is_told_from_one_of_a_run_that_has_failed(server: Server) -> None:
+    bad = {"type": "transform", "updates": {"said": "{{ state.missing }}"}}
+    document = {
+        **ASKS,
+        "id": "fails",
+        "nodes": {**ASKS["nodes"], "bad": bad},
+        "edges": [*ASKS["edges"], ["one", "bad"]],
+    }
+    document["state_schema"] = {**ASKS["state_schema"], "missing": {}}
+    await server.post("/workflows", document, 201)
+    run = await server.settled((await server.post("/workflows/fails/runs", {}, 201))["id"])
+    (old,) = (found["id"] for found in run["interrupts"])
+    own = await server.refused("POST", f"/interrupts/{old}/resume", 409, json={"resume": "x"})
+    await server.post(f"/runs/{run['id']}/replay", {"checkpoint_id": f"{run['id']}.1"}, 200)
+    left = await server.settled(run["id"])
+
+    refused = await server.refused("POST", f"/interrupts/{old}/resume", 409, json={"resume": "x"})
+
+    assert (run["status"], left["status"]) == ("failed", "failed")
+    assert (own["code"], refused["code"]) == ("interrupt.closed", "interrupt.other_branch")
+
+
 async def test_an_interrupt_of_a_branch_that_was_left_cannot_be_answered(server: Server) -> None:
     run = await asked(server)
     old = run["interrupts"][0]["id"]

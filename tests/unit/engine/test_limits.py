@@ -10,6 +10,7 @@ from engine.checks.document import check_config
 from engine.errors import Invalid
 from engine.model import RunStatus, TaskId, TaskStatus
 from tests.builders import chain, document, graph_of, task
+from tests.fakes import ready
 from tests.simulation.world import START_OF_TIME, World
 
 PAID: dict[str, Any] = {"output": "x", "usage": {"cost": 0.1}}
@@ -170,6 +171,20 @@ def test_limits_of_a_retry_stand_in_for_those_of_the_config() -> None:
     world.run.limits = {"max_cost": 2, "timeout_ms": None}
 
     assert (world.run.max_cost, world.run.timeout_ms, world.run.max_steps) == (2.0, None, 3)
+
+
+def test_a_retry_may_switch_off_what_is_off_by_default() -> None:
+    world = begun({"a": task(), "b": task()}, chain("a", "b"), max_cost=0.05)
+    world.answer("a", PAID)
+
+    with pytest.raises(Invalid, match=r"config\.max_steps"):
+        ready(world.travel.retry(world.head.id, {"max_steps": None}, "test"))
+    ready(world.travel.retry(world.head.id, {"max_cost": None}, "test"))
+    world.crash()
+    world.turn(kept=True)
+    world.answer("b", PAID)
+
+    assert (world.status, world.run.max_cost) == (RunStatus.COMPLETED, None)
 
 
 # ---- what is no limit
