@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 from engine.values import dataclass
 
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of an answer, as over HTTP."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
@@ -23,6 +26,12 @@ class Receipt:
     @property
     def taken(self) -> bool:
         return not self.code
+
+
+def too_large() -> dict[str, Any]:
+    """What stands for an answer that is larger than what is read: a failed attempt, so that nobody waits for it."""
+    message = f"the answer is larger than {MAX_BODY} bytes; pass what is large as an artifact"
+    return {"error": {"code": "answer.too_large", "message": message, "retryable": False}}
 
 
 class Inbox(Protocol):

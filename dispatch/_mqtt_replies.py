@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from dispatch._inbox import Inbox, Receipt
+from dispatch._inbox import MAX_BODY, Inbox, Receipt, too_large
 from dispatch._mqtt_wire import Letter
 from engine.answer import unreadable
 from engine.codec import MALFORMED, CodecError, loads
@@ -126,6 +126,8 @@ def _answer(payload: bytes) -> Any:
     as an error of the worker, so that nobody waits for it any longer."""
     if not payload:
         return None
+    if len(payload) > MAX_BODY:
+        return too_large()
     try:
         return loads(payload)
     except CodecError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from dispatch._inbox import Inbox, Receipt
+from dispatch._inbox import MAX_BODY, Inbox, Receipt, too_large
 from dispatch._redis_entries import ANSWER, HEARTBEAT, Entry, EntryId, Said, said_in
 from dispatch._redis_wire import pauses
 from engine.answer import unreadable
@@ -18,8 +18,6 @@ from engine.errors import StoreUnavailable
 
 MOST = 256
 """So many entries are held at a time: read, and not yet acknowledged."""
-MAX_BODY = 8 * 1024 * 1024
-"""Bytes of an answer, as over HTTP."""
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +121,7 @@ def _taken(inbox: Inbox, said: Said) -> Awaitable[Receipt]:
 def _answer(body: bytes) -> Any:
     """The answer in a body; one that cannot be read is a failed attempt, which need not wait for its time to be up."""
     if len(body) > MAX_BODY:
-        return _failure("answer.too_large", f"the answer is larger than {MAX_BODY} bytes", retryable=False)
+        return too_large()
     try:
         return loads(body)
     except CodecError as error:

@@ -174,7 +174,9 @@ def _restore(run: Run, task_id: TaskId, event: EventRow) -> None:
     over = earlier or progress.status is TaskStatus.FAILED
     if event.kind == "turn":
         _restore_turn(run, task_id, progress, event, over)
-    elif event.kind in REPORTS and not earlier:
+    elif event.kind in REPORTS:
+        if earlier or event.body["attempt"] < progress.attempt:
+            return
         progress.heard_at = event.at
         progress.report = event.body if event.kind == "progress" else progress.report
     elif not over:

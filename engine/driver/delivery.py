@@ -261,6 +261,8 @@ class Delivery:
         if isinstance(found, answers.Retry) or (isinstance(found, Step) and found.commit.answer is None):
             for report in reported(body):  # an answer that is not kept
                 note(turn, live, task_id, report)
+        if isinstance(found, Step) and progress is not None and (attempt or progress.attempt) < progress.attempt:
+            turn.effects.append(lambda: self.cancel((task_id,)))  # another worker may be at the newer attempt
         return self._follow(turn, live, found, body)
 
     def _accepted(self, turn: Turn, live: Live, work: Work, reply: Accepted) -> None:

@@ -34,7 +34,7 @@ class Reports:
         def act(turn: Turn, live: Live) -> Progress:
             progress = self._heard(turn, live, task_id, attempt)
             for report in reports:
-                note(turn, live, task_id, report)
+                note(turn, live, task_id, report, attempt)
             return progress
 
         return await self.loop.on_run(run_id, act, patient=True)
@@ -66,12 +66,16 @@ def _is_earlier(attempt: int | None, progress: Progress) -> bool:
     return attempt is not None and attempt < progress.attempt
 
 
-def note(turn: Turn, live: Live, task_id: TaskId, report: Report) -> None:
-    """Note one report of a task that is open."""
+def note(turn: Turn, live: Live, task_id: TaskId, report: Report, attempt: int | None = None) -> None:
+    """Note one report of a task that is open: of an `attempt`, else of the one that it has come to."""
     progress, task = live.run.progress[task_id], live.run.tasks[task_id]
-    progress.heard_at = turn.now
-    progress.report = {name: value for name, value in told_of(report).items() if value is not None}
-    body = {"attempt": progress.attempt, "node": task.node, "worker": progress.worker, **progress.report}
+    said = {name: value for name, value in told_of(report).items() if value is not None}
+    if _is_earlier(attempt, progress):
+        number, worker = attempt, None
+    else:
+        number, worker = progress.attempt, progress.worker
+        progress.heard_at, progress.report = turn.now, said
+    body = {"attempt": number, "node": task.node, "worker": worker, **said}
     if task.index is not None:
         body["index"] = task.index
     turn.note(live, "progress", task_id, body)

@@ -37,6 +37,12 @@ def fail(task: Task) -> Any:
     raise ValueError("broken")
 
 
+@worker.task("large")
+def large(task: Task) -> Any:
+    """Answers with what no server takes."""
+    return {"long": "x" * 9_000_000, "big": 2**70, "lost": "artifact:sha256:" + 64 * "0"}[task.parameters["what"]]
+
+
 @worker.task("ask")
 def ask(task: Task) -> Any:
     if task.resume is None:

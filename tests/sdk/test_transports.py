@@ -52,6 +52,18 @@ async def test_what_a_function_raises_fails_the_attempt(clew: Client, worker: Pr
     assert (other.error.code, other.error.message) == ("worker.exception", "ValueError: broken")
 
 
+@pytest.mark.parametrize(
+    ("what", "code"), [("long", "answer.too_large"), ("big", "state.invalid"), ("lost", "artifact.missing")]
+)
+async def test_what_no_server_takes_fails_its_attempt_at_once(
+    clew: Client, worker: Program, what: str, code: str
+) -> None:
+    run = await clew.runs.start(one_task("large", parameters={"what": what}, timeout_ms=60_000), wait=20)
+    other = await clew.runs.start(one_task("shout"), wait=20)
+    assert run.error is not None
+    assert (run.status, run.error.code, other.status) == ("failed", code, "completed")
+
+
 async def test_a_function_may_ask_and_plain_ones_have_a_thread(clew: Client, worker: Program) -> None:
     run = await clew.runs.start(one_task("ask"), wait=20)
     assert [question.json_schema for question in run.interrupts] == [{"enum": ["S", "M"]}]

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from clew import Answer, TaskError
-from clew.worker.answer import answer_of, failure_of, is_success
+from clew.worker.answer import MAX_BODY, MAX_DEPTH, answer_of, failure_of, is_success
 
 
 class Size(BaseModel):
@@ -50,6 +50,34 @@ def test_what_json_cannot_carry_fails_for_good(value: object) -> None:
     with pytest.raises(TaskError) as failure:
         answer_of(value)
     assert (failure.value.code, failure.value.retryable) == ("worker.answer", False)
+
+
+def nested(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("x" * MAX_BODY, "answer.too_large"),
+        ({"a": [2**63]}, "state.invalid"),
+        (-(2**63) - 1, "state.invalid"),
+        (nested(MAX_DEPTH), "answer.invalid"),
+    ],
+    ids=["long", "big", "small", "deep"],
+)
+def test_what_no_server_takes_fails_for_good(value: object, code: str) -> None:
+    with pytest.raises(TaskError) as failure:
+        answer_of(value)
+    assert (failure.value.code, failure.value.retryable) == (code, False)
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63), True, nested(MAX_DEPTH - 1), "x" * 1000])
+def test_what_just_fits_is_an_answer(value: object) -> None:
+    assert answer_of(value) == {"output": value}
 
 
 class Busy(Exception):

@@ -55,6 +55,27 @@ async def test_a_report_that_is_refused_is_not_the_end() -> None:
     assert await Far((422, {"detail": "no"})).line().report([{"stage": 1}])
 
 
+@pytest.mark.parametrize(("code", "retryable"), [("artifact.missing", True), ("json.depth", False)])
+async def test_an_answer_that_cannot_be_taken_is_a_failure_at_once(code: str, retryable: bool) -> None:
+    far = Far((422, {"code": code, "detail": "no"}), (200, {"accepted": True}))
+    assert await far.line().answer({"output": 1})
+    error = {"code": code, "message": "no", "retryable": retryable}
+    assert json.loads(far.seen[1].content) == {"error": error}
+
+
+@pytest.mark.parametrize("status", [403, 404, 409])
+async def test_an_answer_that_nobody_waits_for_is_given_once(status: int) -> None:
+    far = Far((status, {"code": "task.late", "detail": "no"}))
+    assert not await far.line().answer({"output": 1})
+    assert len(far.seen) == 1
+
+
+async def test_a_failure_that_cannot_be_taken_is_the_end() -> None:
+    far = Far((422, {"detail": "no"}), (422, {"detail": "no"}))
+    assert not await far.line().answer({"output": 1})
+    assert len(far.seen) == 2
+
+
 @pytest.mark.parametrize("status", [500, 503, 429])
 async def test_what_may_work_later_is_told_as_that(status: int) -> None:
     with pytest.raises(LineDown):

@@ -19,6 +19,7 @@ REPORT_S = 10.0
 LATE_S = 3600.0
 """For how long it is tried to give an answer."""
 HEADERS = {"Content-Type": "application/json"}
+MISSING_ARTIFACT = "artifact.missing"
 OVER = frozenset({403, 404, 409})
 """Refusals that no other try makes good: nobody waits for the task."""
 
@@ -61,6 +62,9 @@ class ReplyLine:
                 continue
             if response.is_error:
                 log.info("an answer does not count: %s", _why(response))
+            if response.is_error and response.status_code not in OVER and "error" not in body:
+                body = _refused(response)  # or the task would wait for its time to be up
+                continue
             return response.is_success
 
     async def _tell(self, what: str, body: Json) -> bool:
@@ -84,9 +88,21 @@ class ReplyLine:
         return response
 
 
+def _refused(response: httpx.Response) -> Json:
+    """What is answered instead of an answer that the server cannot take."""
+    said = _problem(response)
+    code = said.get("code", "answer.invalid")
+    message = said.get("detail") or response.reason_phrase
+    return {"error": {"code": code, "message": message, "retryable": code == MISSING_ARTIFACT}}
+
+
 def _why(response: httpx.Response) -> str:
+    return f"{response.status_code} {_problem(response).get('detail') or response.reason_phrase}"
+
+
+def _problem(response: httpx.Response) -> Json:
     try:
         said: Any = response.json()
     except ValueError:
-        said = None
-    return f"{response.status_code} {said.get('detail', '') if isinstance(said, dict) else response.reason_phrase}"
+        return {}
+    return said if isinstance(said, dict) else {}

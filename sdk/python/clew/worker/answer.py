@@ -23,6 +23,12 @@ class _Missing:
 
 MISSING = _Missing()
 
+MAX_BODY = 8 * 1024 * 1024 - 256 * 1024
+"""Bytes of an answer that go over every transport: 8 MiB, with room for what is around it."""
+MAX_DEPTH = 60
+LARGEST = 2**63
+"""Integers have 64 bits, with their sign."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -74,10 +80,27 @@ def answer_of(value: Any) -> Json:
     """The answer that a returned value is: an Answer as it says, anything else is the output. Raises TaskError."""
     try:
         body = value.body() if isinstance(value, Answer) else {"output": plain(value)}
-        encode(body)
+        size = len(encode(body))
     except NoJson as error:
         raise TaskError("worker.answer", str(error), retryable=False) from None
+    if size > MAX_BODY:
+        message = f"the answer has {size} bytes, more than the {MAX_BODY} that can be sent; pass it as an artifact"
+        raise TaskError("answer.too_large", message, retryable=False)
+    _check(body, MAX_DEPTH)
     return body
+
+
+def _check(value: Any, depth: int) -> None:
+    """Refuse what no server takes, so that no attempt waits for its time to be up. Raises TaskError."""
+    if isinstance(value, dict | list):
+        if not depth:
+            raise TaskError(
+                "answer.invalid", f"the answer is nested more than {MAX_DEPTH} levels deep", retryable=False
+            )
+        for part in value.values() if isinstance(value, dict) else value:
+            _check(part, depth - 1)
+    elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        raise TaskError("state.invalid", "an integer in the answer has more than 64 bits", retryable=False)
 
 
 def failure_of(error: Exception) -> Json:
