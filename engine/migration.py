@@ -14,7 +14,7 @@ from engine.address import apart_place
 from engine.commits import next_ref
 from engine.frontier import Frontier, OpenCall
 from engine.gates import stops_of
-from engine.graph import Graph, deep_merge
+from engine.graph import Graph, Node, deep_merge
 from engine.joins import recount
 from engine.model import DEFERRED, ERA, GOTO, Arrival, Task, TaskId, Wave, seq_of
 from engine.render import address_of
@@ -22,6 +22,13 @@ from engine.run import Run
 from engine.values import replace
 from reducers._overwrite import is_overwrite
 
+NOTES = frozenset({"label", "position", "ui", "metadata"})
+"""The fields of a node that say nothing of what it does."""
+NAMES_OF_GRAPHS = frozenset({"definition", "workflow", "subgraph"})
+NOT_DONE = frozenset({"name", "description", "tags", "metadata", "environment", "namespace", "origin_id", "subgraphs"})
+"""The fields of a document that say nothing of what its graph does, or are looked at by its nodes."""
+FANS_OUT = ("type", "items_key", "target_node", "targets")
+"""The fields of a send that say what its items are, and where they go."""
 UNSAID = frozenset({"description", "title"})
 """What the definition of a key may say without saying what it is."""
 
@@ -113,9 +120,15 @@ class _Seats:
         self.edges[GOTO] = GOTO
 
     def keeps(self, task: Task) -> bool:
-        """Whether the node of a task is the same in both."""
-        one, other = (graph.document["nodes"].get(task.node) for graph in (self.old, self.new))
-        return bool(one == other)
+        """Whether what the node of a task has begun goes on in both: a send with the same items for the same nodes, a
+        subgraph that does the same."""
+        one, other = (graph.nodes.get(task.node) for graph in (self.old, self.new))
+        if one is None or other is None:
+            return False
+        does = [_does(self.old, one), _does(self.new, other)]
+        if one.type == "send":
+            does = [{name: found.get(name) for name in FANS_OUT} for found in does]
+        return does[0] == does[1]
 
     def task(self, task: Task) -> Task:
         """A task of a node that is there, with what it arrived over as far as that is there. In a new era it stands
@@ -161,6 +174,16 @@ class _Seats:
         known = dict(zip(_heads(self.old, wave.node), wave.rounds, strict=True))
         rounds = tuple(known.get(head, 0) for head in _heads(self.new, wave.node))
         return replace(wave, rounds=rounds, generation=wave.generation + self.era)
+
+
+def _does(graph: Graph, node: Node) -> dict[str, Any]:
+    """What a node says but for notes; of a subgraph also what the graph says that it runs, wherever that stands."""
+    said = {name: value for name, value in graph.document["nodes"][node.name].items() if name not in NOTES}
+    if (child := getattr(node.spec, "child", None)) is not None:
+        said = {name: value for name, value in said.items() if name not in NAMES_OF_GRAPHS}
+        around = {name: value for name, value in child.document.items() if name not in NOT_DONE}
+        said["definition"] = {**around, "nodes": [(name, _does(child, inner)) for name, inner in child.nodes.items()]}
+    return said
 
 
 def _ends(graph: Graph) -> dict[tuple[str, str | None, str], int]:

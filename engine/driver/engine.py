@@ -181,7 +181,8 @@ class Engine:
         head = forked(parent, seq, self.take_key(), run_id, now, config=config, hook=hook, pushes=pushes)
         live = Live(run=await self.loader.forked(head, parent, seq), head=head)
         if wish.reuse is not None:
-            live.run.recall = await self.loader.recalled(parent, seq, wish.reuse)
+            whole = wish.graph is not None
+            live.run.recall = await self.loader.recalled(parent, seq, wish.reuse, whole=whole)
         first = travel.fork(live.run, wish, now, actor)
         return await self._create(live, first, claim, also=also, answer_first=also is None)
 

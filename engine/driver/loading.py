@@ -145,7 +145,8 @@ class Loader:
             return
         source = await self.store.run_by_key(run_key_of(begun.parent))
         if source is not None:
-            run.recall = await self.recalled(source, seq_of(begun.parent), begun.reuse)
+            whole = begun.versions is not None
+            run.recall = await self.recalled(source, seq_of(begun.parent), begun.reuse, whole=whole)
 
     async def begun_by(self, head: RunHead) -> Commit | None:
         """The fork or replay that the line of a run began with."""
@@ -155,8 +156,10 @@ class Loader:
         rows = await self.store.commits(head.key, 1, 1) if head.parent is not None else []
         return decode(rows[0]) if rows else None
 
-    async def recalled(self, source: RunHead, seq: int, reuse: Reuse) -> Recall:
-        """The answers on the line of a run that goes on after commit `seq`."""
+    async def recalled(self, source: RunHead, seq: int, reuse: Reuse, *, whole: bool = False) -> Recall:
+        """The answers on the line of a run that goes on after commit `seq`; of the `whole` line where what had begun
+        before may begin anew, in another version."""
+        seq = 1 if whole else seq
         run, found, pace = await self.at(source, seq), Recall(interrupts=reuse.interrupts), Pace()
         found.begin(run)
         line = line_to(await self.turns(source.key), seq_of(reuse.until))

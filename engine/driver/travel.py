@@ -64,7 +64,8 @@ class Travel:
         """Begin a new branch at commit `seq` of a run. Raises NotFound, Conflict or Invalid."""
         head = await self._head(run_id)
         past = await self.loader.at(head, seq)
-        recall = None if wish.reuse is None else await self.loader.recalled(head, seq, wish.reuse)
+        whole = wish.graph is not None
+        recall = None if wish.reuse is None else await self.loader.recalled(head, seq, wish.reuse, whole=whole)
 
         def act(turn: Turn, live: Live) -> None:
             _check_not_cancelled(live)
