@@ -278,6 +278,11 @@ class HeldOutbox:
         waiting = {name: found for name, found in self.stays._lodgers.items() if not found.inside}
         return {name: found.passed for name, found in waiting.items() if 0 < found.passed < len(found.gates)}
 
+    @property
+    def in_flight(self) -> int:
+        """How many attempts workers have."""
+        return len(self.given)
+
     def holds(self, work: Work) -> bool:
         """Whether a worker has got this attempt."""
         given = self.given.get(work.task_id)
