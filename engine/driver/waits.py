@@ -45,16 +45,18 @@ class Waits:
 
     def _follow_whole(self, turn: Turn, live: Live, commit: Commit) -> None:
         """Set or clear the timers of the run as a whole."""
-        run, over, stalls_at = live.run, commit.status in TERMINAL, stalls.limit_of(live.run)
-        if over and (run.timeout_at is not None or stalls_at is not None):
-            run.timeout_at = None
-            turn.effects.append(lambda: self.delivery.timers.clear(TaskId(run.id)))
-        if over or commit.kind not in BEGINNINGS:
+        run = live.run
+        if commit.status in TERMINAL:
+            if run.timeout_at is not None or stalls.limit_of(run) is not None:
+                run.timeout_at = None
+                turn.effects.append(lambda: self.delivery.timers.clear(TaskId(run.id)))
+            return
+        if commit.kind not in BEGINNINGS:
             return
         if run.timeout_ms is not None:
             run.timeout_at = commit.at + run.timeout_ms
             self._set(turn, live, TaskId(run.id), TIMEOUT, run.timeout_at)
-        if stalls_at is not None:
+        if stalls.limit_of(run) is not None:
             turn.effects.append(lambda: stalls.watch(self.delivery, live, commit.at))
 
     def _expires(self, turn: Turn, live: Live, opened: InterruptOpened) -> None:

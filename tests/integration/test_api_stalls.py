@@ -11,12 +11,12 @@ from tests.integration.test_api_workers import W
 from tests.unit.api.serving import Server, a_server, asking, working
 from tests.unit.dispatch.builders import HttpWorker, answer
 
-QUICKLY = {"config": {"stall_timeout_ms": 150}}
+QUICKLY = {"config": {"stall_timeout_ms": 500}}
 
 
 def waiting(**fields: Any) -> dict[str, Any]:
     """A workflow that does nothing but wait for its time."""
-    wait = {"type": "wait", "seconds": 0.5, **fields}
+    wait = {"type": "wait", "seconds": 1.2, **fields}
     return {"id": "waiting", "nodes": {"a": wait}, "edges": [["__start__", "a"], ["a", "__end__"]]}
 
 
@@ -55,7 +55,7 @@ async def test_the_attempts_of_a_silent_worker_are_given_up(
     (task,) = (await server.get(f"/runs/{run_id}"))["tasks"]
     assert task["status"] == left
     worker.script = [answer({"output": "done"})]
-    await server.post(f"/runs/{run_id}/retry", {})
+    await server.post(f"/runs/{run_id}/retry", {"config": {"stall_timeout_ms": None}})
     assert await how(server, run_id) == ("completed", None)
     assert [seen.body["attempt"] for seen in worker.seen] == [1, 2]
 

@@ -295,6 +295,16 @@ def test_what_is_taken_over_from_another_line_tells_no_worker() -> None:
     assert len(dismissed(world)) == 1
 
 
+def try_again(world: World, *, crash: bool) -> None:
+    """Retry the run; with a `crash`, it is read again before and after that."""
+    if crash:
+        world.crash()
+    world.turn(lambda turn, live: world.travel.again(turn, live, {}, "test"), kept=True)
+    if crash:
+        world.crash()
+        world.turn(kept=True)
+
+
 @pytest.mark.parametrize("crash", [False, True])
 def test_a_retry_of_a_line_that_was_left_goes_on_after_the_turns_that_it_has_had(crash: bool) -> None:
     world = begun()
@@ -303,12 +313,7 @@ def test_a_retry_of_a_line_that_was_left_goes_on_after_the_turns_that_it_has_had
     failed = world.status
     replay(world, 1, Asked())
     checkout(world, 1)
-    if crash:
-        world.crash()
-    world.turn(lambda turn, live: world.travel.again(turn, live, {}, "test"), kept=True)
-    if crash:
-        world.crash()
-        world.turn(kept=True)
+    try_again(world, crash=crash)
 
     assert (failed, work(world).turn) == (RunStatus.FAILED, 2)
     assert work(world).said == (("begin", {"output": "one"}),)
@@ -342,11 +347,6 @@ def test_a_retry_of_the_run_asks_the_agent_of_the_turn_before_first(crash: bool)
     world = begun()
     world.answer("a", {"output": "one"})
     world.answer("a", {"error": {"code": "no", "message": "no", "retryable": False}})
-    if crash:
-        world.crash()
-    world.turn(lambda turn, live: world.travel.again(turn, live, {}, "test"), kept=True)
-    if crash:
-        world.crash()
-        world.turn(kept=True)
+    try_again(world, crash=crash)
 
     assert work(world).served_by == ("worker",)

@@ -49,7 +49,8 @@ async def test_it_does_not_wait_where_no_other_task_is_with_a_worker(in_flight: 
     assert (await batch.wait(every=1), batch.turns) == (1, 0)
 
 
-async def test_it_goes_on_soon_where_nobody_comes() -> None:
+async def test_it_goes_on_soon_where_nobody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(company, "LONGEST_S", 60.0)
     batch = Batch(in_flight=9)
 
     assert (await batch.wait(), batch.turns) == (1, QUIET_TURNS)
