@@ -16,6 +16,7 @@ from engine.driver.engine import Also
 from engine.driver.reader import Reader, parse_checkpoint_id
 from engine.driver.travel import Asked
 from engine.errors import NotFound
+from engine.kinds import BY_REQUEST
 from engine.model import START, Push, RunId
 from engine.ports import WorkflowRow
 from engine.progress import Injection
@@ -58,7 +59,7 @@ class Runs:
         asked: RunFields,
         claim: Claim | None,
         pushes: tuple[Push, ...] = (),
-        actor: str = "api",
+        actor: str = BY_REQUEST,
     ) -> RunId:
         request = StartRequest(
             workflow_id=row.id,
@@ -86,6 +87,7 @@ class Runs:
         claim: Claim | None = None,
         also: Also | None = None,
         pushes: tuple[Push, ...] = (),
+        actor: str = BY_REQUEST,
     ) -> RunId:
         """Fork a run from a checkpoint, which is one of `run_id` where that is given; `also` is written with it, and
         `pushes` are told of the fork. Raises NotFound, Conflict or Invalid."""
@@ -94,7 +96,9 @@ class Runs:
         named, _ = parse_checkpoint_id(asked.checkpoint_id)
         seq, hook = _seq_in(run_id or named, asked.checkpoint_id), hook_of(asked.webhook)
         wish = await self.engine.travel.wish(named, seq, _wanted(asked))
-        return await self.engine.fork(named, seq, wish, asked.config, claim=claim, hook=hook, also=also, pushes=pushes)
+        return await self.engine.fork(
+            named, seq, wish, asked.config, actor, claim=claim, hook=hook, also=also, pushes=pushes
+        )
 
     async def replay(self, run_id: str, asked: Replay, claim: Claim | None = None) -> None:
         """Begin a new branch at a checkpoint of the run. Raises NotFound, Conflict or Invalid."""

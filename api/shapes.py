@@ -246,6 +246,7 @@ class RunSummary(Shape):
     checkpoint_count: int
     latest_checkpoint_id: str | None = Field(description="null where the run has not begun.")
     branch: str
+    trigger: str = Field(description="What had it start, or forked it: `api`, or `a2a` where an agent asked for it.")
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None

@@ -52,6 +52,9 @@ class Kind(StrEnum):
     CHECKOUT = "checkout"
 
 
+BY_REQUEST = "api"
+"""The trigger of a run, and the actor of a commit, that somebody asked for over REST."""
+
 EDITS = frozenset({Kind.FORK, Kind.REPLAY, Kind.RESUME, Kind.STATE, Kind.CHECKOUT})
 """Commits whose writes are an edit: outside the causal order, placed by the time of the commit (language 3.4)."""
 

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Any, NewType
 
 from engine.holds import Hold
-from engine.kinds import BY_WORKERS, CAUSAL, EDITS, JUMPS, TERMINAL, TURNS, Kind, RunStatus, TaskStatus
+from engine.kinds import BY_REQUEST, BY_WORKERS, CAUSAL, EDITS, JUMPS, TERMINAL, TURNS, Kind, RunStatus, TaskStatus
 from engine.session import Seat
 from engine.values import dataclass
 
@@ -338,8 +338,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """An address outside that is told of every status that a run comes to, in one of the forms that the outer floors
-    know. The token and the credentials are sent along; they are write-only."""
+    """An address outside that is told of every status of a run. The token and the credentials are write-only."""
 
     id: str
     url: str
@@ -379,6 +378,7 @@ class RunHead:
     metadata: Json = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     name: str | None = None
+    trigger: str = BY_REQUEST
     finished_at: int | None = None
     hold: Hold | None = None
     priority: int = 0

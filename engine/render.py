@@ -319,6 +319,7 @@ def run_summary(head: RunHead, parent_checkpoint: str | None) -> dict[str, Any]:
         "checkpoint_count": seq_of(head.head),
         "latest_checkpoint_id": checkpoint_id(head.id, seq_of(head.head)) if seq_of(head.head) else None,
         "branch": branch_name(head.branch),
+        "trigger": head.trigger,
         "created_at": rfc3339(head.created_at),
         "updated_at": rfc3339(head.updated_at),
         "finished_at": rfc3339(head.finished_at),

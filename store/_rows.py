@@ -10,6 +10,7 @@ from typing import Any
 from engine.brief import Brief
 from engine.claims import ClaimRow
 from engine.holds import Hold
+from engine.kinds import BY_REQUEST
 from engine.model import NO_USAGE, ErrorInfo, Hook, Push, Ref, RunHead, RunId, RunStatus, TaskId, Usage
 from engine.ports import CommitRow, EventRow, InterruptRow, TimerRow, WorkerRow, WorkflowRow
 from engine.session import OnBusy, Seat
@@ -34,7 +35,7 @@ RUN = (
     "parent", "parent_id", "name", "error", "input_tokens", "output_tokens", "cost", "task_count", "created_at",
     "updated_at", "finished_at",
 )  # fmt: skip
-INPUT = ("run_key", "tags", "metadata", "config", "input", "stops")
+INPUT = ("run_key", "tags", "metadata", "config", "input", "stops", "trigger")
 HOOK = ("run_key", "url", "secret", "events")
 PUSH = tuple(field.name for field in fields(Push))
 PLACE = ("run_key", "priority", "concurrency_key", "start_at", "reason")
@@ -65,7 +66,8 @@ def run_values(head: RunHead, version: int) -> Row:
 def input_values(head: RunHead) -> Row:
     """The values of the columns INPUT."""
     tags, described, config = to_text(head.tags), to_text(head.metadata), to_text(head.config)
-    return head.key, tags, described, config, to_text(head.input), _stops_text(head)
+    trigger = None if head.trigger == BY_REQUEST else head.trigger
+    return head.key, tags, described, config, to_text(head.input), _stops_text(head), trigger
 
 
 def _stops_text(head: RunHead) -> str | None:
@@ -73,9 +75,10 @@ def _stops_text(head: RunHead) -> str | None:
     return None if stops == (None, None) else to_text(stops)
 
 
-def _stops(text: str | None) -> tuple[tuple[str, ...] | None, ...]:
+def _stops(text: str | None) -> dict[str, Any]:
     found = (None, None) if text is None else from_text(text)
-    return tuple(None if names is None else tuple(names) for names in found)
+    names = ("interrupt_before", "interrupt_after")
+    return {name: None if nodes is None else tuple(nodes) for name, nodes in zip(names, found, strict=True)}
 
 
 def hook_values(head: RunHead) -> Row:
@@ -144,9 +147,8 @@ def run_head(row: Row) -> RunHead:
     (
         key, run_id, workflow_id, workflow_version, status, head, _, branch, epoch, origin_id, parent, parent_id,
         name, error, input_tokens, output_tokens, cost, task_count, created_at, updated_at, finished_at, tags,
-        metadata, config, given, stops, hold, url, secret, told, pushes, *more,
+        metadata, config, given, stops, trigger, hold, url, secret, told, pushes, *more,
     ) = row  # fmt: skip
-    before, after = _stops(stops)
     return RunHead(
         key=key,
         id=RunId(run_id),
@@ -158,8 +160,7 @@ def run_head(row: Row) -> RunHead:
         updated_at=updated_at,
         input=from_text(given),
         config=from_text(config),
-        interrupt_before=before,
-        interrupt_after=after,
+        **_stops(stops),
         hook=_hook(url, secret, told),
         pushes=_pushes(pushes),
         origin_id=origin_id,
@@ -173,6 +174,7 @@ def run_head(row: Row) -> RunHead:
         metadata=from_text(metadata),
         tags=tuple(from_text(tags)),
         name=name,
+        trigger=trigger or BY_REQUEST,
         finished_at=finished_at,
         hold=None if hold is None else Hold(hold),
         **_place(*more[: len(PLACE) - 1]),

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from engine.model import TURNS
 
-REVISION = "0016"
+REVISION = "0017"
 """The newest migration in `migrations/versions`; a database is stamped with the revision that it has."""
 
 metadata = MetaData()
@@ -74,10 +74,9 @@ Index("runs_by_status", runs.c.status, runs.c.created_at, runs.c.key)
 Index("runs_by_workflow", runs.c.workflow_id, runs.c.created_at, runs.c.key)
 Index("runs_by_parent_id", runs.c.parent_id, runs.c.created_at, runs.c.key, sqlite_where=runs.c.parent_id.is_not(None))
 _ended = runs.c.finished_at.is_not(None)
-Index("runs_by_end", runs.c.status, runs.c.finished_at, runs.c.key, sqlite_where=_ended)
-Index(
-    "runs_by_workflow_end", runs.c.workflow_id, runs.c.status, runs.c.finished_at, runs.c.key, sqlite_where=_ended
-)  # fmt: skip
+_by_end = (runs.c.status, runs.c.finished_at, runs.c.key)
+Index("runs_by_end", *_by_end, sqlite_where=_ended)
+Index("runs_by_workflow_end", runs.c.workflow_id, *_by_end, sqlite_where=_ended)
 Index("runs_by_parent", runs.c.parent, sqlite_where=runs.c.parent.is_not(None))
 
 run_inputs = Table(
@@ -89,6 +88,7 @@ run_inputs = Table(
     Column("config", Text, nullable=False),
     Column("input", Text, nullable=False),
     Column("stops", Text),  # breakpoints of its own: [before, after]
+    Column("trigger", Text),  # what had it start, where that is not the interface
 )
 
 # Runs that do nothing by themselves, whatever their status; all others have no row here.

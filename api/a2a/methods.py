@@ -91,7 +91,7 @@ class Methods:
         """Cancel a task: final and immediate."""
         run = await self.run(task_id_of(call))
         try:
-            await self.server.engine.cancel(RunId(run["id"]))
+            await self.server.engine.cancel(RunId(run["id"]), ACTOR)
         except Conflict as over:
             raise A2AError(Code.NOT_CANCELABLE, over.message) from over
         now = await self.server.reader.run(run["id"])
@@ -207,7 +207,8 @@ class Methods:
         updates, also = self._told(await self._graph(run), run, asked), answering(run, asked)
         await self._keep(asked)
         push = next(iter(pushes), None)
-        await self.server.engine.resume(RunId(run["id"]), value, updates, interrupt=interrupt, push=push, also=also)
+        engine = self.server.engine
+        await engine.resume(RunId(run["id"]), value, updates, ACTOR, interrupt=interrupt, push=push, also=also)
 
     async def _fork(self, asked: Asked, checkpoint: str, claim: Claim, pushes: tuple[Push, ...]) -> RunId:
         if asked.message.context_id is not None:
@@ -218,7 +219,7 @@ class Methods:
         if claim.made is None:
             await self._keep(asked)
         body = Fork(checkpoint_id=checkpoint, updates=updates)
-        return await self.server.runs.fork(body, origin["id"], claim, beginning(asked), pushes)
+        return await self.server.runs.fork(body, origin["id"], claim, beginning(asked), pushes, ACTOR)
 
     async def _keep(self, asked: Asked) -> None:
         await keep_files(self.server.artifacts, asked.files, self.server.settings.max_artifact_bytes)

@@ -116,11 +116,11 @@ def _times(run: Shape) -> list[str]:
     lines = [f"started   {time_of(run['created_at'])}"]
     if run["finished_at"]:
         took = datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["created_at"])
-        lines.append(f"ended     {time_of(run['finished_at'])}, after {_span(took.total_seconds())}")
+        lines.append(f"ended     {time_of(run['finished_at'])}, after {lasting(took.total_seconds())}")
     return lines
 
 
-def _span(seconds: float) -> str:
+def lasting(seconds: float) -> str:
     """How long something took."""
     minutes, rest = divmod(seconds, 60)
     if not minutes:
@@ -139,6 +139,7 @@ def run_lines(run: Shape, checkpoints: Iterable[Shape]) -> list[str]:
         *said_lines(run["error"]),
         *([f"held      {HELD.get(run['hold'], run['hold'])}"] if run["hold"] else []),
         *_times(run),
+        *([f"trigger   {run['trigger']}"] if run["trigger"] != "api" else ()),
         *([f"priority  {run['priority']}"] if run["priority"] else ()),
         *([f"key       {run['concurrency_key']}"] if run["concurrency_key"] else ()),
         *([f"fork of   {origin['checkpoint_id'] or origin['run_id']}"] if origin else ()),

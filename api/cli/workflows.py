@@ -1,4 +1,4 @@
-"""Commands on stored workflows: `clew workflows list|show|versions|diff|validate|mermaid|save`."""
+"""Commands on stored workflows: `clew workflows list|show|versions|diff|stats|validate|mermaid|save`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from api.cli._listed import show_lines
 from api.cli._options import Cursor, Limit, grouped
 from api.cli._reach import Reach, Refused, Where
 from api.cli._runs import document_in
-from api.cli._shown import patch_lines, show_problems, time_of, write_json, write_text
+from api.cli._shown import lasting, patch_lines, show_problems, time_of, write_json, write_text
 
 workflows = typer.Typer(
     help="Look at workflows and save them, at a server or offline in a database.", no_args_is_help=True
@@ -84,10 +84,10 @@ def show(
     """Show a workflow: its state, nodes and edges, and what is wrong with its file."""
     path = _path(workflow) if version is None else _path(workflow, "versions", str(version))
     row = where.reached(lambda reach: reach.get(path))
-    if document:
+    if where.as_json:
+        write_json(row["definition"] if document else row)
+    elif document:
         typer.echo(_indented(row["definition"]))
-    elif where.as_json:
-        write_json(row)
     else:
         typer.echo("\n".join(_lines(row)))
 
@@ -140,6 +140,31 @@ def diff(
         return write_json(told)
     typer.echo("\n".join(patch_lines(told["patch"])) or "they are the same")
     return None
+
+
+@workflows.command()
+@grouped
+def stats(workflow: IdArg, *, where: Where) -> None:
+    """Tell how the runs of a workflow fare: how many there are in each status, and how the last ones went."""
+    told = where.reached(lambda reach: reach.get(_path(workflow, "statistics")))
+    show_lines(told, _figures(told), where)
+
+
+def _figures(told: Any) -> list[str]:
+    recent, counts = told["recent"], [(status, n) for status, n in told["by_status"].items() if n]
+    lines = [
+        f"runs      {told['runs']:,}" + (f", the newest of {time_of(told['last_run_at'])}" if told["runs"] else ""),
+        *(f"  {status:<11}  {n:>9,}" for status, n in counts),
+    ]
+    if not recent["runs"]:
+        return lines
+    lines.append(f"of the last {recent['runs']} that ended by themselves, since {time_of(recent['since'])}")
+    lines.append(f"  completed    {recent['success_rate']:.1%}")
+    if (lasted := recent["duration_ms"]) is not None:
+        lines.append(
+            "  they took    " + ", ".join(f"{name} {lasting(lasted[name] / 1000)}" for name in ("p50", "p95", "max"))
+        )
+    return lines
 
 
 @workflows.command()

@@ -18,6 +18,8 @@ from api.requests import StrictRoute
 from api.schemas import Document, Duplicate, Empty, Paged, WorkflowsQuery
 from api.schemas_foreign import Foreign, ImportDocumentQuery
 from api.shapes_foreign import Import
+from api.shapes_statistics import Statistics
+from api.statistics import statistics
 from api.unserved import unserved
 from api.wiring import Wired
 from api.workflows import etag
@@ -121,6 +123,13 @@ async def get_version(server: Serving, workflow_id: str, version: str) -> Respon
 async def diff_versions(server: Serving, workflow_id: str, a: str, b: str) -> Response:
     """Tell what changes in the document from one version to another."""
     return answer(await server.workflows.diff(workflow_id, a, b))
+
+
+@router.get("/workflows/{workflow_id}/statistics", response_model=Statistics, responses=problems(404))
+async def tell_statistics(server: Serving, workflow_id: str) -> Response:
+    """Tell how the runs of a workflow fare: how many there are in each status, and how the last ones went."""
+    row = await server.workflows.get(workflow_id)
+    return answer(await statistics(server.store, row.id))
 
 
 @router.post(

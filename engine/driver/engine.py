@@ -140,7 +140,7 @@ class Engine:
         graph = await self.graph(request.workflow_id, request.version)
         gates.check_stops(graph, (*(request.interrupt_before or ()), *(request.interrupt_after or ())))
         now, key, run_id = self.clock(), self.take_key(), RunId(self.new_id())
-        head = asked_for(request, key, run_id, now)
+        head = asked_for(request, key, run_id, now, actor)
         if request.session is not None:
             self.require_beginning()
             return await self.sessions.start(head, request.session, request.on_busy, actor, claim)
@@ -178,7 +178,7 @@ class Engine:
         if parent is None:
             raise NotFound(f"there is no run '{run_id}'")
         now, run_id = self.clock(), RunId(self.new_id())
-        head = forked(parent, seq, self.take_key(), run_id, now, config=config, hook=hook, pushes=pushes)
+        head = forked(parent, seq, self.take_key(), run_id, now, actor, config=config, hook=hook, pushes=pushes)
         live = Live(run=await self.loader.forked(head, parent, seq), head=head)
         if wish.reuse is not None:
             whole = wish.graph is not None

@@ -34,5 +34,5 @@ def begin(turn: Turn, live: Live, delivery: Delivery, first: Step | None = None)
     Raises Invalid."""
     if live.run.status is not RunStatus.QUEUED:
         return False
-    delivery.take(turn, live, first or control.start(live.run, turn.now, "engine"))
+    delivery.take(turn, live, first or control.start(live.run, turn.now, live.head.trigger))
     return True

@@ -34,8 +34,8 @@ class StartRequest:
     """What is done where another run of the session is not over."""
 
 
-def asked_for(request: StartRequest, key: int, run_id: RunId, now: int) -> RunHead:
-    """The row of a run that is asked for."""
+def asked_for(request: StartRequest, key: int, run_id: RunId, now: int, actor: str) -> RunHead:
+    """The row of a run that somebody asks for."""
     return RunHead(
         key=key,
         id=run_id,
@@ -57,6 +57,7 @@ def asked_for(request: StartRequest, key: int, run_id: RunId, now: int) -> RunHe
         priority=request.priority,
         concurrency_key=request.concurrency_key,
         start_at=request.start_at,
+        trigger=actor,
     )
 
 
@@ -66,6 +67,7 @@ def forked(
     key: int,
     run_id: RunId,
     now: int,
+    actor: str,
     *,
     config: Mapping[str, Any],
     hook: Hook | None,
@@ -91,6 +93,7 @@ def forked(
         origin_id=parent.origin_id,
         metadata=parent.metadata,
         tags=parent.tags,
+        trigger=actor,
         priority=parent.priority,
         parent=at,
         parent_id=parent.id,

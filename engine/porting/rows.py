@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.codec import write
 from engine.dead_letters import DeadLetter
+from engine.kinds import BY_REQUEST
 from engine.model import Commit, ErrorInfo, Ref, RunHead, RunId, RunStatus, Usage, seq_of
 from engine.porting.fields import check
 from engine.porting.refs import Move, moved_body, moved_snapshot, whole
@@ -83,6 +84,7 @@ def head_of(value: Mapping[str, Any], workflow_id: str, above: RunHead | None) -
         metadata=value["metadata"],
         tags=tuple(value["tags"]),
         name=value["name"],
+        trigger=value.get("trigger", BY_REQUEST),
         **{name: value[name] for name in PLACE if name in value},
         seat=_seat(value.get("session")),
     )

@@ -36,7 +36,7 @@ ANCESTOR = needed(
     id=NAME, origin_id=TEXT, created_at=TIME, input=OBJECT, config=OBJECT, interrupt_before=TEXTS.or_null(),
     interrupt_after=TEXTS.or_null(), metadata=OBJECT, tags=TEXTS, name=TEXT.or_null(), parent=REF.or_null(),
     workflow_version=PLACE, commits=PLACE,
-) | optional(priority=INTEGER, concurrency_key=TEXT, start_at=TIME, session=OBJECT)  # fmt: skip
+) | optional(priority=INTEGER, concurrency_key=TEXT, start_at=TIME, session=OBJECT, trigger=NAME)  # fmt: skip
 SESSION = needed(id=TEXT, place=PLACE)
 RUN = ANCESTOR | needed(
     status=one_of(RunStatus), branch=PLACE, epoch=COUNT, task_count=COUNT, updated_at=TIME, finished_at=TIME.or_null(),

@@ -9,6 +9,7 @@ from typing import Any
 from orjson import Fragment
 
 from engine.codec import read, write
+from engine.kinds import BY_REQUEST
 from engine.model import Kind, RunHead
 from engine.porting.refs import Move, moved_body, moved_snapshot, short
 from engine.ports import CommitRow, EventRow, InterruptFate, LetterFate, Moment, TimerRow
@@ -74,6 +75,7 @@ def ancestor(head: RunHead, version: int, commits: int, move: Move) -> dict[str,
     return {
         **{name: getattr(head, name) for name in FIXED},
         **{name: getattr(head, name) for name in PLACE if getattr(head, name)},
+        **({} if head.trigger == BY_REQUEST else {"trigger": head.trigger}),
         **({} if head.seat is None else {"session": {"id": head.seat.session, "place": head.seat.place}}),
         "parent": None if head.parent is None else move(head.parent),
         "workflow_version": version,

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -15,7 +16,7 @@ from engine.errors import StoreUnavailable
 from store import _schema
 from store._tables import REVISION
 from store.sql import SqliteStore
-from tests.contract.samples import created, run
+from tests.contract.samples import commit, created, run, step
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,6 +125,25 @@ async def test_an_older_database_is_migrated(tmp_path: Path, later: Path, monkey
     assert await store.run_by_key(1) == run(1)
     await store.close()
     assert query(store.path, "SELECT version_num, colour FROM meta, runs") == [("9998", "blue")]
+
+
+async def test_runs_of_an_older_database_were_started_by_whom_their_first_commit_names(tmp_path: Path) -> None:
+    from alembic import command
+
+    path = tmp_path / "clew.db"
+    started = {1: "a2a", 2: "api", 3: "engine"}
+    store = SqliteStore(path)
+    await store.open()
+    await store.commit(created(*map(run, started), run(4)))
+    for key, by in started.items():
+        first = replace(step(run(key), 1), commits=[commit(key, 1, actor=by)])
+        await store.commit(first)
+        await store.commit(step(run(key), 2))
+    await store.close()
+    with _schema.alembic_on(path) as config:
+        command.downgrade(config, "0016")
+        command.upgrade(config, "head")
+    assert query(path, 'SELECT run_key, "trigger" FROM run_inputs') == [(1, "a2a"), (2, None), (3, None), (4, None)]
 
 
 async def test_a_migration_that_fails_changes_nothing(

@@ -240,3 +240,40 @@ async def test_of_two_files_with_one_id_the_first_counts(tmp_path: Path) -> None
     async with a_server(tmp_path, workflows=folder) as server:
         row = await server.get("/workflows/one")
         assert (row["name"], row["version"]) == ("first", 1)
+
+
+# ---- how its runs fare
+
+
+async def test_statistics_count_the_runs_of_all_versions_by_their_status(server: Server) -> None:
+    await server.post("/workflows", asking(), 201)
+    for _ in range(3):
+        run = await server.post("/workflows/asking/runs?wait=10", {}, 201)
+        await server.post(f"/runs/{run['id']}/resume", {"resume": 1})
+        await server.settled(run["id"])
+    await server.call("PUT", "/workflows/asking", json={**asking(), "name": "Second"})
+    waits, left = [await server.post("/workflows/asking/runs?wait=10", {}, 201) for _ in range(2)]
+    await server.post(f"/runs/{left['id']}/cancel", {})
+    found = await server.get("/workflows/asking/statistics")
+    counts = {"queued": 0, "running": 0, "interrupted": 1, "completed": 3, "failed": 0, "cancelled": 1}
+    assert (found["workflow_id"], found["runs"], found["by_status"]) == ("asking", 5, counts)
+    assert found["last_run_at"] == max(waits["created_at"], left["created_at"])
+
+
+async def test_statistics_tell_how_the_last_runs_went(server: Server) -> None:
+    document = straight("halves", state_schema={"n": {"type": "integer"}, "half": {"type": "integer"}})
+    document["nodes"]["a"]["updates"] = {"half": {"$expr": "10 / state.n"}}
+    await server.post("/workflows", document, 201)
+    made = [await server.post("/workflows/halves/runs?wait=10", {"input": {"n": n}}, 201) for n in (0, 1, 2, 5)]
+    recent = (await server.get("/workflows/halves/statistics"))["recent"]
+    assert (recent["runs"], recent["success_rate"]) == (4, 0.75)
+    assert recent["since"] == min(run["finished_at"] for run in made)
+    assert 0 <= recent["duration_ms"]["p50"] <= recent["duration_ms"]["p95"] <= recent["duration_ms"]["max"]
+
+
+async def test_statistics_of_a_workflow_without_runs_say_so(server: Server) -> None:
+    await server.post("/workflows", straight(), 201)
+    found = await server.get("/workflows/straight/statistics")
+    assert (found["runs"], found["last_run_at"]) == (0, None)
+    assert found["recent"] == {"runs": 0, "since": None, "success_rate": None, "duration_ms": None}
+    await server.refused("GET", "/workflows/ghost/statistics", 404)

@@ -117,3 +117,20 @@ def test_a_file_that_owns_a_workflow_is_named_and_its_faults_too(tmp_path: Path)
         assert (result.exit_code, "change it there" in result.stderr) == (1, True)
 
     served(tmp_path, work, "--workflows", str(folder))
+
+
+def test_the_figures_of_a_workflow_are_told(kept: Kept) -> None:
+    assert said("workflows", "stats", "two", "--db", kept.db) == "runs      0\n"
+    for n in (1, 2):
+        said("run", kept.write("two.json", straight("two")), "--input", f'{{"n": {n}}}', "--db", kept.db)
+    lines = said("workflows", "stats", "two", "--db", kept.db).splitlines()
+    assert lines[0].startswith("runs      2, the newest of 20")
+    assert lines[1].split() == ["completed", "2"]
+    assert lines[3].split() == ["completed", "100.0%"]
+    assert lines[4].split()[:3] == ["they", "took", "p50"]
+    assert told("workflows", "stats", "two", "--db", kept.db)["by_status"]["completed"] == 2
+
+
+def test_a_document_alone_is_one_line_of_json(kept: Kept) -> None:
+    lines = said("workflows", "show", "one", "--document", "--json", "--db", kept.db).splitlines()
+    assert [orjson.loads(line)["name"] for line in lines] == ["Second"]

@@ -47,6 +47,7 @@ async def test_a_version_is_made_of_the_one_that_is_meant(clew: Client) -> None:
     assert [one.version async for one in clew.workflows.versions("versions")] == [2, 1]
     assert (await clew.workflows.diff("versions", 1, 2)).patch[0].path == "/name"
     assert "a" in await clew.workflows.mermaid("versions")
+    assert (await clew.workflows.statistics("versions")).runs == 0
     assert not (await clew.workflows.validate(broken())).valid
 
 

@@ -24,7 +24,7 @@ from clew.models.runs import Task as RunTask
 from clew.models.server import Info, NodeType
 from clew.models.sessions import Session, SessionSummary
 from clew.models.workers import Beaten, DeadLetter, NewlyRegistered, RateLimit, RegisteredAs
-from clew.models.workflows import Report, VersionDiff, Workflow
+from clew.models.workflows import Report, Statistics, VersionDiff, Workflow
 
 __all__ = [
     "TERMINAL",
@@ -68,6 +68,7 @@ __all__ = [
     "RunTask",
     "Session",
     "SessionSummary",
+    "Statistics",
     "TaskEvent",
     "TaskRecord",
     "UpdatesEvent",

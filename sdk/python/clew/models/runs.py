@@ -98,6 +98,7 @@ class RunSummary(Model):
     checkpoint_count: int = 0
     latest_checkpoint_id: str | None = None
     branch: str
+    trigger: str = "api"
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None = None

@@ -36,6 +36,33 @@ class Workflow(Model):
     fault: FileFault | None = None
 
 
+class Durations(Model):
+    """Milliseconds from the creation of runs to their end."""
+
+    p50: int
+    p95: int
+    max: int
+
+
+class RecentRuns(Model):
+    """Those runs of a workflow that completed or failed last, at most 100. `duration_ms` is of those that completed."""
+
+    runs: int
+    since: datetime | None = None
+    success_rate: float | None = None
+    duration_ms: Durations | None = None
+
+
+class Statistics(Model):
+    """How the runs of a workflow fare, those of all its versions together."""
+
+    workflow_id: str
+    runs: int
+    by_status: dict[str, int]
+    last_run_at: datetime | None = None
+    recent: RecentRuns
+
+
 class Report(Model):
     """What is wrong with a document, and how it looks. `mermaid` is None where it is not valid."""
 

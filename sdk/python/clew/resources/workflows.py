@@ -9,7 +9,7 @@ from clew._faces import F, Resource, call, listed
 from clew._http import new_key, path_of
 from clew._json import given
 from clew.errors import NotFound
-from clew.models import Json, Report, VersionDiff, Workflow
+from clew.models import Json, Report, Statistics, VersionDiff, Workflow
 
 
 class Workflows(Resource[F]):
@@ -59,6 +59,11 @@ class Workflows(Resource[F]):
         """What changes in the document from version `a` to version `b`."""
         path = path_of("workflows", workflow_id, "versions", str(a), "diff", str(b))
         return await self._http.get(VersionDiff, path)
+
+    @call
+    async def statistics(self, workflow_id: str) -> Statistics:
+        """How many runs there are in each status, and how the last ones went. Raises NotFound."""
+        return await self._http.get(Statistics, path_of("workflows", workflow_id, "statistics"))
 
     @call
     async def validate(self, document: Json) -> Report:
