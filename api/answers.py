@@ -23,22 +23,22 @@ NAMED = 80
 log = structlog.get_logger(__name__)
 
 
-def task_token(key: bytes, run_id: RunId, task_id: TaskId, requests: int, attempt: int) -> str:
-    """What authorises a worker to answer a request of this task of this run, and names the run, the request and the
-    attempt."""
-    place = f"{run_id}.{requests}.{attempt}"
+def task_token(key: bytes, run_id: RunId, task_id: TaskId, requests: int, attempt: int, moves: int) -> str:
+    """What authorises a worker to answer a request of this task of this run, and names the run, the request, the
+    attempt and how often the task had been taken from a worker."""
+    place = f"{run_id}.{requests}.{attempt}.{moves}"
     return f"{place}.{task_secret(key, _bound(place, task_id))}"
 
 
 def sent_with(key: bytes, task_id: TaskId, token: str) -> tuple[RunId, Sent]:
     """The run and the request that a token was made for. Raises Refused (403) for a token that is not this task's.
-    Those of earlier versions name no attempt, and none at all the first request."""
+    Those of earlier versions name no moves, no attempt, or not even the first request."""
     place, _, secret = token.rpartition(".")
     if not secret_matches(key, _bound(place, task_id), secret):
         raise Refused(403, "task.token", "the token is not the one of this task")
     run_id, *numbers = place.split(".")
-    requests, attempt = (*map(int, numbers), None, None)[:2]
-    return RunId(run_id), Sent(requests=requests or 0, attempt=attempt)
+    requests, attempt, moves = (*map(int, numbers), None, None, None)[:3]
+    return RunId(run_id), Sent(requests=requests or 0, attempt=attempt, moves=moves)
 
 
 def _bound(place: str, task_id: TaskId) -> TaskId:
@@ -64,14 +64,17 @@ class Answers:
                 raise Conflict("the result came too late; it was recorded and changes nothing", "task.late")
 
     async def report(self, task_id: TaskId, token: str | None, reports: Sequence[Report]) -> Progress:
-        """Note what a worker reports; durable on return. Raises NotFound, Refused, or Conflict (`task.over`)."""
+        """Note what a worker reports; durable on return. Raises NotFound, Refused, or Conflict (`task.over`, or
+        `task.moved` where it was taken from that worker)."""
         with self._refusing("progress", task_id, token):
-            return await self.engine.reports.progress(*self._attempt(task_id, token), reports)
+            run_id, sent = self._request(task_id, token)
+            return await self.engine.reports.progress(run_id, task_id, sent, reports)
 
     async def heartbeat(self, task_id: TaskId, token: str | None) -> Progress:
-        """Note that a worker is at it. Raises NotFound, Refused, or Conflict (`task.over`)."""
+        """Note that a worker is at it. Raises as `report`."""
         with self._refusing("heartbeat", task_id, token):
-            return await self.engine.reports.heartbeat(*self._attempt(task_id, token))
+            run_id, sent = self._request(task_id, token)
+            return await self.engine.reports.heartbeat(run_id, task_id, sent)
 
     def refuse(self, kind: str, task_id: TaskId, token: str | None, why: EngineError) -> None:
         """Log and count that something which a worker said of a task changes nothing."""
@@ -97,10 +100,6 @@ class Answers:
         live = self.engine.loop.live(run_id)
         task = None if live is None else live.run.tasks.get(task_id)
         return {**names, "run_id": run_id, **({} if task is None else {"node": task.node})}
-
-    def _attempt(self, task_id: TaskId, token: str | None) -> tuple[RunId, TaskId, int | None]:
-        run_id, sent = self._request(task_id, token)
-        return run_id, task_id, None if sent is None else sent.attempt
 
     def _request(self, task_id: TaskId, token: str | None) -> tuple[RunId, Sent | None]:
         return (self._holder(task_id), None) if token is None else sent_with(self.key, task_id, token)

@@ -14,6 +14,7 @@ from engine.lodging import lodged, satisfies
 from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, RunStatus, Task, TaskId, TaskStatus, Usage
 from engine.outbox import LOST
+from engine.progress import Progress
 from engine.questions import asks
 from engine.recall import Recorded
 from engine.retry import next_delay_ms
@@ -71,9 +72,10 @@ def answered(
     now: int,
     chance: float,
     output: Any = MISSING,
+    taken: bool = False,
 ) -> Step | Retry | NextTurn | Late:
     """Apply an answer to a task: the first valid one for its current attempt or an earlier one counts. `output` is what
-    it has answered where `body` only refers to that."""
+    it has answered where `body` only refers to that; `taken`: its worker holds the attempt no longer."""
     task = run.open_task(task_id)
     if (late := _too_late(run, task, attempt)) is not None or task is None:
         return Late(task_id=task_id, why=late or "the task is over")
@@ -92,12 +94,22 @@ def answered(
         failure = NodeFailure("answer.invalid", str(invalid), retryable=True)
     except NodeFailure as found:
         failure = found
-    if attempt is not None and attempt < current:
-        return Late(task_id=task_id, why=f"attempt {attempt} failed after attempt {current} had begun")
-    if run.progress[task_id].status is not TaskStatus.RUNNING:
-        return Late(task_id=task_id, why=f"no worker holds attempt {current}: an earlier one failed, and that is known")
+    if (why := _of_no_account(run.progress[task_id], attempt, taken=taken)) is not None:
+        return Late(task_id=task_id, why=why)
     error = error_of(_with_answer(failure, body), task, current)
     return attempt_failed(run, task_id, error, None, now, chance, usage)
+
+
+def _of_no_account(progress: Progress, attempt: int | None, *, taken: bool) -> str | None:
+    """Why it changes nothing that a worker has failed; None where it does."""
+    current = progress.attempt
+    if attempt is not None and attempt < current:
+        return f"attempt {attempt} failed after attempt {current} had begun"
+    if taken:
+        return f"attempt {current} failed with a worker that it had been taken from"
+    if progress.status is not TaskStatus.RUNNING:
+        return f"no worker holds attempt {current}: an earlier one failed, and that is known"
+    return None
 
 
 def _with_answer(failure: NodeFailure, body: Any) -> NodeFailure:

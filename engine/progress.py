@@ -65,6 +65,8 @@ class Progress:
     """The worker that its attempt was given to by hand."""
     avoid: str | None = None
     """The worker that its attempt was taken from by hand, where any other one may have it."""
+    moves: int = 0
+    """How often an attempt of it was taken from a worker by hand."""
     input_hash: str | None = None
     error: ErrorInfo | None = None
     failed_at: int | None = None
@@ -127,6 +129,7 @@ class Progress:
         self.wait_anew(at)
         self.lease_ms, self.was_sent = None, False
         self.bound_to, self.avoid = to, held_by if to is None else None
+        self.moves += 1
 
     def note_failure(self, *, counts: bool, failed_by: str | None) -> None:
         """Note that an attempt failed: one that does not count is none of those that the node allows. `failed_by` is

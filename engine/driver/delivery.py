@@ -29,7 +29,7 @@ from engine.graph import BROKEN
 from engine.limits import LIMITED
 from engine.missing import MISSING
 from engine.model import NO_USAGE, TERMINAL, ErrorInfo, Kind, RunId, RunStatus, Task, TaskId, TaskStatus, Usage
-from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Unreachable, Work
+from engine.outbox import Accepted, Answered, Outbox, Refused, Reply, Work
 from engine.planner import Begun, Dispatch, MoveIn, Timed, ask_of
 from engine.progress import Injection, Progress
 from engine.rebuild import RUN_NOTES
@@ -185,8 +185,8 @@ class Delivery:
 
     def _work(self, live: Live, found: Dispatch) -> Work:
         progress = live.run.progress[found.task.id]
-        secret = self.secret_of(live.run.id, found.task.id, progress.requests, progress.attempt)
-        return work_of(live, found, secret)
+        made_for = (progress.requests, progress.attempt, progress.moves)
+        return work_of(live, found, self.secret_of(live.run.id, found.task.id, *made_for))
 
     # ---- what the outbox tells
 
@@ -240,29 +240,28 @@ class Delivery:
                     self._accepted(turn, live, work, reply)
                 case Refused():
                     self._refused(turn, live, work, worker_id, reply)
-                case Unreachable():
-                    pass
 
         waits = isinstance(reply, Accepted) and reply.ref is None  # by a ref work is found again that was accepted
         (self._note if waits else self._tell)(work.run_id, act)
 
     def answer(
         self, turn: Turn, live: Live, task_id: TaskId, attempt: int | None, body: Any, worker: str | None,
-        output: Any = MISSING,
+        output: Any = MISSING, *, taken: bool = False,
     ) -> bool:  # fmt: skip
         """Apply an answer to a task, as `answers.answered`; False when it changes nothing."""
         progress = live.run.progress.get(task_id)
-        came_later, worker = worker is None, worker or (progress.worker if progress else None)
+        old = progress is not None and (taken or (attempt or progress.attempt) < progress.attempt)
+        came_later, worker = worker is None, worker or (None if progress is None or old else progress.worker)
         if progress is not None and progress.input_hash is None:
             remember_input(live, task_id)
         if came_later and worker is not None and (limit := rate_limit_of(body)) is not None:
             turn.effects.append(lambda: self.outbox.rated(worker, limit))
-        found = answers.answered(live.run, task_id, attempt, body, worker, turn.now, self.chance(), output)
+        found = answers.answered(live.run, task_id, attempt, body, worker, turn.now, self.chance(), output, taken)
         if isinstance(found, answers.Retry) or (isinstance(found, Step) and found.commit.answer is None):
             for report in reported(body):  # an answer that is not kept
                 note(turn, live, task_id, report)
-        if isinstance(found, Step) and progress is not None and (attempt or progress.attempt) < progress.attempt:
-            turn.effects.append(lambda: self.cancel((task_id,)))  # another worker may be at the newer attempt
+        if isinstance(found, Step) and old:
+            turn.effects.append(lambda: self.cancel((task_id,)))  # another worker may be at it by now
         return self._follow(turn, live, found, body)
 
     def _accepted(self, turn: Turn, live: Live, work: Work, reply: Accepted) -> None:

@@ -12,7 +12,7 @@ from engine.checks.document import check_config
 from engine.claims import Claim
 from engine.commits import Step
 from engine.driver import queued, unanswered
-from engine.driver.answering import Sent, attempt_of
+from engine.driver.answering import Sent, attempt_of, was_taken
 from engine.driver.delivery import Delivery
 from engine.driver.door import Door
 from engine.driver.loading import Loader, new_run
@@ -330,8 +330,9 @@ class Engine:
         body, output = await self.delivery.incoming.ready(run_id, task_id, body, raw)
 
         def act(turn: Turn, live: Live) -> bool:
-            attempt = attempt_of(sent, live.run.progress.get(task_id))
-            return self.delivery.answer(turn, live, task_id, attempt, body, None, output)
+            progress = live.run.progress.get(task_id)
+            attempt, taken = attempt_of(sent, progress), was_taken(sent, progress)
+            return self.delivery.answer(turn, live, task_id, attempt, body, None, output, taken=taken)
 
         return await self.loop.on_run(run_id, act)
 

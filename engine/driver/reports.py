@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.driver.answering import Sent, require_held
 from engine.driver.loop import Loop
 from engine.driver.turn import Live, Turn
 from engine.errors import Conflict
@@ -26,25 +27,24 @@ class Reports:
     def __init__(self, loop: Loop, outbox: Outbox) -> None:
         self.loop, self.outbox = loop, outbox
 
-    async def progress(
-        self, run_id: RunId, task_id: TaskId, attempt: int | None, reports: Sequence[Report]
-    ) -> Progress:
-        """Note what a worker reports of a task. Raises NotFound, or Conflict when it is over."""
+    async def progress(self, run_id: RunId, task_id: TaskId, sent: Sent | None, reports: Sequence[Report]) -> Progress:
+        """Note what a worker reports of a task that it was `sent` (None: of the attempt that is open). Raises NotFound,
+        or Conflict when it is over or was taken from that worker."""
 
         def act(turn: Turn, live: Live) -> Progress:
-            progress = self._heard(turn, live, task_id, attempt)
+            progress = self._heard(turn, live, task_id, sent)
             for report in reports:
-                note(turn, live, task_id, report, attempt)
+                note(turn, live, task_id, report, None if sent is None else sent.attempt)
             return progress
 
         return await self.loop.on_run(run_id, act, patient=True)
 
-    async def heartbeat(self, run_id: RunId, task_id: TaskId, attempt: int | None) -> Progress:
-        """Note that a worker is at a task. Raises NotFound, or Conflict when it is over."""
+    async def heartbeat(self, run_id: RunId, task_id: TaskId, sent: Sent | None) -> Progress:
+        """Note that a worker is at a task. Raises as `progress`."""
 
         def act(turn: Turn, live: Live) -> Progress:
-            progress = self._heard(turn, live, task_id, attempt)
-            if _is_earlier(attempt, progress):
+            progress = self._heard(turn, live, task_id, sent)
+            if sent is not None and _is_earlier(sent.attempt, progress):
                 return progress
             if progress.heard_at is None or turn.now - progress.heard_at >= HEARTBEAT_MS:
                 progress.heard_at = turn.now
@@ -53,11 +53,12 @@ class Reports:
 
         return await self.loop.on_run(run_id, act, patient=True)
 
-    def _heard(self, turn: Turn, live: Live, task_id: TaskId, attempt: int | None) -> Progress:
+    def _heard(self, turn: Turn, live: Live, task_id: TaskId, sent: Sent | None) -> Progress:
         """A worker is at a task that is open, which extends its lease, unless that is another worker's: this one is
-        still at an attempt that was given up. Raises Conflict where it is over."""
+        still at an attempt that was given up. Raises Conflict where it is over, or was taken from this worker."""
         progress = _open(live, task_id)
-        if not _is_earlier(attempt, progress):
+        require_held(sent, progress)
+        if sent is None or not _is_earlier(sent.attempt, progress):
             turn.patient.append(lambda: self.outbox.alive(task_id))
         return progress
 

@@ -13,7 +13,7 @@ from engine.planner import Dispatch, limits_of
 from engine.progress import Progress
 from engine.turns import next_turn
 
-SecretOf = Callable[[RunId, TaskId, int, int], str]
+SecretOf = Callable[[RunId, TaskId, int, int, int], str]
 """What authorises the answer to a request of a task, by how many requests came before and by the attempt."""
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.integration.pulling import P, answered, beats, begun, leased, path_of
+from dispatch._secrets import task_secret
+from engine.model import TaskId
+from tests.integration.pulling import PATIENCE_S, P, answered, beats, begun, leased, path_of, retrying
 from tests.integration.test_api_workers import W, accepted
 from tests.unit.api.serving import Server, a_server, working
 from tests.unit.dispatch.builders import HttpWorker, answer
@@ -148,3 +152,95 @@ async def test_what_was_rebound_stays_so_after_a_restart(tmp_path: Path, worker:
         (item,) = await leased(server, worker_id="p1")
         assert item["task"]["attempt"] == 1
         assert (await beats(server, item))["wanted"] is True
+
+
+# ---- what is said by the worker that a task was taken from
+
+
+async def moved(server: Server) -> tuple[str, Any, Any]:
+    """A run whose task went from one worker to another, and what each of the two was given."""
+    for name in ("p1", "p2"):
+        await server.post("/workers", {**P, "id": name}, 201)
+    run_id = await begun(server)
+    (left,) = await leased(server, worker_id="p1")
+    await server.post(f"/runs/{run_id}/rebind", {"worker_id": "p2"})
+    (held,) = await leased(server, worker_id="p2")
+    return run_id, left, held
+
+
+async def test_its_heartbeats_say_that_nobody_wants_its_work_and_those_of_the_new_holder_that_somebody_does(
+    server: Server,
+) -> None:
+    _, left, held = await moved(server)
+    assert ((await beats(server, left))["wanted"], (await beats(server, held))["wanted"]) == (False, True)
+
+
+async def test_its_heartbeats_say_so_before_anybody_else_has_the_task(server: Server) -> None:
+    await server.post("/workers", P, 201)
+    run_id = await begun(server)
+    (left,) = await leased(server, worker_id="p1")
+    await server.post(f"/runs/{run_id}/rebind")
+    assert (await beats(server, left))["wanted"] is False
+
+
+async def test_its_heartbeats_do_not_keep_the_lease_of_the_new_holder(server: Server) -> None:
+    for name in ("p1", "p2"):
+        await server.post("/workers", {**P, "id": name}, 201)
+    await server.post("/workflows", retrying(max_attempts=2), 201)
+    run_id = await begun(server, "retrying")
+    (left,) = await leased(server, worker_id="p1")
+    await server.post(f"/runs/{run_id}/rebind", {"worker_id": "p2"})
+    await leased(server, worker_id="p2", lease_ms=1000)
+    async with asyncio.timeout(PATIENCE_S):
+        while (await server.get(f"/runs/{run_id}"))["tasks"][0]["attempt"] == 1:
+            await beats(server, left)
+            await asyncio.sleep(0.1)
+
+
+async def test_that_it_failed_changes_nothing(server: Server) -> None:
+    run_id, left, held = await moved(server)
+    failed = {"error": {"code": "no", "message": "no", "retryable": False}}
+    assert (await server.refused("POST", path_of(left["reply_to"]), 409, json=failed))["code"] == "task.late"
+    await answered(server, held, {"output": 5})
+    assert (await server.settled(run_id))["state"]["out"] == 5
+
+
+async def test_that_the_new_holder_failed_counts(server: Server) -> None:
+    run_id, _, held = await moved(server)
+    await answered(server, held, {"error": {"code": "no", "message": "no", "retryable": False}})
+    run = await server.settled(run_id)
+    assert (run["status"], run["error"]["code"]) == ("failed", "no")
+
+
+async def test_what_it_reports_is_refused(server: Server) -> None:
+    run_id, left, held = await moved(server)
+    paths = [path_of(item["reply_to"]).replace("/result", "/progress") for item in (left, held)]
+    assert (await server.refused("POST", paths[0], 409, json={"message": "left"}))["code"] == "task.moved"
+    await server.post(paths[1], {"message": "held"})
+    (task,) = (await server.get(f"/runs/{run_id}"))["tasks"]
+    assert task["progress"]["message"] == "held"
+
+
+async def test_its_good_answer_is_not_said_to_be_the_new_holders_who_is_told_to_stop(server: Server) -> None:
+    run_id, left, held = await moved(server)
+    await answered(server, left, {"output": 4})
+    assert (await server.settled(run_id))["state"]["out"] == 4
+    (task,) = (await server.get(f"/runs/{run_id}"))["tasks"]
+    assert task["worker_id"] is None
+    assert (await beats(server, held))["wanted"] is False
+
+
+async def test_it_is_known_for_what_it_is_after_a_restart(tmp_path: Path) -> None:
+    async with a_server(tmp_path) as server:
+        await server.post("/workflows", working(), 201)
+        _, left, held = await moved(server)
+    async with a_server(tmp_path) as server:
+        assert ((await beats(server, left))["wanted"], (await beats(server, held))["wanted"]) == (False, True)
+
+
+async def test_a_token_of_an_earlier_version_is_for_whoever_holds_the_task(server: Server) -> None:
+    run_id, _, held = await moved(server)
+    key, task_id = server.wired.answers.key, TaskId(held["task"]["task_id"])
+    place = f"{run_id}.0.1"
+    token = f"{place}.{task_secret(key, TaskId(f'{place}/{task_id}'))}"
+    assert (await server.post(f"/tasks/{task_id}/heartbeat?token={token}"))["wanted"] is True

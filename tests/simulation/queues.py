@@ -97,7 +97,7 @@ class Story:
         self.outbox = HeldOutbox()
         return Engine(
             self.store, self.outbox, _graph, clock=self.clock, new_id=self.new_id, chance=lambda: 0.5,
-            secret_of=lambda run, task, requests, attempt: "",
+            secret_of=lambda *made_for: "",
             options=EngineOptions(retry_store_ms=1, keep_idle=2, max_runs=self.max_runs),
         )  # fmt: skip
 

@@ -178,7 +178,7 @@ def names(kind: Any) -> set[str]:
 
 
 def test_every_field_of_a_run_is_in_its_line_or_left_out_on_purpose() -> None:
-    by_themselves = {"parent", "workflow_version", "error", "usage", "seat"}
+    by_themselves = {"parent", "workflow_version", "error", "usage", "seat", "trigger"}
     left_out = {
         "key": "it is another one in each store",
         "head": "the number of `commits`",
