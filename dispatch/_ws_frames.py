@@ -25,6 +25,8 @@ MAX_HELD = 100_000
 OLDER = {"task.result": "result", "task.feedback": "feedback"}
 """Names that older workers have for their frames."""
 OLD_ERROR = "command.error"
+MAX_NAMED = 1000
+"""A longer name of a frame that is not understood is not repeated."""
 UNTOLD = {"code": "worker.error", "message": "the worker sent command.error without an error"}
 TOLD_BESIDE = ("usage", "events", "rate_limit")
 """What a body may say beside its error."""
@@ -209,6 +211,7 @@ class Fault(Frame):
     type: Literal["error"] = "error"
     code: str
     message: str
+    corr: str | None = Field(default=None, description="The `id` of that frame, else its `corr`, where it has one.")
 
 
 FROM_SERVER = (Registered, Dispatch, Acknowledged, Cancel, Rebound, Drained, Fault)
@@ -216,7 +219,11 @@ FROM_WORKER = (Register, Heartbeat, Acknowledge, Feedback, Result, Leave)
 
 
 class FrameInvalid(ValueError):
-    """What came is no frame; the message says why, and repeats no values."""
+    """What came is no frame; the message says why, and repeats no values. `corr` is what it called itself."""
+
+    def __init__(self, message: str, corr: str | None = None) -> None:
+        super().__init__(message)
+        self.corr = corr
 
 
 def read_frame(value: Any) -> Register | Heartbeat | Acknowledge | Feedback | Result | Leave:
@@ -225,7 +232,7 @@ def read_frame(value: Any) -> Register | Heartbeat | Acknowledge | Feedback | Re
         raise FrameInvalid("a frame is a JSON object with a `type`")
     kind = value.get("type")
     if not isinstance(kind, str):
-        raise FrameInvalid("a frame has a `type`, which is a text")
+        raise FrameInvalid("a frame has a `type`, which is a text", _corr(value))
     if kind == OLD_ERROR:
         value = {**value, "type": "result", "body": _failed(value)}
     elif kind in OLDER:
@@ -233,7 +240,13 @@ def read_frame(value: Any) -> Register | Heartbeat | Acknowledge | Feedback | Re
     try:
         return _reader.validate_python(value)
     except ValidationError as error:
-        raise FrameInvalid(_why(kind, error)) from None
+        raise FrameInvalid(_why(kind, error), _corr(value)) from None
+
+
+def _corr(frame: Mapping[str, Any]) -> str | None:
+    """What names a frame that is not understood to who has sent it."""
+    named = (frame.get("id"), frame.get("corr"))
+    return next((name for name in named if isinstance(name, str) and len(name) <= MAX_NAMED), None)
 
 
 def _failed(frame: Mapping[str, Any]) -> Object:
@@ -299,8 +312,8 @@ def drained(*, draining: bool) -> str:
     return _text({"type": "drain", "scope": "worker", "draining": draining})
 
 
-def fault(code: str, message: str) -> str:
-    return _text({"type": "error", "code": code, "message": message})
+def fault(code: str, message: str, corr: str | None = None) -> str:
+    return _text({"type": "error", "code": code, "message": message, **({} if corr is None else {"corr": corr})})
 
 
 ENDS = '{"type":"drain","scope":"server"}'

@@ -150,7 +150,7 @@ async def _heard(line: Line, worker_id: str, text: str, desks: Desks, terms: Ter
         frame = _read(text, terms)
     except FrameInvalid as invalid:
         log.info("websocket.frame", worker_id=worker_id, error=str(invalid))
-        return line.put(fault("frame.invalid", str(invalid)))
+        return line.put(fault("frame.invalid", str(invalid), invalid.corr))
     await desks.heard(line, frame)
     if isinstance(frame, Heartbeat) and frame.said():
         try:

@@ -63,14 +63,16 @@ class Schema:
         return tuple(map(_problem, errors))
 
 
-def compile_schema(schema: Any) -> Schema:
-    """Compile a schema (an object or a boolean). Raises SchemaInvalid."""
+def compile_schema(schema: Any, *, formats: bool = False) -> Schema:
+    """Compile a schema (an object or a boolean). `formats`: what `format` says has to hold too; else it is a remark
+    alone, as JSON Schema wants it (2020-12, validation, 7.2.1). Raises SchemaInvalid."""
     if not isinstance(schema, dict | bool):
         raise SchemaInvalid(f"a schema is an object or a boolean, got {type(schema).__name__}")
     try:
         validator = jsonschema_rs.Draft202012Validator(
-            schema, offline=True, pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACKING)
-        )
+            schema, offline=True, validate_formats=formats,
+            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACKING),
+        )  # fmt: skip
     except jsonschema_rs.ValidationError as error:
         raise SchemaInvalid(_reason(error)) from None
     except (jsonschema_rs.ReferencingError, ValueError) as error:

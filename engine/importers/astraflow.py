@@ -160,7 +160,7 @@ def _parameters(at: Source, notes: Notes) -> Any:
         notes.add("expressions", given.path, "it is handed on as it is")
     if schema is None:
         return given.value
-    compiled = compile_schema(schema)
+    compiled = compile_schema(schema, formats=True)
     found = compiled.completed({} if given.value is None else given.value)
     for problem in compiled.problems(found):
         if "{{" not in literal(reduce(getitem, problem.place, found)):  # what an expression gives is not known yet

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from clew import Client
-from tests.sdk.serving import at_work, one_task, seen
+from tests.e2e.processes import Program
+from tests.sdk.serving import a_worker, at_work, one_task, seen
 from tests.servers import own_mosquitto, own_redis
 
 
@@ -27,3 +28,28 @@ async def test_a_broker_that_is_restarted_loses_nothing(clew: Client, transport:
             after = await clew.runs.start(one_task("shout"), wait=30)
             assert after.state["out"] == "GO ON"
     assert [line.split()[0] for line in notes.read_text().splitlines()] == ["begun", "done"]
+
+
+async def said(program: Program, words: str) -> None:
+    """Wait until a program has said something."""
+    async with asyncio.timeout(30):
+        while True:
+            if program.output.exists() and words in program.said():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_the_server_hears_of_a_worker_once_it_has_subscribed(clew: Client, tmp_path: Path) -> None:
+    with own_mosquitto() as broker:
+        broker.stop()
+        options = ("--transport", "mqtt", "--id", "subscribed-late", "--broker", broker.url)
+        program = a_worker(tmp_path, clew.url, *options)
+        starting = asyncio.ensure_future(program.start())
+        await said(program, "no connection to the broker")
+        assert "subscribed-late" not in [found.id async for found in clew.workers.list()]
+        broker.start()
+        await starting
+        assert (await clew.workers.get("subscribed-late")).protocol == "mqtt"
+        assert (await clew.runs.start(one_task("shout"), wait=30)).state["out"] == "GO ON"
+        assert await program.stop() == 0
+        await clew.workers.remove("subscribed-late")

@@ -40,6 +40,11 @@ def clew(*arguments: str, program: tuple[str, ...] = ("-m", "clew")) -> subproce
         ((APP, "--transport", "redis_stream"), 1, "say where the broker is: --broker redis://"),
         ((APP, "--transport", "mqtt", "--broker", "http://x"), 1, "--broker: expected mqtt://"),
         ((APP, "--transport", "pigeon"), 2, "invalid choice: 'pigeon'"),
+        ((APP, "--url", "nonsense"), 1, "--url: expected http://host:port, not 'nonsense'"),
+        ((APP, "--url", "http://host:port"), 1, "--url: expected http://host:port, not 'http://host:port'"),
+        ((APP, "--broker", "redis://x"), 1, "--broker: for redis_stream and mqtt, not for webhook"),
+        ((APP, "--transport", "pull", "--topic", "t"), 1, "--stream and --topic: for redis_stream and mqtt"),
+        ((APP, "--transport", "pull", "--listen", "127.0.0.1:0"), 1, "--listen: for webhook, not for pull"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(arguments: tuple[str, ...], status: int, says: str) -> None:

@@ -119,6 +119,25 @@ def test_what_is_no_frame_is_refused_with_the_reason(frame: Any, why: str) -> No
     assert str(refused.value).startswith(why)
 
 
+@pytest.mark.parametrize(
+    ("frame", "corr"),
+    [
+        ({"type": "result", "id": "r1", "corr": CORR}, "r1"),
+        ({"type": "feedback", "corr": CORR, "progress": 2}, CORR),
+        ({"type": 1, "id": "x"}, "x"),
+        ({"type": "other", "id": {}}, None),
+        ({"type": "other", "id": "x" * 1001}, None),
+        ("text", None),
+    ],
+)
+def test_a_refusal_says_which_frame_it_is_of(frame: Any, corr: str | None) -> None:
+    with pytest.raises(FrameInvalid) as refused:
+        read_frame(frame)
+    assert refused.value.corr == corr
+    told = orjson.loads(fault("frame.invalid", "why", refused.value.corr))
+    assert told == {"type": "error", "code": "frame.invalid", "message": "why", **({"corr": corr} if corr else {})}
+
+
 def test_a_refusal_repeats_no_values() -> None:
     with pytest.raises(FrameInvalid) as refused:
         read_frame({"type": "result", "id": {"secret": "s3cret"}, "corr": "s3cret", "body": 1})

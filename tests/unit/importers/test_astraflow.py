@@ -221,7 +221,7 @@ PAGE = {
     "type": "object",
     "required": ["url"],
     "properties": {
-        "url": {"type": "string"},
+        "url": {"type": "string", "format": "uri"},
         "timeoutMs": {"type": "integer", "minimum": 0, "maximum": 120000, "default": 30000},
         "waitFor": {"enum": ["load", "domcontentloaded"], "default": "domcontentloaded"},
     },
@@ -235,7 +235,8 @@ PAGE = {
         ({"url": "http://a.test"}, []),
         ({"url": "{{results.url}}", "timeoutMs": "{{results.ms}}"}, []),
         ({"timeoutMs": 120500}, ["/nodes/0/parameters", "/nodes/0/parameters/timeoutMs"]),
-        ({"url": "u", "waitFor": "idle"}, ["/nodes/0/parameters/waitFor"]),
+        ({"url": "http://a.test", "waitFor": "idle"}, ["/nodes/0/parameters/waitFor"]),
+        ({"url": "no address"}, ["/nodes/0/parameters/url"]),
         (None, ["/nodes/0/parameters"]),
     ],
 )

@@ -14,10 +14,20 @@ from types import ModuleType
 from clew.client import LOCAL
 from clew.errors import ClewError
 from clew.worker.transports import NAMES, Transport, open_transport
-from clew.worker.transports._options import Unusable
+from clew.worker.transports._options import LISTEN, Unusable, is_address
 from clew.worker.worker import Worker
 
 FAILED, MISUSED = 1, 2
+BROKERS = ("redis_stream", "mqtt")
+OWN = {
+    "listen": ("--listen", ("webhook",)),
+    "address": ("--address", ("webhook",)),
+    "secret": ("--secret", ("webhook",)),
+    "accept_after": ("--accept-after", ("webhook",)),
+    "broker": ("--broker", BROKERS),
+    "channel": ("--stream and --topic", BROKERS),
+}
+"""The options that some transports alone take: how they are written, and by which they are taken."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,9 +42,9 @@ def parser() -> argparse.ArgumentParser:
     add("--transport", choices=NAMES, default="webhook", help="how tasks come (default: webhook)")
     add("--url", default=env("CLEW_URL", LOCAL), help=f"the server (default: {LOCAL})")
     add("--token", default=env("CLEW_TOKEN"), help="the server's bearer token")
-    add("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="webhook: where to listen; port 0: any free one")
+    add("--listen", metavar="HOST:PORT", help=f"webhook: where to listen (default: {LISTEN}; port 0: any free one)")
     add("--address", metavar="URL", help="webhook: where the server reaches it (default: http://HOST:PORT/)")
-    add("--secret", default=env("CLEW_WORKER_SECRET"), help="webhook: signs requests (default: new at each start)")
+    add("--secret", help="webhook: signs requests (default: new at each start)")
     add("--accept-after", type=float, metavar="SECONDS", help="webhook: answer 202 by then, and the answer later")
     add("--broker", metavar="URL", help="redis_stream, mqtt: redis://host:port/0, mqtt://host:port")
     add(
@@ -63,7 +73,7 @@ def work(arguments: list[str]) -> int:
     except (Unusable, ClewError) as error:
         return _stop(FAILED, str(error))
     except OSError as error:
-        return _stop(FAILED, f"{asked.listen}: {error}")
+        return _stop(FAILED, f"{asked.listen or LISTEN}: {error}")
     return 0
 
 
@@ -111,17 +121,27 @@ def _change(worker: Worker, asked: argparse.Namespace) -> None:
 
 def _transport(asked: argparse.Namespace) -> Transport:
     """The transport that was asked for. Raises Unusable."""
+    _require_fitting(asked)
     return open_transport(
         asked.transport,
         url=asked.url,
         token=asked.token,
-        listen=asked.listen,
+        listen=asked.listen or LISTEN,
         address=asked.address,
-        secret=asked.secret,
+        secret=asked.secret or os.environ.get("CLEW_WORKER_SECRET"),
         accept_after_s=asked.accept_after,
         broker=asked.broker,
         channel=asked.channel,
     )
+
+
+def _require_fitting(asked: argparse.Namespace) -> None:
+    """Raise Unusable for an address that is none, and for options that the transport does not take."""
+    if not is_address(asked.url):
+        raise Unusable(f"--url: expected http://host:port, not '{asked.url}'")
+    for name, (written, takers) in OWN.items():
+        if getattr(asked, name) is not None and asked.transport not in takers:
+            raise Unusable(f"{written}: for {' and '.join(takers)}, not for {asked.transport}")
 
 
 def _stop(code: int, message: str) -> int:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from clew.client import LOCAL, Client
+
+LISTEN = "127.0.0.1:0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +17,7 @@ class Options:
 
     url: str = LOCAL
     token: str | None = None
-    listen: str = "127.0.0.1:0"
+    listen: str = LISTEN
     address: str | None = None
     secret: str | None = None
     accept_after_s: float | None = None
@@ -33,6 +36,15 @@ class Options:
 
 class Unusable(Exception):
     """A transport cannot be used like this; the message says what is missing."""
+
+
+def is_address(url: str) -> bool:
+    """Whether this can be the address of a server."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is none
+        return False
 
 
 def missing(package: str, extra: str) -> Unusable:

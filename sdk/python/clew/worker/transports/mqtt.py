@@ -46,20 +46,22 @@ class Mqtt:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._client: aiomqtt.Client | None = None
-        self._was_ready = False
+        self._subscribed = asyncio.Event()
 
     async def serve(self, shift: Shift) -> None:
-        """Register, subscribe, answer; at the end leave the topic to the others first."""
+        """Subscribe, register, answer; at the end leave the topic to the others first. What is published to a topic
+        that nobody has subscribed to yet is lost, so the server hears of the worker after that."""
         broker = broker_of(self.options, shift.worker.id, PORTS)
         async with self.options.client() as client:
             token = f"{broker.user}:{broker.password or ''}" if broker.user else None
             entry = Registration(shift, client, "mqtt", url=broker.url, token=token)
-            if not await entry.enter():
-                return
             connecting = asyncio.ensure_future(self._connect(shift, broker))
             try:
-                async with entry.kept():
-                    await first_of(shift.closing.wait(), asyncio.shield(connecting))
+                await first_of(self._subscribed.wait(), shift.closing.wait(), asyncio.shield(connecting))
+                if not connecting.done() and await entry.enter():
+                    say_ready(broker.url)
+                    async with entry.kept():
+                        await first_of(shift.closing.wait(), asyncio.shield(connecting))
                 if connecting.done():
                     connecting.result()
                 await self._leave(_shared(broker))
@@ -94,9 +96,7 @@ class Mqtt:
             await client.subscribe(_shared(broker), 1)
         heed_cancel()
         self._client = client
-        if not self._was_ready:
-            self._was_ready = True
-            say_ready(broker.url)
+        self._subscribed.set()
         async for message in client.messages:
             if message.topic.value == cancels:
                 shift.cancel(json.loads(message.payload)["task_id"])
