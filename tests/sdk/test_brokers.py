@@ -45,11 +45,15 @@ async def test_the_server_hears_of_a_worker_once_it_has_subscribed(clew: Client,
         options = ("--transport", "mqtt", "--id", "subscribed-late", "--broker", broker.url)
         program = a_worker(tmp_path, clew.url, *options)
         starting = asyncio.ensure_future(program.start())
-        await said(program, "no connection to the broker")
-        assert "subscribed-late" not in [found.id async for found in clew.workers.list()]
-        broker.start()
-        await starting
-        assert (await clew.workers.get("subscribed-late")).protocol == "mqtt"
-        assert (await clew.runs.start(one_task("shout"), wait=30)).state["out"] == "GO ON"
-        assert await program.stop() == 0
-        await clew.workers.remove("subscribed-late")
+        try:
+            await said(program, "no connection to the broker")
+            assert "subscribed-late" not in [found.id async for found in clew.workers.list()]
+            broker.start()
+            await starting
+            assert (await clew.workers.get("subscribed-late")).protocol == "mqtt"
+            assert (await clew.runs.start(one_task("shout"), wait=30)).state["out"] == "GO ON"
+            assert await program.stop() == 0
+            await clew.workers.remove("subscribed-late")
+        finally:
+            starting.cancel()
+            program.kill()
