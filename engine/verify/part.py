@@ -81,14 +81,14 @@ class Part:
 
     def _change(self, commit: Commit, change: Change) -> None:
         """Have everything so far stand in another version."""
-        line = self.line
+        line, work = self.line, self._work()
         was = commit.versions and commit.versions[0]
         self.say(commit, f"it changes version {was}, and the line has {line.graph.version}", was != line.graph.version)
         line.commits, self.changed_at = change.writes(line.commits), len(line.commits)
         line.graph, line.config = change.new, deep_merge(change.new.config, line.head.config)
         line.stops = gates.stops_of(change.new, line.head.interrupt_before, line.head.interrupt_after)
         self.once &= change.old.edges == change.new.edges
-        line.closed = change.closed(line.closed, self._work())
+        line.closed = change.closed(line.closed, work)
         self.open, self.waiting = change.open(self.open), change.waiting(self.waiting)
 
     def _work(self) -> list[model.Wave]:
