@@ -39,6 +39,7 @@ def sent(graph: Graph, commit: Commit, closed: Container[Wave] = ()) -> list[Arr
         for edge in shape.edges_from(wave.node, handle):
             rounds = shape.rounds_over(edge.index, wave.rounds)
             found += [Arrival(edge.index, commit.ref, replace(wave, node=edge.target, rounds=rounds))]
+    found.sort(key=lambda one: one.edge)  # what comes at one moment comes in the order of the edges
     if commit.kind is Kind.START:
         late = (replace(wave, node=name, rounds=shape.first_rounds(name)) for name in graph.at_the_end)
         found += [Arrival(GOTO, commit.ref, one) for one in late]
