@@ -14,7 +14,8 @@ from engine.progress import Progress
 from engine.turns import next_turn
 
 SecretOf = Callable[[RunId, TaskId, int, int, int], str]
-"""What authorises the answer to a request of a task, by how many requests came before and by the attempt."""
+"""What authorises the answer to a request of a task: by how many requests came before, the attempt, and how often one
+was taken from a worker by hand."""
 
 
 def work_of(live: Live, found: Dispatch, secret: str) -> Work:
