@@ -74,13 +74,15 @@ class Running:
             self._fold.add(update)
 
 
-def applied(graph: Graph, state: State, writes: Iterable[tuple[str, Any]]) -> State:
-    """`state` with these writes in their order; one that its reducer refuses leaves its key as it was."""
+def applied(graph: Graph, state: State, writes: Iterable[tuple[str, Any]], refused: set[str] | None = None) -> State:
+    """`state` with these writes in their order; one that its reducer refuses leaves its key as it was, whose name is
+    added to `refused`."""
     for name, update in writes:
         try:
             state[name] = reduced(graph.state[name], state.get(name), update)
         except UpdateError:
-            continue
+            if refused is not None:
+                refused.add(name)
     return state
 
 

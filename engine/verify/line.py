@@ -68,8 +68,9 @@ class Line:
         self.past[commit.ref] = reduce(int.__or__, (self.past[ref] for ref in causes), 1 << self.at[commit.ref])
         return level
 
-    def fold(self, past: int, until: int, last: Iterable[Commit] = ()) -> State:
-        """Commits in canonical order and edits up to place `until` by time; of ephemeral keys what `last` wrote."""
+    def fold(self, past: int, until: int, last: Iterable[Commit] = (), refused: set[str] | None = None) -> State:
+        """Commits in canonical order and edits up to place `until` by time; of ephemeral keys what `last` wrote. Keys
+        of which a reducer refuses an update are added to `refused`."""
         found = [self.commits[self.at[ref]] for ref in self.sorted if past >> self.at[ref] & 1]
         edits = [commit for commit in self.commits[: until + 1] if commit.kind in EDITS]
         edited = {name: [self.at[e.ref] for e in edits if name in dict(e.writes)] for name in self.graph.state}
@@ -78,12 +79,19 @@ class Line:
             writes += [(bisect(edited[name], self.at[commit.ref]) - half, name, u) for name, u in commit.writes]
         writes = [write for write in sorted(writes, key=lambda w: w[0]) if not self.graph.state[write[1]].ephemeral]
         passing = [w for commit in last for w in commit.writes if self.graph.state[w[0]].ephemeral]
-        return applied(self.graph, self.before(), [*(write[1:] for write in writes), *passing])
+        return applied(self.graph, self.before(), [*(write[1:] for write in writes), *passing], refused)
 
-    def after(self, causes: Sequence[Ref], until: int) -> State:
-        """The state after these commits."""
+    def after(self, causes: Sequence[Ref], until: int, refused: set[str] | None = None) -> State:
+        """The state after these commits, as `fold`."""
         past = reduce(int.__or__, (self.past.get(ref, 0) for ref in causes), 0)
-        return self.fold(past, until, self.of(causes))
+        return self.fold(past, until, self.of(causes), refused)
+
+    def refused(self, task: Task) -> set[str]:
+        """The keys that do not merge where a task is activated: a reducer refuses an update that comes together with
+        others there, or before."""
+        found: set[str] = set()
+        self.after(task.causes, self.since.get(task.id, 0), found)
+        return found
 
     def ends(self) -> list[Ref]:
         """The commits that no other has as a cause."""

@@ -126,11 +126,11 @@ class Part:
             check_quorum(self.line.graph, task)
             outcome = plugins.node_types()[node.type].enter(node, view)
         except NodeFailure as failure:
-            return code == failure.node_code or self._does_not_merge(commit, view)
+            return code == failure.node_code or self._does_not_merge(commit, task, view)
         if isinstance(outcome, Nest):
             return self._ended_right(commit, task, view)
         if isinstance(outcome, Ask):
-            return self._does_not_merge(commit, view) or commit.input_hash == request_hash(outcome.request)
+            return self._does_not_merge(commit, task, view) or commit.input_hash == request_hash(outcome.request)
         if code is not None or isinstance(outcome, Done):
             both = (commit.writes, outcome.updates if code is None else ())
             state = self.line.graph.state
@@ -142,11 +142,13 @@ class Part:
             return commit.at >= (outcome.until_ms or (commit.created_at or 0) + outcome.lasts_ms)
         return commit.chosen == outcome.handles if isinstance(outcome, Chosen) else True
 
-    def _does_not_merge(self, commit: Commit, view: View) -> bool:
+    def _does_not_merge(self, commit: Commit, task: Task, view: View) -> bool:
         """Whether a task has failed before its node was entered, for what it sees is no valid state."""
-        failed = commit.error is not None and commit.error.code == "state.invalid" and commit.input_hash is None
-        keys, state = self.line.graph.state, view.state
-        return failed and any(keys[name].check(value, MISSING) is not None for name, value in state.items())
+        if commit.error is None or commit.error.code != "state.invalid" or commit.input_hash is not None:
+            return False
+        keys, refused = self.line.graph.state, self.line.refused(task)
+        invalid = {name for name, value in view.state.items() if keys[name].check(value, MISSING) is not None}
+        return bool(invalid) or (commit.error.details or {}).get("key") in refused
 
     def _ended_right(self, commit: Commit, task: Task, view: View) -> bool:
         """Whether a subgraph ends with what its frame came to, all its turns together."""

@@ -55,6 +55,28 @@ def test_a_run_that_is_right_has_no_problems() -> None:
     assert report.state == world.state
 
 
+def too_much() -> World:
+    """A run whose two branches add up to more than an integer holds where they meet: start, a, b, failure of j."""
+    adds = task(output_key="n")
+    world = World(graph_of(document({**NODES, "a": adds, "b": adds}, EDGES)))
+    world.start()
+    for node in ("a", "b"):
+        world.answer(node, {"output": 2**62})
+    return world
+
+
+def test_a_task_fails_rightly_where_a_reducer_refuses_what_comes_together() -> None:
+    world = too_much()
+    told = [
+        row._replace(body=row.body.replace(b'"details":{"key":"n"}', b'"details":{"key":"log"}'))
+        for row in world.rows()
+    ]
+
+    assert verify_rows(world.head, world.graphs, 1, world.rows()).problems == []
+    found = verify_rows(world.head, world.graphs, 1, told).problems
+    assert found == ["4 failure j: its node decides otherwise on what the task sees"]
+
+
 def test_a_run_is_checked_through_the_store_on_the_line_of_its_parents() -> None:
     world = completed()
     world.fork(3, {"n": 5})
