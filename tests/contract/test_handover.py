@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from time import perf_counter
 
 import pytest
 
 from store import _handover
-from store._handover import GLIMPSE_S, PATIENCE_S, Handover
+from store._handover import PATIENCE_S, Handover
 
 LONG_S = 10.0
 
@@ -42,47 +43,75 @@ async def test_the_loop_goes_on_beside_a_long_call(thread: Handover) -> None:
     assert await task
 
 
-async def test_the_loop_stands_aside_for_a_short_call(thread: Handover, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_handover, "PATIENCE_S", LONG_S)
-    turns: list[int] = []
-    asyncio.get_running_loop().call_soon(turns.append, 1)
-    await thread.run(lambda: None)
-    assert turns == []
-
-
-async def test_the_loop_is_hasty_for_some_calls_after_a_long_one(
-    thread: Handover, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_handover, "HASTY_CALLS", 2)
-    waits: list[float] = []
-    acquire = thread._ended.acquire
-
-    def first_wait(timeout: float) -> bool:
-        """Of every call the first wait ends before the call does."""
-        waits.append(timeout)
-        if len(waits) % 2:
-            return False
-        return acquire(timeout=LONG_S)
-
-    monkeypatch.setattr(thread._ended, "acquire", first_wait)
-    for _ in range(5):
-        await thread.run(lambda: None)
-    assert waits[::2] == [PATIENCE_S, GLIMPSE_S, GLIMPSE_S, PATIENCE_S, GLIMPSE_S]
-
-
-async def test_the_loop_is_patient_again_once_calls_are_short(
-    thread: Handover, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_others_go_on_beside_the_call(thread: Handover) -> None:
     go_on = threading.Event()
-    monkeypatch.setattr(_handover, "PATIENCE_S", 0)
-    long_call = asyncio.create_task(thread.run(lambda: go_on.wait(LONG_S)))
+    asyncio.get_running_loop().call_soon(go_on.set)
+    assert await thread.run(lambda: go_on.wait(LONG_S))
+
+
+class Looks:
+    """A lock that counts how often it was looked at."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock, self.count = lock, 0
+
+    def acquire(self, timeout: float) -> bool:
+        self.count += 1
+        return self._lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+@pytest.mark.parametrize(("usual_s", "looked_at"), [(0.0, True), (LONG_S, False)])
+async def test_who_has_something_to_do_is_kept_from_it_only_when_the_call_may_be_over(
+    thread: Handover, monkeypatch: pytest.MonkeyPatch, usual_s: float, looked_at: bool
+) -> None:
+    monkeypatch.setattr(_handover, "PATIENCE_S", LONG_S)
+    monkeypatch.setattr(_handover, "GLIMPSE_S", 0)
+    go_on, looks, found = threading.Event(), Looks(thread._ended), list[int]()
+    thread._usual_s, thread._ended = usual_s, looks  # type: ignore[assignment]
+
+    async def busy() -> None:
+        for _ in range(20):
+            until = perf_counter() + 2 * _handover.IDLE_TURN_S
+            while perf_counter() < until:
+                pass
+            await asyncio.sleep(0)
+        found.append(looks.count)
+        go_on.set()
+
+    task = asyncio.create_task(busy())
     await asyncio.sleep(0)
-    go_on.set()
-    await long_call
-    assert thread._hasty
+    await thread.run(lambda: go_on.wait(LONG_S))
+    await task
+    assert (found[0] > 0) is looked_at
+
+
+async def test_a_loop_that_has_nothing_to_do_stands_aside_at_once(
+    thread: Handover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_handover, "PATIENCE_S", LONG_S)
     monkeypatch.setattr(_handover, "GLIMPSE_S", LONG_S)
-    await thread.run(lambda: None)
-    assert not thread._hasty
+    looks = Looks(thread._ended)
+    thread._usual_s, thread._ended = LONG_S, looks  # type: ignore[assignment]
+    assert await thread.run(lambda: 1) == 1
+    assert looks.count == 1
+
+
+async def test_one_call_that_took_long_does_not_put_off_the_end_of_the_next(thread: Handover) -> None:
+    thread._usual_s = 100 * LONG_S
+    begun = perf_counter()
+    await thread.run(lambda: threading.Event().wait(2 * PATIENCE_S))
+    assert perf_counter() - begun < LONG_S
+
+
+async def test_a_call_that_begins_late_is_not_taken_for_the_next(
+    thread: Handover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_handover, "PATIENCE_S", 0)
+    assert [await thread.run(lambda n=n: n) for n in range(100)] == list(range(100))
+    assert not thread._under_way.acquire(blocking=False)
 
 
 async def test_a_cancelled_caller_waits_for_the_end_of_the_call(thread: Handover) -> None:
