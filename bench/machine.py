@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ def describe() -> Section:
         ("processor", _processor()),
         ("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
         ("system", f"{platform.system()} {platform.release()}"),
-        ("Python", platform.python_version()),
+        ("Python", f"{platform.python_version()}, {sys.base_prefix}"),
         ("SQLite", sqlite3.sqlite_version),
         ("fdatasync of 4 KiB", f"{1000 * synced_s():.3f} ms"),
         ("load before", f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""),
