@@ -95,8 +95,10 @@ async def test_a_loop_that_has_nothing_to_do_stands_aside_at_once(
     monkeypatch.setattr(_handover, "GLIMPSE_S", LONG_S)
     looks = Looks(thread._ended)
     thread._usual_s, thread._ended = LONG_S, looks  # type: ignore[assignment]
+    begun = perf_counter()
     assert await thread.run(lambda: 1) == 1
     assert looks.count == 1
+    assert perf_counter() - begun < LONG_S / 2, "it looked only when the call might be over"
 
 
 async def test_one_call_that_took_long_does_not_put_off_the_end_of_the_next(thread: Handover) -> None:
