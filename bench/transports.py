@@ -1,4 +1,7 @@
-"""Tasks a second over each transport, of workers that do nothing, beside clients that only send them the same."""
+"""Tasks a second over each transport, of workers that do nothing, beside clients that only send them the same.
+
+Beside what goes over HTTP stands an aiohttp client as it comes, in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.documents import KILOBYTE, asking
+from bench.bare import BODY, bare
+from bench.documents import asking
 from bench.mqtts import asked as asked_over_mqtt
 from bench.pulls import asked as asked_by_pulling
 from bench.report import Figure, Section
@@ -20,20 +24,20 @@ from bench.sockets import asked
 from bench.streams import asked as asked_over_redis
 from tests.e2e.processes import Client, client_of, serving, working
 
-LENGTH = 100
+LENGTH = 200
 """Tasks of a run: so many that they are measured, and not the starts of runs, which `rates` measures."""
-BODY = b'{"task_id":"' + KILOBYTE[:800].encode() + b'"}'
 MOST_ADDED_MS = 3.0
 AS_JSON = {"openai": {"stream": False, "response_format": {"type": "json_object"}}}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """A worker that is there: what it registers with (None: it has registered itself), and what sends it one request
-    and has its answer, without us."""
+    """A worker that is there: what it registers with (None: it has registered itself), what sends it one request and
+    has its answer, without us, and what sends it so many in each of 32 lanes, by the client that does so."""
 
     row: Mapping[str, Any] | None
     ask: Callable[[], Awaitable[object]]
+    crowds: Mapping[str, Callable[[int], Awaitable[object]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +55,18 @@ class Way:
 async def _over_http(path: str, folder: Path, client: Client, **row: Any) -> AsyncIterator[Worker]:
     """A worker that answers POSTs to a path below the address that it registers with `row`."""
     folder.mkdir()
-    async with working("bench.worker", folder) as address:
+    async with (
+        working("bench.worker", folder) as address,
+        bare(address + path) as plain,
+        bare(address + path, "--uvloop") as fast,
+    ):
 
         async def ask() -> None:
             async with client.session.post(address + path, data=BODY) as response:
                 await response.read()
 
-        given = {"url": f"{address}{path}", **row}
-        yield Worker(row={**given, "url": given["url"].removesuffix("/chat/completions")}, ask=ask)
+        given = {"url": f"{address}{path}".removesuffix("/chat/completions"), **row}
+        yield Worker(row=given, ask=ask, crowds={"aiohttp": plain.send, "aiohttp on uvloop": fast.send})
 
 
 @asynccontextmanager
@@ -102,7 +110,7 @@ WAYS: Mapping[str, Way] = {
 
 async def transports(quick: bool) -> list[Section]:
     """Every transport in turns, so that what changes on the machine meets all of them."""
-    each, times = (1, 3) if quick else (2, 7)
+    each, times = 1, 3 if quick else 7
     with tempfile.TemporaryDirectory(prefix="clew-bench-") as name:
         folder = Path(name)
         async with serving(folder, env=LIMITS) as server, client_of(server.url) as client, AsyncExitStack() as ends:
@@ -140,26 +148,29 @@ def _work_of(found: Place, protocol: str, worker: Worker, each: int) -> dict[str
         await asyncio.gather(*(work(each) for _ in range(AT_ONCE)))
 
     total = each * LENGTH
+    crowds = worker.crowds or {"": lambda _: at_once(requests)}
     return {
         f"{protocol} tasks": (AT_ONCE * total, partial(at_once, tasks)),
-        f"{protocol} requests": (AT_ONCE * total, partial(at_once, requests)),
+        **{f"{protocol} requests {name}": (AT_ONCE * total, partial(crowd, total)) for name, crowd in crowds.items()},
         f"{protocol} one task": (total, partial(tasks, each)),
         f"{protocol} one request": (total, partial(requests, each)),
     }
 
 
 def _section(variants: Variants, protocol: str, way: Way) -> Section:
-    bare = variants.rate(f"{protocol} requests")
-    ratio = bare / variants.rate(f"{protocol} tasks")
+    tasks, requests = f"{protocol} tasks", f"{protocol} requests "
+    crowds = [name.removeprefix(requests) for name in variants.found if name.startswith(requests)]
     added = 1000 / variants.rate(f"{protocol} one task") - 1000 / variants.rate(f"{protocol} one request")
-    return Section(
+    section = Section(
         f"{protocol}: a worker that only answers",
-        [
-            variants.figure(f"{protocol} tasks", "32 runs at once, each task durable", "tasks/s", way.least),
-            Figure(name="a bare client, 32 at once", value=bare, unit="requests/s"),
-            Figure(name="… ratio", value=ratio, unit="", most=way.most),
-            Figure(
-                name="one task after the other: added to a bare request", value=added, unit="ms", most=MOST_ADDED_MS
-            ),
-        ],
+        [variants.figure(tasks, "32 runs at once, each task durable", "tasks/s", way.least)],
     )
+    for place, name in enumerate(crowds):
+        bare_rate, ratio = variants.rate(requests + name), variants.ratio(tasks, requests + name)
+        section.figures += [
+            Figure(name="a bare client, 32 at once", value=bare_rate, unit="requests/s", note=name),
+            Figure(name="… ratio", value=ratio, unit="", most=None if place else way.most),
+        ]
+    label = "one task after the other: added to a bare request"
+    section.figures.append(Figure(name=label, value=added, unit="ms", most=MOST_ADDED_MS))
+    return section
