@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
+from time import monotonic
 from typing import Any, TypeVar, cast
 
 import aiohttp
@@ -144,7 +145,9 @@ class Http:
         A connection that lay idle and is dropped before any response had most likely been closed by the other side
         already: the request is sent once more over a fresh one. So a request has to carry an idempotency key.
         """
-        return await self._sent(url, lambda fresh: self._post(url, body, headers, timeout_s, fresh=fresh))
+        return await self._sent(
+            url, lambda fresh: self._request("POST", url, _written(body), headers, timeout_s, fresh=fresh)
+        )
 
     @asynccontextmanager
     async def stream(
@@ -177,7 +180,7 @@ class Http:
     def _may_be_stale(self, url: str) -> bool:
         """Whether an idle connection to this server can be in the pool, for long enough to have been closed."""
         last_used = self._last_used.get(_server(url))
-        return last_used is not None and self._idle_s <= get_running_loop().time() - last_used <= self._keep_s
+        return last_used is not None and self._idle_s <= monotonic() - last_used <= self._keep_s
 
     async def _sent(self, url: str, send: Callable[[bool], Awaitable[Found]]) -> Found:
         """What comes of a request, which `send(fresh)` makes; once more where its connection may have been stale."""
@@ -192,11 +195,6 @@ class Http:
         except NotConnected as gone:
             raise Broken(f"the connection was dropped, then: {gone.message}") from gone
 
-    async def _post(
-        self, url: str, body: Pieces, headers: Mapping[str, str], timeout_s: float, *, fresh: bool
-    ) -> Response:
-        return await self._request("POST", url, _written(body), headers, timeout_s, fresh=fresh)
-
     async def _request(
         self, method: str, url: str, data: Any, headers: Mapping[str, str], timeout_s: float, *, fresh: bool
     ) -> Response:
@@ -210,11 +208,10 @@ class Http:
     ) -> aiohttp.ClientResponse:
         """A response of which the head is there. Whoever gets it closes it."""
         connect_s = min(self._connect_s, timeout_s / 2)
-        timeout = aiohttp.ClientTimeout(total=None, connect=connect_s)
-        session = self._session(fresh=fresh)
+        session = self._sessions.get(fresh) or self._session(fresh=fresh)
         try:
             return await session.request(
-                method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
+                method, url, data=data, headers=headers, allow_redirects=False, timeout=_connecting(connect_s)
             )
         except aiohttp.ConnectionTimeoutError as error:
             raise NotConnected(f"no connection within {connect_s:g} s") from error
@@ -229,22 +226,21 @@ class Http:
         """A connection to this server was in use until now."""
         if len(self._last_used) >= _MAX_KNOWN:
             self._last_used.clear()
-        self._last_used[_server(url)] = get_running_loop().time()
+        self._last_used[_server(url)] = monotonic()
 
     def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
-        """The pool, or the session whose every request has a connection of its own; made when they are first used."""
-        if (session := self._sessions.get(fresh)) is None:
-            connector = (
-                aiohttp.TCPConnector(limit=0, force_close=True, socket_factory=self._socket_factory)
-                if fresh
-                else aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keep_s, socket_factory=self._socket_factory)
-            )
-            session = self._sessions[fresh] = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "clew"},
-                trust_env=False,
-            )
+        """Make the pool, or the session whose every request has a connection of its own."""
+        connector = (
+            aiohttp.TCPConnector(limit=0, force_close=True, socket_factory=self._socket_factory)
+            if fresh
+            else aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keep_s, socket_factory=self._socket_factory)
+        )
+        session = self._sessions[fresh] = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "clew"},
+            trust_env=False,
+        )
         return session
 
 
@@ -277,11 +273,18 @@ def _written(body: Pieces) -> Any:
     return BytesPayload(body[0])  # as the client would find out by asking for each kind of body in turn
 
 
+@lru_cache(maxsize=1024)
+def _connecting(seconds: float) -> aiohttp.ClientTimeout:
+    """So long a connection may take to be made, and everything else as long as it wants."""
+    return aiohttp.ClientTimeout(total=None, connect=seconds)
+
+
 def _broken(error: aiohttp.ClientError) -> Broken:
     message = f"no complete response: {str(error) or type(error).__name__}"
     return Broken(message, dropped=isinstance(error, _DROPPED))
 
 
+@lru_cache(maxsize=_MAX_KNOWN)
 def _server(url: str) -> str:
     """Scheme, host and port: what connections are pooled by."""
     return "/".join(url.split("/", 3)[:3])

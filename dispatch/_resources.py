@@ -30,7 +30,7 @@ def resource_of(request: Request) -> Resource | None:
     for holder in (request.parameters, request.input):
         if isinstance(holder, dict):
             for name in NAMES:
-                if (found := _referred(holder.get(name))) is not None:
+                if name in holder and (found := _referred(holder[name])) is not None:
                     return found
     return None
 

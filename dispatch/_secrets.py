@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from binascii import Error as NotBase64
@@ -81,12 +82,20 @@ def secret_matches(server_secret: bytes, task_id: TaskId, given: str) -> bool:
     return hmac.compare_digest(task_secret(server_secret, task_id).encode(), given.encode(errors="replace"))
 
 
+def _quoted(text: str) -> str:
+    """A text as a part of an address; ids and tokens that are made here are as they stand."""
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="")
+
+
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*")
+
+
 def reply_addresses(public_url: str, server_secret: bytes) -> Callable[[Work], str]:
     """How the address is made at which a worker may answer a task later, by the base of all addresses of the server."""
     base = f"{public_url.rstrip('/')}/v1/tasks"
 
     def reply_to(work: Work) -> str:
         secret = work.secret or task_secret(server_secret, work.task_id)
-        return f"{base}/{quote(work.task_id, safe='')}/result?token={quote(secret, safe='')}"
+        return f"{base}/{_quoted(work.task_id)}/result?token={_quoted(secret)}"
 
     return reply_to

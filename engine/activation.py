@@ -119,8 +119,11 @@ def activate(run: Run, wave: Wave, arrivals: Sequence[Arrival], coming: Entry) -
     if arrivals[0].place == DEFERRED and (last := next_deferred(run, frame, None)) is not None:
         return held(frame.stops, last)
     causes = frame.history.in_order((arrival.cause for arrival in arrivals), coming)
-    place = {entry.ref: number for number, entry in enumerate(causes)}
-    edges = tuple(a.edge for a in sorted(arrivals, key=lambda a: (place[a.cause], a.edge)) if a.edge != GOTO)
+    found = arrivals
+    if len(found) > 1:
+        place = {entry.ref: number for number, entry in enumerate(causes)}
+        found = sorted(found, key=lambda a: (place[a.cause], a.edge))
+    edges = tuple([arrival.edge for arrival in found if arrival.edge != GOTO])
     task = Task(
         id=task_id_of(run, wave, (entry.task_id for entry in causes), edges, None),
         wave=wave,

@@ -182,7 +182,11 @@ def _finite(value: Any) -> bool:
     rest = [value]
     while rest:
         item = rest.pop()
-        if isinstance(item, float):
+        if (kind := item.__class__) is str or item is None:
+            continue
+        if kind is dict:
+            rest.extend(item.values())
+        elif isinstance(item, float):
             if not math.isfinite(item):
                 return False
         elif isinstance(item, dict):

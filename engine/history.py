@@ -69,7 +69,10 @@ class History:
 
     def view(self, task: Task) -> State:
         """The state that the task sees, with the ephemeral keys that its direct causes wrote."""
-        return self._with_fleeting(self.causal(task), tuple(w for ref in task.causes for w in self._fleeting(ref)))
+        state, causes = self.causal(task), task.causes
+        if len(causes) == 1:
+            return self._with_fleeting(state, self._fleeting(causes[0]))
+        return self._with_fleeting(state, tuple(w for ref in causes for w in self._fleeting(ref)))
 
     def errors(self, task: Task) -> tuple[ErrorInfo, ...]:
         """The errors of the causes that came over an error edge, in canonical order."""

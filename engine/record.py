@@ -39,6 +39,8 @@ from engine.ports import CommitRow
 
 SHARED_DEPTH = 5
 OWN = 1 << SEQ_BITS
+PLAIN = ("chosen", "handle", "answer", "worker", "started_at", "input_hash", "task_status")
+"""What stands in a body as it is in the commit."""
 
 
 def encode(commit: Commit) -> bytes:
@@ -52,6 +54,9 @@ def encode(commit: Commit) -> bytes:
     if commit.writes:
         body["writes"] = _writes(commit)
     body.update(_delta(commit, key))
+    for name in PLAIN:
+        if (value := getattr(commit, name)) is not None:
+            body[name] = value
     body.update(_outcome(commit))
     return write(body)
 
@@ -87,17 +92,15 @@ def _work_of_others(commit: Commit, key: int) -> Iterator[tuple[str, Any]]:
         )
 
 
-PLAIN = ("chosen", "handle", "answer", "worker", "started_at", "input_hash", "task_status")
-
-
 def _outcome(commit: Commit) -> Iterator[tuple[str, Any]]:
-    yield from ((name, value) for name in PLAIN if (value := getattr(commit, name)) is not None)
+    """What comes of the task, but for what stands as it is."""
     if commit.created_at is not None and commit.created_at != commit.at:
         yield "created_at", commit.created_at
     if commit.error is not None:
         yield "error", commit.error.as_json()
-    used = (("usage", commit.usage), ("spent", commit.spent))
-    yield from ((name, usage.as_json()) for name, usage in used if usage is not NO_USAGE)
+    if commit.usage is not NO_USAGE or commit.spent is not NO_USAGE:
+        used = (("usage", commit.usage), ("spent", commit.spent))
+        yield from ((name, usage.as_json()) for name, usage in used if usage is not NO_USAGE)
     if commit.attempt != 1:
         yield "attempt", commit.attempt
     if commit.resolved:

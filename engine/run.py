@@ -137,7 +137,8 @@ class Run:
 
     def node_of(self, task: Task) -> Node:
         """The node that a task is an activation of."""
-        return self.frames.of(task).graph.nodes[task.node]
+        wave = task.wave
+        return self.frames.by_id[wave.frame].graph.nodes[wave.node]
 
     def is_busy(self, task: TaskId) -> bool:
         """Whether a task is in progress by what it has others do: a send with items, or a subgraph."""

@@ -14,21 +14,28 @@ if TYPE_CHECKING:
 else:
     import dataclasses
     from functools import cache
-    from operator import attrgetter
 
     def dataclass(cls=None, /, *, frozen=False, eq=True, **options):
         """As `dataclasses.dataclass`; `frozen` is left to the type checker."""
         return dataclasses.dataclass(cls, eq=eq, unsafe_hash=frozen and eq, **options)
 
     def replace(value, /, **changes):
-        """As `dataclasses.replace`, without looking at the fields one by one."""
-        names, read = _fields(cls := type(value))
-        return cls(**(dict(zip(names, read(value), strict=True)) | changes))
+        """As `dataclasses.replace`, of a class with slots that does nothing but take its fields when it is made."""
+        made = _copier(type(value))(value)
+        for name, found in changes.items():
+            setattr(made, name, found)
+        return made
 
     @cache
-    def _fields(cls):
-        names = tuple(field.name for field in dataclasses.fields(cls) if field.init)
-        return names, attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)
+    def _copier(cls):
+        """What copies a value of this class, field by field. Raises TypeError where that would not be all of it."""
+        fields = dataclasses.fields(cls)
+        if hasattr(cls, "__post_init__") or cls.__dictoffset__ or not all(field.init for field in fields):
+            raise TypeError(f"a {cls.__name__} is more than its fields: make it anew")
+        lines = "".join(f"    made.{field.name} = value.{field.name}\n" for field in fields)
+        space = {"new": cls.__new__, "cls": cls}
+        exec(f"def copied(value):\n    made = new(cls)\n{lines}    return made\n", space)
+        return space["copied"]
 
 
 __all__ = ["dataclass", "replace"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -229,7 +230,7 @@ def workflow_row(row: Row) -> WorkflowRow:
     return WorkflowRow(
         id=workflow_id,
         version=version,
-        document=from_text(document),
+        document=_document(document),
         status=status,
         source=source,
         created_at=created_at,
@@ -237,6 +238,12 @@ def workflow_row(row: Row) -> WorkflowRow:
         name=name,
         tags=tuple(from_text(tags)),
     )
+
+
+@lru_cache(maxsize=32)
+def _document(text: str) -> Any:
+    """The document of a version, which nobody changes: one that many runs are started of is not read for each."""
+    return from_text(text)
 
 
 def workflow_values(row: WorkflowRow) -> dict[str, Any]:

@@ -157,7 +157,8 @@ class Turn:
             run.limit = limit_error(run)
         self.batch.commits.append(self._row(run, commit))
         self._clear(run, set(run.timed) if commit.status in TERMINAL else run.timed.intersection(_over(commit)))
-        self._interrupts(run, commit, gone)
+        if gone or run.interrupts or commit.resolved:
+            self._interrupts(run, commit, gone)
         return commit
 
     def _row(self, run: Run, commit: Commit) -> CommitRow:

@@ -47,7 +47,7 @@ def left_by(run: Run, task_id: TaskId, worker_id: str) -> tuple[Unanswered, ...]
 def closed_by(run: Run, commit: Commit) -> tuple[Unanswered, ...]:
     """What a commit, which the run has not taken up yet, leaves unanswered. One that begins a line closes what belongs
     to another one."""
-    if commit.kind in JUMPS or commit.kind is Kind.FORK:
+    if commit.kind in JUMPS or commit.kind is Kind.FORK or not (_asks(commit) or _was_asked(run, commit.closed)):
         return ()
     if (task_id := _answered_by(run, commit)) is None:
         return unanswered(run, commit.closed)
@@ -66,11 +66,20 @@ def _answered_by(run: Run, commit: Commit) -> TaskId | None:
 
 def _asked_last(run: Run, commit: Commit, task_id: TaskId) -> tuple[Unanswered, ...]:
     """The question with which an agent has ended, where it has had enough."""
-    answer, taken_over = commit.answer, commit.reused or commit.cached
-    if commit.worker is None or taken_over or not isinstance(answer, Mapping) or answer.get("interrupt") is None:
+    if commit.worker is None or commit.reused or commit.cached or not _asks(commit):
         return ()
     node = run.tasks[task_id].node
-    return (Unanswered(run_id=run.id, task_id=task_id, node=node, worker=commit.worker, said=answer),)
+    return (Unanswered(run_id=run.id, task_id=task_id, node=node, worker=commit.worker, said=commit.answer),)
+
+
+def _asks(commit: Commit) -> bool:
+    """Whether the answer that it has asks something."""
+    return isinstance(commit.answer, Mapping) and commit.answer.get("interrupt") is not None
+
+
+def _was_asked(run: Run, tasks: Iterable[TaskId]) -> bool:
+    """Whether a worker has asked something in one of these tasks."""
+    return any((found := run.progress.get(name)) is not None and found.said_by is not None for name in tasks)
 
 
 async def suspended_in(store: Store, head: RunHead) -> tuple[Unanswered, ...]:
