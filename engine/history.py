@@ -58,7 +58,7 @@ class History:
             return known
         causes = [self.entries[ref] for ref in task.causes if ref in self.entries]
         until = self.opened_at.get(task.id, self.clock)
-        if task.whole:
+        if self._is_whole(task):
             found = self._whole(causes, until, strict=True)
         elif len(causes) == 1 and not self.edits:
             return causes[0].state
@@ -85,6 +85,11 @@ class History:
         if (entry := self.entries.get(ref) or self.folded.get(ref)) is not None:
             return entry.fleeting
         return next((edit.fleeting for edit in self.edits if edit.ref == ref), ())
+
+    def _is_whole(self, task: Task) -> bool:
+        """Whether a task sees everything that was committed before. One whose causes are all folded away, as a send
+        that begins anew once its items have begun, sees what it saw: the state after the root, and nothing beside."""
+        return task.whole and any(ref in self.entries for ref in task.causes)
 
     def _merge(self, causes: Sequence[Entry], until: int, *, strict: bool = True) -> State:
         meet = self.dominator_of(causes)
@@ -203,7 +208,7 @@ class History:
         self.clock += 1
         causes = commit.causes
         parents = [self.entries[ref] for ref in causes if ref in self.entries]
-        whole = task.whole and causes == task.causes
+        whole = causes == task.causes and self._is_whole(task)
         meet = self.dominator_of([] if whole else parents)
         writes, passing = durable(self.graph, commit.writes), fleeting(self.graph, commit.writes)
         state = self._after(task, causes, writes, fresh if not passing else None)
@@ -228,7 +233,7 @@ class History:
         view = self.views.get(task.id) if own else None
         if view is None:  # not strict: who sees branches that do not merge has failed, and may go on by its error edge
             seen = [self.entries[ref] for ref in causes if ref in self.entries]
-            view = (self._whole if own and task.whole else self._merge)(seen, since, strict=False)
+            view = (self._whole if own and self._is_whole(task) else self._merge)(seen, since, strict=False)
         later = [edit for edit in self.edits if edit.at > since]
         if later or fresh is None:
             last = [Entry(Ref(0), self.clock, (0, 0, 0), {}, writes)] if writes else []

@@ -6,6 +6,8 @@ import pytest
 
 from engine import travel
 from engine.errors import Conflict, Invalid
+from engine.gates import stops_of
+from engine.graph import Graph
 from tests.builders import chain, document, graph_of, task
 from tests.simulation.world import World
 from tests.unit.engine.worlds import begun, open_nodes, sound
@@ -119,3 +121,37 @@ def test_a_goto_beyond_a_limit_of_the_run_is_refused() -> None:
         travel.fork(world.run, travel.Wish(goto=("c",)), 0, "test")
 
     assert caught.value.conflict == "goto.limit"
+
+
+STATE = {"items": {"type": "array", "default": ["p", "q"]}, "out": {"type": "array"}, "log": {"reducer": "append"}}
+
+
+def sending(each: str, number: int) -> Graph:
+    """`s` has its items done by `each`, which says what it sees, beside `a`."""
+    nodes = {
+        "a": SEES,
+        "s": {"type": "send", "items_key": "state.items", "target_node": each, "output_key": "out"},
+        each: task(prompt_template="{{ state.log | join(',') }}"),
+    }
+    ends = [[one, "__end__"] for one in ("a", "s")]
+    made = document(nodes, [*(["__start__", one] for one in ("a", "s")), *ends], interrupt_before=["s"])
+    return graph_of({**made, "state_schema": STATE}, version=number)
+
+
+@pytest.mark.parametrize("first", ["a", "s"])
+def test_a_send_that_was_named_and_begins_anew_sees_what_it_saw_before(first: str) -> None:
+    world = World(sending("t", 1), {2: sending("u", 2)})
+    world.start(stops=stops_of(world.graph, None, None))
+    world.resume(next(iter(world.run.interrupts)), None)
+    world.fork(world.run.seq, goto=("a", "s"))
+    order = [lambda: world.answer("a", {"output": "a"}), lambda: world.resume(next(iter(world.run.interrupts)), None)]
+    for act in order if first == "a" else reversed(order):
+        act()
+    world.answer("t", {"output": 1}, 0)
+    seen = [str(work.request.prompt) for work in world.outbox.works.values() if work.node == "t"]
+
+    world.fork(world.run.seq, version=2)
+
+    assert seen == [""]
+    assert {str(work.request.prompt) for work in world.outbox.works.values() if work.node == "u"} == {""}
+    assert sound(world)
