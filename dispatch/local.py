@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from threading import Thread
@@ -80,7 +80,7 @@ class Local(Transport):
         try:
             module = self._file(Path(place).resolve()) if place.endswith(".py") else importlib.import_module(place)
             function = getattr(module, name)
-        except Exception as error:  # a module may do anything while it is imported
+        except (Exception, SystemExit) as error:  # a module may do anything while it is imported
             raise Missing(f"{address}: {type(error).__name__}: {error}") from error
         if not callable(function):
             raise Missing(f"{address} is no function")
@@ -102,9 +102,24 @@ class Local(Transport):
 
 async def _called(function: Callable[[Any], Any], task: Any) -> Any:
     if inspect.iscoroutinefunction(function):
-        return await function(task)
+        return await _awaited(function(task))
     found = await _in_thread(lambda: function(task))
-    return await found if inspect.isawaitable(found) else found
+    return await _awaited(found) if inspect.isawaitable(found) else found
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    """What an async function gives. What it raises is its failure alone: it runs on the loop that everything runs on,
+    and what ends a program, or says that it was cancelled while nobody cancelled it, would end or hold up that."""
+    try:
+        return await answer
+    except asyncio.CancelledError as error:
+        if (here := asyncio.current_task()) is not None and here.cancelling():
+            raise
+        raise RuntimeError("the function was cancelled, by nobody else than itself") from error
+    except Exception:
+        raise
+    except BaseException as error:
+        raise RuntimeError(repr(error)) from error
 
 
 def _failure(error: Exception) -> Refused:

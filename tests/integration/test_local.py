@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -94,6 +95,23 @@ async def test_what_goes_wrong_fails_the_attempt(
     reply = await called(transport, f"{file}:f")
     assert isinstance(reply, Refused)
     assert (reply.error.code, reply.retryable, reply.transport) == (code, retryable, False)
+
+
+@pytest.mark.parametrize(
+    "what", ["SystemExit(3)", "KeyboardInterrupt()", "asyncio.CancelledError()", "GeneratorExit()"]
+)
+async def test_an_async_function_that_would_end_the_program_fails_its_attempt_alone(
+    transport: Local, tmp_path: Path, what: str
+) -> None:
+    file = written(tmp_path, f"import asyncio\nasync def f(task):\n    await asyncio.sleep(0)\n    raise {what}\n")
+    reply = await asyncio.create_task(called(transport, f"{file}:f"))
+    assert isinstance(reply, Refused)
+    assert (reply.error.code, reply.retryable) == ("worker.exception", True)
+
+
+async def test_a_file_that_ends_the_program_when_it_is_read_is_unreachable(transport: Local, tmp_path: Path) -> None:
+    file = written(tmp_path, "import sys\nsys.exit(3)\n")
+    assert isinstance(await called(transport, f"{file}:f"), Unreachable)
 
 
 async def test_a_module_beside_which_the_server_was_started_is_found(tmp_path: Path) -> None:

@@ -37,6 +37,21 @@ def fail(task: Task) -> Any:
     raise ValueError("broken")
 
 
+ENDS = {"exit": SystemExit(3), "ctrl-c": KeyboardInterrupt(), "cancelled": asyncio.CancelledError()}
+
+
+@worker.task("end")
+def end(task: Task) -> Any:
+    """Does what would end a program."""
+    raise ENDS[task.parameters["what"]]
+
+
+@worker.task("end_async")
+async def end_async(task: Task) -> Any:
+    """The same on the event loop."""
+    raise ENDS[task.parameters["what"]]
+
+
 @worker.task("large")
 def large(task: Task) -> Any:
     """Answers with what no server takes."""

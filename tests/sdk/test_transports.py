@@ -52,6 +52,17 @@ async def test_what_a_function_raises_fails_the_attempt(clew: Client, worker: Pr
     assert (other.error.code, other.error.message) == ("worker.exception", "ValueError: broken")
 
 
+@pytest.mark.parametrize("what", ["exit", "ctrl-c", "cancelled"])
+@pytest.mark.parametrize("tag", ["end", "end_async"])
+async def test_a_function_that_would_end_the_program_fails_its_attempt_alone(
+    clew: Client, worker: Program, tag: str, what: str
+) -> None:
+    run = await clew.runs.start(one_task(tag, parameters={"what": what}, timeout_ms=60_000), wait=20)
+    other = await clew.runs.start(one_task("shout"), wait=20)
+    assert run.error is not None
+    assert (run.status, run.error.code, other.status) == ("failed", "worker.exception", "completed")
+
+
 @pytest.mark.parametrize(
     ("what", "code"), [("long", "answer.too_large"), ("big", "state.invalid"), ("lost", "artifact.missing")]
 )

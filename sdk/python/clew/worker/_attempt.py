@@ -12,7 +12,7 @@ from typing import Any
 from clew.models import Json
 from clew.worker._reports import Line, Reports
 from clew.worker._threads import in_thread
-from clew.worker.answer import Asked, Cancelled, TaskError, answer_of, failure_of
+from clew.worker.answer import Asked, Cancelled, TaskError, answer_of, caught, failure_of
 from clew.worker.task import Task
 
 Function = Callable[[Task], Any]
@@ -80,7 +80,7 @@ class Attempt:
         except Asked as asked:
             return {"interrupt": asked.question}
         except Cancelled as error:
-            return self._gone(error)
+            return self._gone(error, task)
         except TaskError as error:
             log.info("task %s of run %s has failed: %s", task.task_id, task.run_id, error)
             return failure_of(error)
@@ -88,17 +88,31 @@ class Attempt:
             log.exception("task %s of run %s has failed", task.task_id, task.run_id)
             return failure_of(error)
 
-    def _gone(self, error: Cancelled) -> Json:
-        """The answer to a task that was cancelled; where it was the worker that was, that goes on."""
-        if not self.cancelled:
+    def _gone(self, error: Cancelled, task: Task) -> Json:
+        """The answer to a task that was cancelled; where it was the worker that was, that goes on. A function that ends
+        so by itself, as by waiting for something that it has cancelled, has failed."""
+        if self.cancelled:
+            return GONE
+        if (here := asyncio.current_task()) is not None and here.cancelling():
             raise error
-        return GONE
+        log.error("task %s of run %s has cancelled itself", task.task_id, task.run_id, exc_info=error)
+        return failure_of(RuntimeError("the function was cancelled, by nobody else than itself"))
 
     async def _called(self, function: Function, task: Task) -> Any:
         if not is_async(function):
             return await in_thread(partial(function, task))
-        self._working = asyncio.ensure_future(function(task))
+        self._working = asyncio.ensure_future(_guarded(function, task))
         return await self._working
+
+
+async def _guarded(function: Function, task: Task) -> Any:
+    try:
+        return await function(task)
+    except BaseException as error:
+        failure = caught(error)  # some would end the event loop
+        if failure is error:
+            raise
+        raise failure from error
 
 
 async def _follow(after: Sequence[AfterTask], task: Task, answer: Json) -> None:

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from clew.worker.answer import caught
+
 T = TypeVar("T")
 
 
@@ -19,10 +21,8 @@ async def in_thread(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             outcome: tuple[Any, BaseException | None] = (work(), None)
-        except SystemExit as error:
-            outcome = (None, RuntimeError(f"the function has called sys.exit({error.code})"))
         except BaseException as error:  # noqa: BLE001 - it is raised again where the function was called
-            outcome = (None, error)
+            outcome = (None, caught(error))
         if not loop.is_closed():
             loop.call_soon_threadsafe(_settle, done, outcome)
 

@@ -103,6 +103,15 @@ def _check(value: Any, depth: int) -> None:
         raise TaskError("state.invalid", "an integer in the answer has more than 64 bits", retryable=False)
 
 
+def caught(error: BaseException) -> BaseException:
+    """What a function has raised, as what fails its attempt: what ends a program does not end the worker."""
+    if isinstance(error, Exception | Cancelled | Asked):
+        return error
+    if isinstance(error, SystemExit):
+        return RuntimeError(f"the function has called sys.exit({error.code})")
+    return RuntimeError(f"the function has raised {type(error).__name__}")
+
+
 def failure_of(error: Exception) -> Json:
     """The answer that an exception is: its own `code` and `retryable` where it has them."""
     code, retryable = getattr(error, "code", None), getattr(error, "retryable", None)
