@@ -19,7 +19,7 @@ from dispatch._deliveries import Deliveries
 from dispatch._entry import Entry
 from dispatch._gates import Gates
 from dispatch._leases import Leases
-from dispatch._presence import Presence
+from dispatch._presence import BY_ITSELF, Presence
 from dispatch._rate import Later, Rates
 from dispatch._ready import Ready
 from dispatch._slots import Slots
@@ -75,7 +75,6 @@ class WorkerOutbox:
         self._registered: Mapping[str, WorkerRow] = {}
         self._visitors = Visitors(later, self._set_workers)
         self._leases: Leases[TaskId] = Leases(clock, later, self.lost, lambda: self._bounds.held)
-        self._left_alone: set[str] = set()
         self._slots = Slots(transports, later, self._serve_all, presence, asks=self._asks, asking=asking)
         self._rates = Rates(later, self._serve_all)
         self._gates: Gates[Entry | Lodger] = Gates(self._keep_out)
@@ -260,12 +259,7 @@ class WorkerOutbox:
 
     def _away(self, worker_id: str, why: str | None, lost: bool) -> None:
         """A worker is left alone from now on, or is there; what it held is lost where it is silent."""
-        if why is not None:
-            self._left_alone.add(worker_id)
-            self._presence.set(worker_id, False)
-        elif worker_id in self._left_alone:
-            self._left_alone.discard(worker_id)
-            self._presence.set(worker_id, True)
+        self._presence.set(worker_id, why is None, BY_ITSELF)
         if lost:
             for held in self.held_by(worker_id):
                 self.lost(held.task_id, f"nothing was heard of the worker: {why}")

@@ -9,6 +9,9 @@ from engine.model import TaskId
 
 Heard = Callable[[str, bool], None]
 
+BY_TRANSPORT, BY_ITSELF = "transport", "itself"
+"""Who says that a worker is away: what reaches it, or the worker, by its heartbeats or for want of them."""
+
 
 class Holdings(Protocol):
     """What workers have taken and not answered."""
@@ -35,7 +38,7 @@ class Presence:
     they hold."""
 
     def __init__(self) -> None:
-        self._away: set[str] = set()
+        self._away: dict[str, set[str]] = {}
         self._heard: list[Heard] = []
         self.holdings: Holdings = Nothing()
 
@@ -43,16 +46,18 @@ class Presence:
         """Have `heard(worker_id, here)` called, on the event loop, whenever a worker comes or goes."""
         self._heard.append(heard)
 
-    def set(self, worker_id: str, here: bool) -> None:
-        """A worker is there, or is away. Idempotent."""
-        if here is (worker_id not in self._away):
-            return
-        if here:
-            self._away.discard(worker_id)
+    def set(self, worker_id: str, here: bool, by: str = BY_TRANSPORT) -> None:
+        """A worker is there, or is away, as far as one can tell who says so: it is there where nobody says that it is
+        away. Idempotent."""
+        says, was_here = self._away.get(worker_id, set()), worker_id not in self._away
+        says = says - {by} if here else says | {by}
+        if says:
+            self._away[worker_id] = says
         else:
-            self._away.add(worker_id)
-        for heard in self._heard:
-            heard(worker_id, here)
+            self._away.pop(worker_id, None)
+        if was_here is bool(says):
+            for heard in self._heard:
+                heard(worker_id, not says)
 
     def __contains__(self, worker_id: object) -> bool:
         """Whether a worker is away."""

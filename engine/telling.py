@@ -80,7 +80,7 @@ def _slots(commit: Commit, before: str | None, run_id: str) -> Iterator[_Slot]:
     yield run if begins else None
     yield _started(commit)
     for event in reported(commit.answer):
-        yield "custom", _custom(commit.task, event, commit.seq, commit.at)
+        yield "custom", _custom(commit, event)
     yield _ended(commit)
     for gone in commit.cancelled:
         place = {"attempt": gone.attempt, "worker": gone.worker}
@@ -201,13 +201,16 @@ def told_of(report: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _custom(task: Task | None, event: Mapping[str, Any], seq: int, at: int) -> dict[str, Any]:
+def _custom(commit: Commit, event: Mapping[str, Any]) -> dict[str, Any]:
+    """A report that came with an answer."""
+    task = commit.task
     return {
         "task_id": task.id if task else None,
         "node": task.node if task else None,
         "index": task.index if task else None,
+        "attempt": commit.attempt if task else None,
         **told_of(event),
-        **_when(seq, at, names_of(task.wave.frame) if task else ()),
+        **_when(commit.seq, commit.at, names_of(task.wave.frame) if task else ()),
     }
 
 

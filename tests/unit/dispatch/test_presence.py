@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispatch._presence import Presence
+from dispatch._presence import BY_ITSELF, Presence
 from tests.unit.dispatch.builders import a_worker
 from tests.unit.dispatch.desk import Desk
 
@@ -26,3 +26,19 @@ async def test_it_is_told_once_who_comes_or_goes():
     for here in (True, False, False, True):
         presence.set("w1", here)
     assert heard == [("w1", False), ("w1", True)]
+
+
+def test_who_is_away_by_itself_is_not_back_by_its_transport() -> None:
+    presence, heard = Presence(), list[tuple[str, bool]]()
+    presence.listen(lambda worker_id, here: heard.append((worker_id, here)))
+
+    presence.set("w", False, BY_ITSELF)
+    presence.set("w", True)
+    presence.set("w", False)
+    presence.set("w", True, BY_ITSELF)
+    was_away = "w" in presence
+    presence.set("w", True)
+
+    assert was_away
+    assert "w" not in presence
+    assert heard == [("w", False), ("w", True)]

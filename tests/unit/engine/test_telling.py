@@ -39,7 +39,8 @@ def test_what_a_worker_reports_in_its_answer_is_told_before_the_task_ends() -> N
     parts = parts_of(a_commit(answer=answer, started_at=900), "running", "r")
     assert [part.name for part in parts][:3] == ["custom", "custom", "task"]
     told = parts[0].data
-    assert (told["node"], told["stage"], told["progress"], told["data"]) == ("a", "read", 0.5, None)
+    assert (told["node"], told["attempt"], told["stage"]) == ("a", 1, "read")
+    assert (told["progress"], told["data"]) == (0.5, None)
     assert "odd" not in told
 
 

@@ -69,6 +69,7 @@ class Custom(Moment):
     task_id: str | None = None
     node: str | None = None
     index: int | None = None
+    attempt: int | None = None
     stage: str | None = None
     progress: float | None = None
     message: str | None = None

@@ -17,6 +17,8 @@ from clew.fields import WorkerFields
 from clew.worker.shift import Shift
 
 DRAINING = "draining"
+REST_S = 5.0
+"""So long it is tried to tell the server that a worker takes nothing more."""
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +119,15 @@ class Registration:
         except ClewError as error:
             log.error("worker '%s' cannot be registered again: %s", worker_id, error)
         await first_of(self._shift.closing.wait(), self._again.wait())
+
+    async def rest(self) -> None:
+        """Say that nothing more is taken; the entry stays. Whoever serves under the id next, or still does, is asked
+        again as soon as it says how it is."""
+        try:
+            async with asyncio.timeout(REST_S):
+                await self._client.workers.heartbeat(self._shift.worker.id, status=DRAINING)
+        except (ClewError, TimeoutError) as error:
+            log.warning("the server does not know that nothing more is taken: %s", error)
 
     async def leave(self, url: str) -> None:
         """Remove the worker, unless somebody at another address has taken its place."""

@@ -47,7 +47,7 @@ class RedisStream:
         self._consumer = token_hex(8)
 
     async def serve(self, shift: Shift) -> None:
-        """Register, read, answer. The registration and the group stay: what comes meanwhile waits in the stream."""
+        """Register, read, answer. The registration and the group stay: what was sent already waits in the stream."""
         broker = broker_of(self.options, shift.worker.id, PORTS)
         async with self.options.client() as client, _redis(broker) as redis:
             entry = Registration(shift, client, "redis_stream", url=broker.url, token=broker.token)
@@ -60,6 +60,7 @@ class RedisStream:
                 try:
                     async with entry.kept():
                         await reader.until_closing(reader.read)
+                    await entry.rest()
                     await shift.drained()
                 finally:
                     for loop in loops:

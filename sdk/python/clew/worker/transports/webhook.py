@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from time import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -63,21 +63,29 @@ class Webhook:
                 timeout_graceful_shutdown=round(shift.worker.grace_s),
             )  # fmt: skip
             server = Server(config)
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(server.serve(sockets=[listening]))
-                try:
-                    entry = Registration(
-                        shift, client, "webhook", url=address, secret=self.secret, metadata={"cancel": True}
-                    )
-                    if await entry.enter():
-                        app.known.set()
-                        say_ready(address)
-                        async with entry.kept():
-                            await shift.closing.wait()
-                        await entry.leave(address)
-                    await shift.drained()
-                finally:
-                    server.should_exit = True
+            async with _listens(server, listening, shift):
+                entry = Registration(
+                    shift, client, "webhook", url=address, secret=self.secret, metadata={"cancel": True}
+                )
+                if await entry.enter():
+                    app.known.set()
+                    say_ready(address)
+                    async with entry.kept():
+                        await shift.closing.wait()
+                    await entry.leave(address)
+                await shift.drained()
+
+
+@asynccontextmanager
+async def _listens(server: Server, listening: socket.socket, shift: Shift) -> AsyncIterator[None]:
+    """Have requests answered as long as this lasts. Should that end before, so does the shift."""
+    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+    serving.add_done_callback(lambda _: shift.closing.set())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def open_transport(options: Options) -> Webhook:

@@ -38,7 +38,9 @@ ENDS = {
     4411: "the worker was drained and removed at the server",
 }
 """Statuses and close codes after which it is of no use to dial again."""
-REFUSED, REMOVED = 4403, 4410
+UNREAD, REFUSED, REMOVED = 4400, 4403, 4410
+UNFIT = "(frame.invalid)"
+"""Why the connection of a worker is closed as `UNREAD` whose registration would be refused every time."""
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +104,8 @@ class Websocket:
                 continue
             if code in ENDS:
                 raise Unusable(f"{ENDS[code]} ({self._refusal or why})")
+            if code == UNREAD and UNFIT in self._refusal:
+                raise Unusable(f"the server does not take the worker as it is ({self._refusal})")
             if code == REMOVED:
                 log.warning("worker '%s' was removed at the server: it registers again", shift.worker.id)
             else:
