@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engine.artifacts import is_reference
 from engine.codec import dumps
 from engine.missing import MISSING
 from engine.plugins import Reducer
@@ -13,6 +14,7 @@ from reducers._overwrite import is_overwrite
 
 PLAIN = frozenset({"type", "reducer", "ephemeral", "default", "title", "description", "examples", "$comment"})
 SHOWN = 80
+KEPT_APART = ". It was too long and is kept as an artifact: allow for a reference here, or raise --max-inline-bytes"
 
 Check = Callable[[Any, Any], str | None]
 
@@ -41,7 +43,7 @@ def _by_type(types: tuple[str, ...]) -> Check:
     def check(value: Any, update: Any) -> str | None:
         if any(test(value) for test in tests):
             return None
-        return f"expected {wanted}, got {_shown(value)}"
+        return f"expected {wanted}, got {_shown(value)}{_why(value)}"
 
     return check
 
@@ -73,7 +75,12 @@ def _problem(schema: Schema, value: Any) -> str | None:
     if not found:
         return None
     place = f" at {found[0].path}" if found[0].path else ""
-    return f"{found[0].message}{place}, got {_shown(value)}"
+    return f"{found[0].message}{place}, got {_shown(value)}{_why(value)}"
+
+
+def _why(value: Any) -> str:
+    """What may not be clear about a value: an output that was long comes as something else than the worker gave."""
+    return KEPT_APART if is_reference(value) else ""
 
 
 def _shown(value: Any) -> str:

@@ -61,6 +61,8 @@ DOCUMENTS = (
     then(),
     of_node("strict", output_schema={"type": "array", "maxItems": 10}),
     mapped(),
+    {**of_node("typed"), "state_schema": {"out": {"type": "array"}}},
+    {**of_node("sized"), "state_schema": {"out": {"type": "array", "maxItems": 10**6}}},
     of_node("cached", cache={"ttl_ms": 60_000}),
 )
 
@@ -266,6 +268,17 @@ async def test_the_schema_is_that_of_the_output_itself(server: Server, worker: H
     failed = await run(server, "strict", "failed")
 
     assert failed["error"]["code"] == "output.invalid"
+
+
+@pytest.mark.parametrize("workflow", ["typed", "sized"])
+async def test_a_key_that_takes_no_reference_says_why_there_is_one(
+    server: Server, worker: HttpWorker, workflow: str
+) -> None:
+    await with_worker(server, worker, {"output": MANY})
+    failed = await run(server, workflow, "failed")
+
+    assert failed["error"]["code"] == "state.invalid"
+    assert "kept as an artifact: allow for a reference here, or raise --max-inline-bytes" in failed["error"]["message"]
 
 
 async def test_a_result_that_is_posted_is_treated_alike(server: Server, worker: HttpWorker) -> None:
