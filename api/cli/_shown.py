@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import typer
 
 from api.cli._asks import answer_lines, asked_lines
-from api.cli._waits import why_waits
 
 WIDTH = 100
 COLOURS = {
@@ -196,54 +194,6 @@ def state_lines(state: Shape) -> list[str]:
     return [f"  {key} = {short(value)}" for key, value in sorted(state.items())]
 
 
-def task_record_lines(found: Shape) -> list[str]:
-    """A task as `clew runs show --task` tells it: what it was asked, its attempts, and what came of it."""
-    asked = {key: value for key, value in (found["input"] or {}).items() if value not in (None, [], {})}
-    return [
-        f"task      {found['id']}",
-        f"is        {found['address']}",
-        f"status    {status_of(found)}{mark_of(found)}"
-        + (f": {error_text(found['error'])}" if found["error"] else reason_text(found)),
-        f"attempt   {found['attempt']}" + (f" at {found['worker_id']}" if found["worker_id"] else ""),
-        *([f"waits     {why}"] if (why := why_waits(found)) is not None else []),
-        *(f"  {worker}: {why}" for worker, why in found["workers"].items()),
-        *([f"ended     {found['finished_at']}"] if found["finished_at"] else []),
-        *(["asked"] if asked else ["asked     nobody"]),
-        *(f"  {key} = {short(value)}" for key, value in asked.items()),
-        *(["attempts"] if found["attempts"] else []),
-        *(f"  {attempt_line(attempt)}" for attempt in found["attempts"]),
-        f"answered  {_answer_text(found)}",
-        *_details(found["error"]),
-        *(["log"] if found["log"] else []),
-        *(f"  {short(line)}" for line in found["log"]),
-    ]
-
-
-def attempt_line(attempt: Shape) -> str:
-    """What happened to an attempt."""
-    number = f"attempt {attempt['attempt']}" if attempt.get("attempt") else ""
-    by = f" at {attempt['worker']}" if attempt.get("worker") else ""
-    why = attempt["error"]["message"] if attempt.get("error") else attempt.get("reason") or attempt.get("why")
-    return f"{attempt['at']}  {attempt['kind']:<8}  {number}{by}{f': {why}' if why else ''}".rstrip()
-
-
-def _details(error: Shape | None) -> list[str]:
-    """What else a worker says of its own error."""
-    known = error is not None and error["details"] is not None and said_in(error) is None
-    return [f"details   {short(error['details'], sys.maxsize)}"] if error is not None and known else []
-
-
-def _answer_text(found: Shape) -> str:
-    """The whole answer to a task."""
-    if found["output"] is None and not found["finished_at"]:
-        return "nothing yet"
-    if found["output"] is None and found["error"] is not None:
-        said = said_in(found["error"])
-        whole = said if isinstance(said, str) else short(said, sys.maxsize)
-        return "nothing" if said is None else whole
-    return short(found["output"], sys.maxsize)
-
-
 def blame_lines(told: Shape) -> list[str]:
     """Who wrote a place in the state, the last one first."""
     value = short(told["value"]) if told["exists"] else "nothing"
@@ -307,25 +257,6 @@ def usage_line(delta: Shape) -> str:
     """How much more the second of two used than the first."""
     more = [f"{name.replace('_', ' ')} {amount:+.6g}" for name, amount in delta.items() if amount]
     return f"b against a: {', '.join(more)}" if more else "both used the same"
-
-
-def event_line(name: str, data: Shape) -> str:
-    """An event of a stream in one line."""
-    told = _task_event(data) if name == "task" else short({key: data[key] for key in data if _is_told(key, data[key])})
-    return f"{(data.get('at') or '')[11:23]:<12}  {name:<10} {told}"
-
-
-def _is_told(key: str, value: Any) -> bool:
-    return key not in {"run_id", "at", "seq", "ns"} and value is not None
-
-
-def _task_event(data: Shape) -> str:
-    place = "" if data["index"] is None else f"[{data['index']}]"
-    by = f" at {data['worker']}" if data.get("worker") else ""
-    attempt = f", attempt {data['attempt']}" if data["attempt"] and data["attempt"] > 1 else ""
-    why = f" ({data['reason']})" if data.get("reason") else ""
-    why = f": {error_text(data['error'])}" if data.get("error") else why
-    return f"{data['node']}{place} {status_of(data)}{mark_of(data)}{by}{attempt}{why}"
 
 
 def show_problems(name: str, problems: list[Any], *, valid: bool) -> None:

@@ -8,21 +8,21 @@ from typing import Annotated, Any
 import typer
 
 from api.cli._asks import answer_lines
+from api.cli._events import event_lines
 from api.cli._moments import given_moment
 from api.cli._options import PAGE, Cursor, Limit, Since, Until, grouped
 from api.cli._reach import Reach, Refused, Where
+from api.cli._record import task_record_lines
 from api.cli._runs import EitherArg, RunArg, pairs_of, path_of, runs
 from api.cli._shown import (
     advice,
     checkpoint_lines,
     error_text,
-    event_line,
     mark_of,
     reason_text,
     run_line,
     run_lines,
     status_of,
-    task_record_lines,
     write_json,
 )
 from api.cli._waits import waiting_lines, waiting_of
@@ -150,7 +150,7 @@ def tail(
             if where.as_json:
                 write_json({"id": name, "event": event, "data": data})
             else:
-                typer.echo(event_line(event, data))
+                typer.echo("\n".join(event_lines(event, data)))
             await waits.take(event, data)
 
     where.reached(follow)
