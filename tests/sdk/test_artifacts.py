@@ -28,3 +28,13 @@ async def test_what_no_run_refers_to_may_stay_longer_or_go(clew: Client) -> None
     await clew.artifacts.delete(sent.sha256)
     with pytest.raises(NotFound):
         await clew.artifacts.fetch(sent.sha256)
+
+
+async def test_calls_take_the_reference_that_a_state_has(clew: Client) -> None:
+    sent = await clew.artifacts.send(b"of a state", "text/plain")
+    reference = {name: getattr(sent, name) for name in ("ref", "media_type", "size", "sha256")}
+    assert [await clew.artifacts.fetch(named) for named in (sent, sent.ref, reference)] == [b"of a state"] * 3
+    assert (await clew.artifacts.touch(reference, ttl=100_000)).sha256 == sent.sha256
+    await clew.artifacts.delete(sent)
+    with pytest.raises(NotFound):
+        await clew.artifacts.fetch(reference)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clew import Changed, Client, Conflict, Invalid, NotFound, Unauthorized, Unreachable
+from clew import Changed, Client, Conflict, Invalid, NotFound, Unauthorized, Unreachable, Worker
 from tests.e2e.processes import Server, free_port
 from tests.unit.api.serving import asking, broken, straight
 
@@ -34,6 +34,25 @@ async def test_what_is_refused_is_raised_with_its_code_and_places(clew: Client) 
     assert (missing.value.code, taken.value.code) == ("not_found", "workflow.exists")
     assert wrong.value.code == "workflow.invalid"
     assert all(fault.path.startswith("/") and fault.message for fault in wrong.value.errors)
+
+
+async def test_a_refusal_is_raised_without_the_one_before(clew: Client) -> None:
+    with pytest.raises(Invalid) as wrong:
+        await clew.workflows.save(broken("never-there"))
+    assert (wrong.value.__cause__, wrong.value.__context__) == (None, None)
+
+
+async def test_a_worker_that_is_refused_hears_why_alone(shared: str) -> None:
+    with pytest.raises(Invalid) as wrong:
+        await Worker("never-there", metadata={"rate_limit": 1}).serve("pull", url=shared)
+    assert (wrong.value.__cause__, wrong.value.__context__) == (None, None)
+
+
+async def test_a_stream_takes_the_name_of_one_mode(clew: Client) -> None:
+    run = await clew.runs.start(straight("aside"), wait=10)
+    assert [event.event async for event in clew.runs.stream(run.id, "updates")] == ["run", "updates", "run", "end"]
+    async for _ in clew.events("values"):
+        break
 
 
 async def test_a_version_is_made_of_the_one_that_is_meant(clew: Client) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import httpx
@@ -18,6 +18,7 @@ from clew.models._base import Model
 M = TypeVar("M", bound=Model)
 Query = Mapping[str, Any]
 
+LOCAL = "http://127.0.0.1:8080"
 ANSWER_S = 30.0
 """How long an answer may take, beside what a call asks the server to wait for."""
 QUIET_S = 60.0
@@ -28,11 +29,16 @@ JSON = "application/json"
 
 
 class Http:
-    """One server, as its client asks it. `patience_s` bounds how long a call is tried again."""
+    """One server, as its client asks it. `patience_s` bounds how long a call is tried again.
+
+    Raises ValueError for an address that is none: nobody would ever answer there.
+    """
 
     def __init__(
         self, url: str, token: str | None, patience_s: float, transport: httpx.AsyncBaseTransport | None
     ) -> None:
+        if not is_address(url):
+            raise ValueError(f"'{url}' is no address of a server, such as {LOCAL}")
         self.url = url.rstrip("/").removesuffix("/v1")
         self.patience_s = patience_s
         self._client = httpx.AsyncClient(
@@ -136,6 +142,15 @@ class Http:
         """The error for a server that gives no answer."""
         why = str(error) or type(error).__name__
         return Unreachable(f"{self.url} does not answer: {why}")
+
+
+def is_address(url: str) -> bool:
+    """Whether this can be the address of a server."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is none
+        return False
 
 
 def new_key() -> str:

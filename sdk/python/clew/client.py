@@ -10,10 +10,10 @@ import httpx
 
 from clew._faces import Async, Blocking, F, Resource, call, listed
 from clew._following import Following
-from clew._http import Http
+from clew._http import LOCAL, Http
 from clew.fields import Mode, RunFilters
 from clew.models import Event, Info, NodeType
-from clew.resources._runs import filters_of
+from clew.resources._runs import filters_of, modes_text
 from clew.resources.artifacts import Artifacts
 from clew.resources.dead_letters import DeadLetters
 from clew.resources.interrupts import Interrupts
@@ -23,7 +23,6 @@ from clew.resources.sessions import Sessions
 from clew.resources.workers import Workers
 from clew.resources.workflows import Workflows
 
-LOCAL = "http://127.0.0.1:8080"
 PATIENCE_S = 30.0
 
 
@@ -64,7 +63,7 @@ class Server(Resource[F]):
     @listed
     def events(
         self,
-        modes: Sequence[Mode] = ("updates",),
+        modes: Mode | Sequence[Mode] = ("updates",),
         *,
         after: str | None = None,
         from_now: bool = False,
@@ -72,8 +71,8 @@ class Server(Resource[F]):
         **filters: Unpack[RunFilters],
     ) -> AsyncIterator[Event]:
         """What happens in all runs, or in those that the filters of `runs.list` name. It goes on by itself after a lost
-        connection, and has no end."""
-        query = {"mode": ",".join(modes), **({"from": "now"} if from_now else {}), **filters_of(metadata, filters)}
+        connection, and has no end. `modes` is one name, or several of them."""
+        query = {"mode": modes_text(modes), **({"from": "now"} if from_now else {}), **filters_of(metadata, filters)}
         return Following(self._http, "/events", query, after, lambda event: False).events()
 
 

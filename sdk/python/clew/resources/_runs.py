@@ -27,16 +27,21 @@ def filters_of(metadata: Mapping[str, str] | None, filters: Mapping[str, Any]) -
     return {**given(**filters), **{f"metadata.{name}": text for name, text in (metadata or {}).items()}}
 
 
+def modes_text(modes: str | Sequence[str]) -> str:
+    """The modes of a stream as its address has them: of one name, or of several."""
+    return modes if isinstance(modes, str) else ",".join(modes)
+
+
 def following(
     http: Http,
     run_id: str,
-    modes: Sequence[str],
+    modes: str | Sequence[str],
     after: str | None = None,
     from_now: bool = False,
     until: str | None = None,
 ) -> AsyncGenerator[Event, None]:
     """The stream of a run, over as many connections as it needs."""
-    query = {"mode": ",".join(modes), **given(until=until), **({"from": "now"} if from_now else {})}
+    query = {"mode": modes_text(modes), **given(until=until), **({"from": "now"} if from_now else {})}
 
     def is_last(event: Event) -> bool:
         return isinstance(event, EndEvent) or (isinstance(event, RunEvent) and event.data.status == until)

@@ -53,7 +53,7 @@ class Runs(History[F]):
     def stream(
         self,
         run_id: str,
-        modes: Sequence[Mode] = ("updates",),
+        modes: Mode | Sequence[Mode] = ("updates",),
         *,
         after: str | None = None,
         from_now: bool = False,
@@ -62,8 +62,8 @@ class Runs(History[F]):
         """What happens in a run, from its beginning or after an event, to its end.
 
         The stream goes on by itself after a lost connection or a restart of the server: nothing is lost, nothing comes
-        twice. It ends after `end`, and with `until="interrupted"` also when the run is interrupted. `modes` are one or
-        more of values, updates, tasks, custom, debug.
+        twice. It ends after `end`, and with `until="interrupted"` also when the run is interrupted. `modes` is one of
+        values, updates, tasks, custom and debug, or several of them.
         """
         return following(self._http, run_id, modes, after, from_now, until)
 

@@ -30,11 +30,11 @@ class Workflows(Resource[F]):
         headers = {} if if_match is None else {"If-Match": f'"{if_match}"'}
         try:
             made = await self._http.call("PUT", path, body=document, headers=headers)
+            return Workflow.model_validate_json(made.content)
         except NotFound:
             if if_match is not None:
                 raise
-            return await self._http.create(Workflow, "/workflows", document, key=new_key())
-        return Workflow.model_validate_json(made.content)
+        return await self._http.create(Workflow, "/workflows", document, key=new_key())
 
     @call
     async def get(self, workflow_id: str, *, version: int | None = None) -> Workflow:

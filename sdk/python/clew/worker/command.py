@@ -11,10 +11,10 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from clew.client import LOCAL
+from clew._http import LOCAL, is_address
 from clew.errors import ClewError
 from clew.worker.transports import NAMES, Transport, open_transport
-from clew.worker.transports._options import LISTEN, Unusable, is_address
+from clew.worker.transports._options import LISTEN, Unusable
 from clew.worker.worker import Worker
 
 FAILED, MISUSED = 1, 2

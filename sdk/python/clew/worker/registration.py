@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import Any, Unpack
 
@@ -58,13 +58,13 @@ class Registration:
 
     async def _put(self) -> None:
         workers, worker_id = self._client.workers, self._shift.worker.id
-        try:
+        with suppress(NotFound):
             await workers.change(worker_id, protocol=self._protocol, **self._said)
-        except NotFound:
-            try:
-                await workers.register(worker_id, protocol=self._protocol, **self._said)
-            except Conflict:  # another process with this id was faster
-                await workers.change(worker_id, protocol=self._protocol, **self._said)
+            return
+        with suppress(Conflict):  # another process with this id was faster
+            await workers.register(worker_id, protocol=self._protocol, **self._said)
+            return
+        await workers.change(worker_id, protocol=self._protocol, **self._said)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:

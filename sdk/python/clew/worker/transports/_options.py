@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from clew.client import LOCAL, Client
+from clew._http import LOCAL
+from clew.client import Client
 
 LISTEN = "127.0.0.1:0"
 
@@ -36,15 +36,6 @@ class Options:
 
 class Unusable(Exception):
     """A transport cannot be used like this; the message says what is missing."""
-
-
-def is_address(url: str) -> bool:
-    """Whether this can be the address of a server."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is none
-        return False
 
 
 def missing(package: str, extra: str) -> Unusable:
