@@ -59,6 +59,8 @@ def test_a_tag_has_one_function() -> None:
         a_worker().task("two")(first)
     with pytest.raises(ValueError, match="max_concurrent"):
         Worker("w", max_concurrent=0)
+    with pytest.raises(ValueError, match="grace_s"):
+        Worker("w", grace_s=-1)
 
 
 class Desk:

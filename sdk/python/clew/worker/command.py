@@ -8,6 +8,7 @@ import os
 import sys
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
+from math import inf
 from pathlib import Path
 from types import ModuleType
 
@@ -114,9 +115,17 @@ def _change(worker: Worker, asked: argparse.Namespace) -> None:
     """Lay what was said on the command line over what the worker says."""
     if asked.max_concurrent is not None and asked.max_concurrent < 1:
         raise Unusable("--max-concurrent: a worker has to be able to take one task at least")
+    for name in ("grace", "accept_after"):
+        _require_seconds(f"--{name.replace('_', '-')}", getattr(asked, name))
     worker.id = asked.id or worker.id
     worker.max_concurrent = asked.max_concurrent or worker.max_concurrent
     worker.grace_s = worker.grace_s if asked.grace is None else asked.grace
+
+
+def _require_seconds(option: str, seconds: float | None) -> None:
+    """Raise Unusable for a time that nothing can take."""
+    if seconds is not None and not 0 <= seconds < inf:
+        raise Unusable(f"{option}: expected seconds, 0 or more, not {seconds:g}")
 
 
 def _transport(asked: argparse.Namespace) -> Transport:

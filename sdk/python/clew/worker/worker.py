@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from math import inf
 from pathlib import Path
 from platform import python_version
 from typing import Any, TypeVar
@@ -53,6 +54,8 @@ class Worker:
     ) -> None:
         if max_concurrent < 1:
             raise ValueError("max_concurrent: a worker has to be able to take one task at least")
+        if not 0 <= grace_s < inf:
+            raise ValueError("grace_s: a worker has 0 seconds or more to finish what it has")
         self.id = id
         self.max_concurrent = max_concurrent
         self.grace_s = grace_s
