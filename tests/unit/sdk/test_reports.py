@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from clew.worker._reports import LineDown, Reports, together
+from clew.worker._reports import LineDown, Outage, Reports, together
 
 
 def text(channel: str, words: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Line:
 async def test_what_a_line_does_not_take_goes_before_what_comes_later() -> None:
     line = Line()
     line.down = 1
-    reports = Reports(line, lambda: None)
+    reports = Reports(line, lambda: None, Outage())
     sending = asyncio.create_task(reports.run())
     reports.add({"stage": "one"})
     await line.next()
@@ -79,7 +79,7 @@ async def test_what_a_line_does_not_take_goes_before_what_comes_later() -> None:
 async def test_what_was_not_sent_is_left_for_the_answer() -> None:
     line = Line()
     line.down = 1
-    reports = Reports(line, lambda: None)
+    reports = Reports(line, lambda: None, Outage())
     sending = asyncio.create_task(reports.run())
     reports.add({"stage": "one"})
     await line.next()
@@ -91,6 +91,6 @@ async def test_what_was_not_sent_is_left_for_the_answer() -> None:
 async def test_silence_is_broken_by_heartbeats_and_their_answer_counts() -> None:
     line, unwanted = Line(), asyncio.Event()
     line.beat_s, line.wanted = 0.001, False
-    await Reports(line, unwanted.set).run()
+    await Reports(line, unwanted.set, Outage()).run()
     assert line.sent == ["beat"]
     assert unwanted.is_set()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clew import Cancelled, Task, Worker
+from clew.worker._reports import LineDown
 from clew.worker.shift import Shift
 
 TASK = {"task_id": "t", "worker_tags": ["a"]}
@@ -286,3 +287,38 @@ async def test_what_follows_a_task_is_called_where_the_worker_has_to_end_at_once
         with pytest.raises(asyncio.CancelledError):
             await performed
     assert called == ["worker.cancelled"]
+
+
+class Unsteady(Line):
+    """A line that may be down; `tried` counts what is sent over it, in vain or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = True
+        self.tried = asyncio.Semaphore(0)
+
+    async def report(self, reports: Sequence[Any]) -> bool:
+        self.tried.release()
+        if self.down:
+            raise LineDown("away")
+        return True
+
+
+async def test_that_reports_wait_is_said_once_and_that_they_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    worker, lines = Worker("w", max_concurrent=2), {"t": Unsteady(), "u": Unsteady()}
+    both = asyncio.Barrier(2)
+
+    @worker.task("a")
+    async def report(task: Task) -> None:
+        line = lines[task.task_id]
+        for down in (True, True, True, False):
+            await both.wait()
+            line.down = down
+            task.log("a line")
+            await line.tried.acquire()
+
+    with caplog.at_level("INFO", "clew.worker"):
+        async with asyncio.timeout(10), Shift(worker) as shift:
+            asked = [shift.perform({**TASK, "task_id": name}, name, line) for name, line in lines.items()]
+            await asyncio.gather(*asked)
+    assert caplog.messages == ["reports wait: away", "reports go on"]

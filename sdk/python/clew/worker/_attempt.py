@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from clew.models import Json
-from clew.worker._reports import Line, Reports
+from clew.worker._reports import Line, Outage, Reports
 from clew.worker._threads import in_thread
 from clew.worker.answer import Asked, Cancelled, TaskError, answer_of, caught, failure_of
 from clew.worker.task import Task
@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 class Attempt:
     """An attempt under way: what it reports goes over `line`, what comes of it is in `answer`."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, outage: Outage) -> None:
         self.cancelled = False
         self.answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self.task_id = ""
-        self._reports = Reports(line, self.cancel)
+        self._reports = Reports(line, self.cancel, outage)
         self._working: asyncio.Task[Any] | None = None
 
     # ---- what the task says, from any thread

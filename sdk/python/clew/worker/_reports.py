@@ -37,12 +37,38 @@ class Line(Protocol):
         """Say that the work goes on. Raises LineDown."""
 
 
+class Outage:
+    """Says of all tasks of a worker when their reports begin to wait, and when none waits any more: once each, however
+    many there are and however much they report."""
+
+    def __init__(self) -> None:
+        self._waiting: set[object] = set()
+
+    def begin(self, task: object, why: LineDown) -> None:
+        """A task's reports have not come through."""
+        if not self._waiting:
+            log.warning("reports wait: %s", why)
+        self._waiting.add(task)
+
+    def end(self, task: object) -> None:
+        """They have."""
+        if self.leave(task) and not self._waiting:
+            log.info("reports go on")
+
+    def leave(self, task: object) -> bool:
+        """The task has ended; whether its reports have waited. They go with its answer."""
+        waited = task in self._waiting
+        self._waiting.discard(task)
+        return waited
+
+
 class Reports:
     """The reports of one task. `unwanted` is called once, when the server says that nobody wants the answer."""
 
-    def __init__(self, line: Line, unwanted: Callable[[], None]) -> None:
+    def __init__(self, line: Line, unwanted: Callable[[], None], outage: Outage) -> None:
         self._line = line
         self._unwanted = unwanted
+        self._outage = outage
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Json] = deque(maxlen=MOST)
         self._wake = asyncio.Event()
@@ -65,13 +91,23 @@ class Reports:
 
     async def run(self) -> None:
         """Send until the end, or until nobody wants to hear it."""
-        while await self._woken():
-            try:
-                if not await self._send():
+        try:
+            while await self._woken():
+                if not await self._came_through():
                     self._unwanted()
                     return
-            except LineDown as error:
-                log.warning("reports wait: %s", error)
+        finally:
+            self._outage.leave(self)
+
+    async def _came_through(self) -> bool:
+        """Send; False where nobody wants to hear it."""
+        try:
+            wanted = await self._send()
+        except LineDown as error:
+            self._outage.begin(self, error)
+            return True
+        self._outage.end(self)
+        return wanted
 
     async def _woken(self) -> bool:
         """Wait until there is something to send, or it has been silent for too long; False at the end."""

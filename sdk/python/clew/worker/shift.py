@@ -17,7 +17,7 @@ from clew.models import Json
 from clew.worker._attempt import Attempt, is_async
 from clew.worker._condition import Machine, packages
 from clew.worker._kept import Kept
-from clew.worker._reports import Line
+from clew.worker._reports import Line, Outage
 from clew.worker._threads import in_thread
 from clew.worker.answer import TaskError, failure_of, is_success
 from clew.worker.task import task_of
@@ -45,6 +45,7 @@ class Shift:
         self._attempts: dict[str, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._outage = Outage()
         self._machine = Machine()
         self._told: list[Any] | None = None
         self.beat: Callable[[], Awaitable[None]] | None = None
@@ -105,7 +106,7 @@ class Shift:
             return kept
         attempt = self._attempts.get(message_id)
         if attempt is None:
-            attempt = self._attempts[message_id] = Attempt(line)
+            attempt = self._attempts[message_id] = Attempt(line, self._outage)
             self.hold(self._attempt(attempt, body, message_id))
         else:
             attempt.follow(line)
