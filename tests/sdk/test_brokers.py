@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clew import Client
-from tests.e2e.processes import Program
+from tests.e2e.processes import Program, free_port
 from tests.sdk.serving import a_worker, at_work, one_task, seen
 from tests.servers import own_mosquitto, own_redis
 
@@ -57,3 +57,23 @@ async def test_the_server_hears_of_a_worker_once_it_has_subscribed(clew: Client,
         finally:
             starting.cancel()
             program.kill()
+
+
+@pytest.mark.parametrize(("transport", "scheme"), [("redis_stream", "redis"), ("mqtt", "mqtt")])
+async def test_a_broker_that_was_never_there_is_an_error_that_names_it(
+    clew: Client, transport: str, scheme: str, tmp_path: Path
+) -> None:
+    address, worker_id = f"127.0.0.1:{free_port()}", f"nowhere-{transport}"
+    options = ("--transport", transport, "--id", worker_id, "--broker", f"{scheme}://me:secret@{address}")
+    program = a_worker(tmp_path, clew.url, *options)
+    starting = asyncio.ensure_future(program.start())
+    try:
+        await said(program, "no connection to the broker")
+        line = program.said().splitlines()[0]
+        assert f" ERROR clew.worker.transports._broker: no connection to the broker {scheme}://{address}: " in line
+        assert ("Check that --broker is right" in line, "secret" in line) == (True, False)
+    finally:
+        starting.cancel()
+        program.kill()
+    if transport == "redis_stream":
+        await clew.workers.remove(worker_id)

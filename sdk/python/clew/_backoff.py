@@ -16,7 +16,10 @@ class Backoff:
     Half of each wait is left to chance, so that many clients do not come back at the same moment.
     """
 
-    def __init__(self, patience_s: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, patience_s: float, clock: Callable[[], float] = monotonic, *, longest_s: float = LONGEST_S
+    ) -> None:
+        self._longest_s = longest_s
         self._clock = clock
         self._patience_s = patience_s
         self.begin()
@@ -31,7 +34,7 @@ class Backoff:
         now = self._clock()
         self._since = now if self._since is None else self._since
         wait_s = max(self._next_s * random.uniform(0.5, 1.0), asked_s or 0.0)
-        self._next_s = min(self._next_s * 2, LONGEST_S)
+        self._next_s = min(self._next_s * 2, self._longest_s)
         return None if now + wait_s - self._since > self._patience_s else wait_s
 
     async def wait(self, asked_s: float | None = None) -> bool:

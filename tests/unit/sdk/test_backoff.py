@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from clew._backoff import FIRST_S, LONGEST_S, Backoff
 
 
@@ -22,6 +24,12 @@ def test_waits_double_up_to_the_longest_until_patience_is_over() -> None:
     assert FIRST_S / 2 <= waits[0] <= FIRST_S
     assert LONGEST_S / 2 <= waits[-1] <= LONGEST_S
     assert 60 - LONGEST_S <= clock.now <= 60
+
+
+def test_the_longest_wait_may_be_another() -> None:
+    backoff = Backoff(inf, longest_s=30.0)
+    waits = [backoff.next_s() or 0.0 for _ in range(12)]
+    assert 15.0 <= waits[-1] <= 30.0
 
 
 def test_what_the_server_asks_for_is_the_least_and_counts() -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
+from math import inf
 from urllib.parse import quote, unquote, urlsplit
 
+from clew._backoff import Backoff
 from clew.worker.transports._options import Options, Unusable
+
+FIRST_LONGEST_S = 30.0
+"""Tries are no further apart than this while a broker was never reached: its address may be wrong for ever."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +30,16 @@ class Broker:
     password: str | None = field(default=None, repr=False)
 
     @property
+    def address(self) -> str:
+        """Where it is, without who we are there."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+    @property
     def url(self) -> str:
         """What the worker is registered with."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
         safe = "/" if self.scheme.startswith("mqtt") else ""
-        return f"{self.scheme}://{host}:{self.port}{self.path}/{quote(self.channel, safe=safe)}"
+        return f"{self.address}/{quote(self.channel, safe=safe)}"
 
     @property
     def token(self) -> str | None:
@@ -36,6 +49,37 @@ class Broker:
     @property
     def tls(self) -> bool:
         return self.scheme in ("rediss", "mqtts")
+
+
+class Connecting:
+    """How long is waited between tries to reach a broker, and what is said of them. One that was never reached is a
+    mistake, as likely as not; one that was will come back."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._was_there = self._has_failed = False
+        self.backoff = Backoff(inf, longest_s=FIRST_LONGEST_S)
+
+    def reached(self) -> None:
+        """It is there."""
+        if not self._was_there:
+            self._was_there, self.backoff = True, Backoff(inf)
+
+    def missed(self, why: Exception) -> None:
+        """It was not there, or is not any more."""
+        told, address = str(why).rstrip(".") or type(why).__name__, self._broker.address
+        if self._was_there or self._has_failed:
+            log.warning("no connection to the broker %s: %s", address, told)
+        else:
+            log.error(
+                "no connection to the broker %s: %s. The worker gets no tasks before there is one. Check that --broker "
+                "is right, that the broker runs and can be reached from here, and who it lets in; it is tried again, "
+                "at least every %g s",
+                address,
+                told,
+                FIRST_LONGEST_S,
+            )
+        self._has_failed = True
 
 
 def broker_of(options: Options, worker_id: str, ports: dict[str, int]) -> Broker:

@@ -21,7 +21,7 @@ from clew.worker._reply import BEAT_S
 from clew.worker._reports import LineDown
 from clew.worker.registration import Registration, first_of
 from clew.worker.shift import Shift
-from clew.worker.transports._broker import Broker, broker_of
+from clew.worker.transports._broker import Broker, Connecting, broker_of
 from clew.worker.transports._options import Options, missing, say_ready
 
 try:
@@ -72,33 +72,37 @@ class Mqtt:
 
     async def _connect(self, shift: Shift, broker: Broker) -> None:
         """Connect again and again."""
-        backoff = Backoff(inf)
+        connecting = Connecting(broker)
         loop = asyncio.get_running_loop()
         while True:
             begun = loop.time()
             try:
                 async with _client(shift, broker) as client:
+                    await self._subscribe(shift, broker, client)
+                    connecting.reached()
                     await self._receive(shift, broker, client)
             except aiomqtt.MqttError as error:
-                log.warning("no connection to the broker %s:%d: %s", broker.host, broker.port, error)
+                connecting.missed(error)
             finally:
                 self._client = None
             heed_cancel()
-            if loop.time() - begun > STEADY_S:
-                backoff.begin()
-            await backoff.wait()
+            if self._subscribed.is_set() and loop.time() - begun > STEADY_S:
+                connecting.backoff.begin()
+            await connecting.backoff.wait()
 
-    async def _receive(self, shift: Shift, broker: Broker, client: aiomqtt.Client) -> None:
-        """Take what comes over one connection."""
-        cancels = f"{broker.channel}/cancel"
-        await client.subscribe(cancels, 1)
+    async def _subscribe(self, shift: Shift, broker: Broker, client: aiomqtt.Client) -> None:
+        """Have the broker send what there is."""
+        await client.subscribe(_cancels(broker), 1)
         if not shift.closing.is_set():
             await client.subscribe(_shared(broker), 1)
         heed_cancel()
         self._client = client
         self._subscribed.set()
+
+    async def _receive(self, shift: Shift, broker: Broker, client: aiomqtt.Client) -> None:
+        """Take what comes over one connection."""
         async for message in client.messages:
-            if message.topic.value == cancels:
+            if message.topic.value == _cancels(broker):
                 shift.cancel(json.loads(message.payload)["task_id"])
                 _acknowledge(client, message)
             elif not shift.closing.is_set():
@@ -187,6 +191,10 @@ def _message_id(message: aiomqtt.Message, task: Json) -> str:
     """What names the request, in a user property; without one, the task."""
     named = dict(getattr(message.properties, "UserProperty", ()) or ())
     return str(named.get("message-id") or task["task_id"])
+
+
+def _cancels(broker: Broker) -> str:
+    return f"{broker.channel}/cancel"
 
 
 def _shared(broker: Broker) -> str:

@@ -18,7 +18,7 @@ from clew.worker._reply import BEAT_S
 from clew.worker._reports import LineDown
 from clew.worker.registration import Registration, first_of
 from clew.worker.shift import Shift
-from clew.worker.transports._broker import Broker, broker_of
+from clew.worker.transports._broker import Broker, Connecting, broker_of
 from clew.worker.transports._options import Options, missing, say_ready
 
 try:
@@ -52,7 +52,7 @@ class RedisStream:
         async with self.options.client() as client, _redis(broker) as redis:
             entry = Registration(shift, client, "redis_stream", url=broker.url, token=broker.token)
             if await entry.enter():
-                reader = _Reader(shift, redis, broker.channel, self._consumer)
+                reader = _Reader(shift, redis, broker, self._consumer)
                 await reader.until_closing(reader.make_group)
                 if not shift.closing.is_set():
                     say_ready(broker.url)
@@ -71,20 +71,23 @@ class RedisStream:
 class _Reader:
     """Takes entries as long as the shift has room, and acknowledges each when its answer is in the reply stream."""
 
-    def __init__(self, shift: Shift, redis: Redis, stream: str, consumer: str) -> None:
-        self._shift, self._redis, self._stream, self._consumer = shift, redis, stream, consumer
+    def __init__(self, shift: Shift, redis: Redis, broker: Broker, consumer: str) -> None:
+        self._shift, self._redis, self._stream, self._consumer = shift, redis, broker.channel, consumer
+        self._connecting = Connecting(broker)
 
     async def until_closing(self, work: Callable[[], Awaitable[bool]]) -> None:
         """Do something until it says that it is done, or the shift ends; Redis may be away meanwhile."""
-        backoff = Backoff(inf)
+        connecting = self._connecting
         while not self._shift.closing.is_set():
             try:
-                if await work():
+                is_done = await work()
+                connecting.reached()
+                if is_done:
                     return
-                backoff.begin()
+                connecting.backoff.begin()
             except (RedisError, OSError) as error:
-                log.warning("Redis cannot be used now: %s", error)
-                await first_of(self._shift.closing.wait(), backoff.wait())
+                connecting.missed(error)
+                await first_of(self._shift.closing.wait(), connecting.backoff.wait())
 
     async def make_group(self) -> bool:
         """Have the group, and the stream."""
