@@ -29,9 +29,12 @@ PARTS = ("runs", "workflows", "interrupts", "workers", "sessions", "dead_letters
 FIELDS = ("RunFields", "RunFilters", "LineFields", "ForkFields", "WorkerFields", "BulkFields", "BulkFilter")
 
 CODES = {
+    "answer.invalid": "what a function returned is nested more than 60 levels deep, or the server could not take it",
+    "answer.too_large": "an answer is larger than goes over every transport, 7.75 MiB: pass it as an artifact",
+    "state.invalid": "an integer in an answer has more than 64 bits",
     "worker.answer": "what a function returned is no JSON; it is not tried again",
     "worker.cancelled": "nobody wanted the answer any more",
-    "worker.exception": "a function raised an exception without a code of its own",
+    "worker.exception": "a function raised an exception that has no text as a `code` of its own",
     "worker.left": "the worker ended before the task did, after the time that it had",
     "worker.no_function": "the worker has no function for the tags of the node",
     "worker.signature": "a request was not signed with the worker's secret",

@@ -17,5 +17,9 @@ def test_the_page_about_the_sdk_is_that_of_its_code() -> None:
 
 def test_every_code_of_the_kit_is_listed() -> None:
     sources = (ROOT / "sdk" / "python" / "clew").rglob("*.py")
-    found = {code for path in sources for code in re.findall(r'"(worker\.[a-z_]+)"', path.read_text("utf-8"))}
+    found = {
+        code
+        for path in sources
+        for code in re.findall(r'"((?:worker|answer|state)\.[a-z_]+)"', path.read_text("utf-8"))
+    }
     assert found == set(CODES)

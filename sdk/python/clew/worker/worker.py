@@ -73,7 +73,8 @@ class Worker:
         """Have a function work for nodes that want one of these tags; without tags, for all others.
 
         The function takes a Task. A plain one runs in a thread, an async one on the event loop, where it must not
-        block. What it returns is the output, or an Answer; what it raises fails the attempt.
+        block. What it returns is the output, or an Answer; what it raises fails the attempt: with its `code`, where it
+        has one that is a text, else with `worker.exception`.
         """
 
         def register(function: Fn) -> Fn:
