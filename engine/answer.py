@@ -11,6 +11,7 @@ is not there, except as the `output`; an `error` of `""`, `false` or `{}` says t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
 from engine.codec import INTEGER, CodecError
@@ -252,11 +253,14 @@ def _usage(body: dict[str, Any]) -> Usage:
 
 
 def told_in(body: Any) -> Told:
-    """What a body says beside an error, whatever else it says; a field that is not right says nothing."""
+    """What a body says beside an error, or beside a mistake, whatever else it says; a field that is not right says
+    nothing, and so does an event."""
     if not isinstance(body, dict):
         return NOTHING_TOLD
-    usage, events = _if_right(_usage, body), _if_right(_events, body.get("events"))
-    return Told(usage=usage or NO_USAGE, events=events or (), rate_limit=rate_limit_of(body))
+    events = body.get("events")
+    right = [_if_right(_events, [event]) or () for event in (events if isinstance(events, list) else ())]
+    usage = _if_right(_usage, body)
+    return Told(usage=usage or NO_USAGE, events=tuple(chain(*right)), rate_limit=rate_limit_of(body))
 
 
 def rate_limit_of(body: Any) -> RateLimit | None:

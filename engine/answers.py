@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.answer import Answer, AnswerInvalid, parse_answer
+from engine.answer import Answer, AnswerInvalid, parse_answer, told_in
 from engine.codec import write
 from engine.commits import Result, Step, finish
 from engine.errors import NodeFailure
@@ -79,6 +79,7 @@ def answered(
     task = run.open_task(task_id)
     if (late := _too_late(run, task, attempt)) is not None or task is None:
         return Late(task_id=task_id, why=late or "the task is over")
+    failure: NodeFailure
     current, usage = run.progress[task_id].attempt, NO_USAGE
     try:
         answer = parse_answer(body)
@@ -91,7 +92,7 @@ def answered(
             answer.error.code, answer.error.message, retryable=answer.error.retryable, details=answer.error.details
         )
     except AnswerInvalid as invalid:
-        failure = NodeFailure("answer.invalid", str(invalid), retryable=True)
+        failure, usage = invalid, told_in(body).usage  # what was used is used, whatever else is wrong
     except NodeFailure as found:
         failure = found
     if (why := _of_no_account(run.progress[task_id], attempt, taken=taken)) is not None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from engine.answer import AnswerInvalid, parse_answer
+from engine.answer import AnswerInvalid, parse_answer, told_in
 from engine.frame import names_of
 from engine.model import CAUSAL, TURNS, Commit, Kind, Task, TaskStatus
 from engine.ports import EventRow
@@ -182,13 +182,13 @@ def _task(commit: Commit, task: Task, kind: str, status: str) -> dict[str, Any]:
 
 
 def reported(answer: Any) -> tuple[Mapping[str, Any], ...]:
-    """The events in a recorded answer."""
+    """The events in an answer; of one that is not valid those that are right themselves."""
     if not isinstance(answer, dict) or not answer.get("events"):
         return ()
     try:
         return parse_answer(answer).events
     except AnswerInvalid:
-        return ()
+        return told_in(answer).events
 
 
 def told_of(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.unit.dispatch.builders import Handler, HttpWorker, answer
 
 W = {"id": "w1", "protocol": "webhook", "tags": ["w"]}
 USED = {"input_tokens": 7, "output_tokens": 2, "cost": 0.5}
-TOLD = {"usage": USED, "events": [{"stage": "read", "message": "as far as I came", "progress": 0.5}]}
+TOLD: dict[str, Any] = {"usage": USED, "events": [{"stage": "read", "message": "as far as I came", "progress": 0.5}]}
 FAULT = {"code": "busy", "message": "no", "retryable": True}
 STATUSES = [200, 400, 429, 500, 503]
 RESET_MS = 400
@@ -52,6 +52,26 @@ async def test_usage_and_events_beside_an_error_count_with_any_status(
     assert (run["usage"], task["usage"]) == (twice(USED), twice(USED))
     lines = [(line["attempt"], line["stage"], line["message"], line["progress"]) for line in task["log"]]
     assert lines == [(attempt, "read", "as far as I came", 0.5) for attempt in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"updates": []}, {"output": 1, "goto": 5}, {"output": 1, "events": [{"stage": 5}, *TOLD["events"]]}]
+)
+async def test_usage_and_events_beside_a_mistake_count(server: Server, worker: HttpWorker, wrong: Any) -> None:
+    run = await ran(server, worker, again(), answer({**TOLD, **wrong}))
+    task = await the_task(server, run)
+    assert (run["status"], run["error"]["code"]) == ("failed", "answer.invalid")
+    assert (run["usage"], task["usage"]) == (twice(USED), twice(USED))
+    assert [(line["attempt"], line["stage"]) for line in task["log"]] == [(1, "read"), (2, "read")]
+
+
+async def test_cost_beside_a_mistake_counts_for_what_a_run_may_cost(server: Server, worker: HttpWorker) -> None:
+    document = {**again(), "config": {"max_cost": 0.9}}
+    document["nodes"]["job"]["on_error"] = "continue"
+    document["nodes"]["next"] = {"type": "transform", "updates": {"out": 1}}
+    document["edges"][-1:] = [["job", "next"], ["next", "__end__"]]
+    run = await ran(server, worker, document, answer({**TOLD, "updates": []}))
+    assert (run["status"], run["error"]["code"]) == ("failed", "run.cost_limit")
 
 
 @pytest.mark.parametrize("status", STATUSES)

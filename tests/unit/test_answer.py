@@ -297,3 +297,8 @@ def test_what_is_told_beside_an_error_is_read_field_by_field(wrong):
 @pytest.mark.parametrize("body", [None, "text", [], {}, {"error": {"code": "c"}}])
 def test_a_body_that_says_only_an_error_tells_nothing_beside_it(body):
     assert told_in(body) == NOTHING_TOLD
+
+
+def test_of_events_that_are_not_all_right_the_others_are_told():
+    events = [{"stage": 5}, {"stage": "s"}, "text", {"message": ["m"]}, {"data": 1}]
+    assert told_in({"output": 1, "events": events}).events == ({"stage": "s"}, {"data": 1})
