@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dispatch._chat_rates import rate_limit_of, wait_of
@@ -40,12 +41,12 @@ def error_in(body: Any) -> Said | None:
     return _said(error) if isinstance(error, dict) and error else None
 
 
-def refusal_of(response: Response, now: int) -> Refused:
-    """The refusal that a response is whose status says that it failed; `now` in milliseconds since the epoch."""
+def refusal_of(response: Response, now: int, kept: Callable[[str], str] = str) -> Refused:
+    """The refusal that a response is whose status says that it failed; `now` and `kept` as for `reply_of`."""
     body = _json(response)
     said = error_in(body)
     if said is None:  # another one than a model server may have said it
-        return plain if isinstance(plain := reply_of(response, now), Refused) else _odd(response)
+        return plain if isinstance(plain := reply_of(response, now, kept), Refused) else _odd(response)
     told = told_in({**body, "rate_limit": rate_limit_of(response.headers, now)})
     return refusal(said, response.status, retry_after_ms=wait_of(response.headers, now), told=told)
 

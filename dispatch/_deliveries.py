@@ -13,6 +13,7 @@ from dispatch._about import set_about
 from dispatch._envelope import Envelope
 from dispatch._ready import sealed
 from dispatch._transport import Transport, refused
+from dispatch._unsaid import reply_without
 from engine.codec import CodecError
 from engine.outbox import Accepted, Reply, Unanswered, Work
 from engine.ports import WorkerRow
@@ -137,7 +138,7 @@ class Deliveries:
         """What comes of an envelope that is made, or is to be made with a deadline."""
         set_about(work.names)
         try:
-            return await self._carried(work, worker, made, timeout_s, carry, taken)
+            return reply_without(worker, await self._carried(work, worker, made, timeout_s, carry, taken))
         except Exception as broken:  # the root of a delivery: whatever a protocol does wrong fails this attempt alone
             log.exception("dispatch.failed", **work.names, worker_id=worker.id)
             return refused("dispatch.failed", f"the task could not be sent: {type(broken).__name__}")

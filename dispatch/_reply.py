@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -22,11 +23,11 @@ _TRY_AGAIN = frozenset({408, 429})
 _BETWEEN = frozenset({502, 503, 504})  # said by what stands between us and the worker, unless there is an error object
 
 
-def reply_of(response: Response, now: int) -> Reply:
-    """The reply that a response is; `now` in milliseconds since the epoch."""
+def reply_of(response: Response, now: int, kept: Callable[[str], str] = str) -> Reply:
+    """The reply that a response is; `now` in milliseconds since the epoch, `kept` what may be kept of a text in it."""
     if response.status == _ACCEPTED:
         return Accepted()
-    return _answered(response) if 200 <= response.status < 300 else _refused(response, now)
+    return _answered(response) if 200 <= response.status < 300 else _refused(response, now, kept)
 
 
 def reply_of_failure(failure: HttpFailure) -> Reply:
@@ -83,7 +84,7 @@ def _body(response: Response) -> Any:
     return response.body.decode(response.charset)
 
 
-def _refused(response: Response, now: int) -> Refused:
+def _refused(response: Response, now: int, kept: Callable[[str], str]) -> Refused:
     status = response.status
     retryable = status in _TRY_AGAIN or 500 <= status < 600
     body = _json(response)
@@ -95,7 +96,7 @@ def _refused(response: Response, now: int) -> Refused:
         retryable=said.retryable if said and decided else retryable,
         retry_after_ms=retry_after_ms(response.headers.get("Retry-After"), now),
         transport=status in _BETWEEN and said is None,
-        details=said.details if said else {"status": status, "body": _excerpt(response)},
+        details=said.details if said else {"status": status, "body": _excerpt(response, kept)},
         told=told_in(body),
     )
 
@@ -122,5 +123,5 @@ def _message(response: Response) -> str:
     return f"{message}: redirects are not followed" if 300 <= response.status < 400 else message
 
 
-def _excerpt(response: Response) -> str:
-    return response.body[: 4 * EXCERPT].decode(errors="replace")[:EXCERPT]
+def _excerpt(response: Response, kept: Callable[[str], str]) -> str:
+    return kept(response.body[: 4 * EXCERPT].decode(errors="replace"))[:EXCERPT]

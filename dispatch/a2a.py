@@ -32,6 +32,7 @@ from dispatch._chat_reports import Reports, reporting
 from dispatch._envelope import Envelope
 from dispatch._http import TooLarge
 from dispatch._transport import Taken, Tools, Transport, refused
+from dispatch._unsaid import text_without
 from engine.model import TaskId
 from engine.outbox import Refused, Reply
 from engine.ports import WorkerRow
@@ -119,7 +120,8 @@ class A2A(Transport):
             except Lost:
                 return True
             except (*FAILURES, TimeoutError) as error:
-                log.info("agent.not_told", worker_id=worker.id, error=str(error) or "it took too long")
+                why = text_without(worker, str(error)) or "it took too long"
+                log.info("agent.not_told", worker_id=worker.id, error=why)
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, AUTH_S)
 
@@ -140,7 +142,7 @@ class A2A(Transport):
         except TimeoutError:
             return refused("agent.card", "the agent's card did not come in time", retryable=True, transport=True)
         except FAILURES as error:
-            return reply_of_error(error, self._tools.clock(), taken=False)
+            return reply_of_error(error, worker, self._tools.clock(), taken=False)
 
         def note(found: Ref) -> None:
             self._keep(self._refs, task.message_id, found)
@@ -172,7 +174,7 @@ class A2A(Transport):
                     "agent.not_reached",
                     **about(),
                     worker_id=worker.id,
-                    error=str(error) or "the card did not come in time",
+                    error=text_without(worker, str(error)) or "the card did not come in time",
                 )
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_S)
@@ -189,7 +191,7 @@ class A2A(Transport):
         except FAILURES as error:
             if isinstance(error, TooLarge) and talk.heard.task_id is not None:
                 self._end(talk, talk.heard.task_id)
-            return reply_of_error(error, self._tools.clock(), taken=talk.ref is not None)
+            return reply_of_error(error, talk.worker, self._tools.clock(), taken=talk.ref is not None)
         return reply_of(talk.heard, talk.url)
 
     async def _send(self, talk: Talk, task: Envelope, saying: Saying, timeout_s: float, *, may_stream: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
 
 from dispatch._address import check_worker_url
@@ -11,6 +13,7 @@ from dispatch._http import HttpFailure
 from dispatch._reply import reply_of, reply_of_failure
 from dispatch._secrets import signature_headers
 from dispatch._transport import Tools, Transport
+from dispatch._unsaid import text_without
 from engine.outbox import Reply
 from engine.ports import WorkerRow
 
@@ -38,4 +41,4 @@ class ApiChat(Transport):
             response = await self._http.post(worker.url or "", (body,), headers, timeout_s)
         except HttpFailure as failure:
             return reply_of_failure(failure)
-        return reply_of(response, self._clock())
+        return reply_of(response, self._clock(), partial(text_without, worker))

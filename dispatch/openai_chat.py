@@ -6,6 +6,7 @@ What the model says is told while it says it; the answer is its content, or the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -25,9 +26,9 @@ from dispatch._fault import Fault, bool_fault
 from dispatch._http import HttpFailure, Response
 from dispatch._reply import reply_of_failure
 from dispatch._transport import Tools, Transport, refused
+from dispatch._unsaid import text_without
 from engine.outbox import Answered, Reply
 from engine.ports import WorkerRow
-from engine.values import replace
 
 PATH = "/chat/completions"
 USAGE = {"stream_options": {"include_usage": True}}
@@ -76,14 +77,14 @@ class OpenAiChat(Transport):
         name, body = (worker.id, worker.url), asked.body
         optional = asked.stream and "stream_options" not in body and name not in self._plain
         if not optional:
-            return self._reply(await self._exchange(worker, task, body, timeout_s), asked)
+            return self._reply(worker, await self._exchange(worker, task, body, timeout_s), asked)
         found = await self._exchange(worker, task, body | USAGE, timeout_s)
         if isinstance(found, Response) and found.status in _MAY_BE_OPTIONS:
             found = await self._exchange(worker, task, body, timeout_s)
             if isinstance(found, Heard):
                 log.info("chat.no_stream_options", worker_id=worker.id)
                 self._plain.add(name)
-        return self._reply(found, asked)
+        return self._reply(worker, found, asked)
 
     async def _exchange(
         self, worker: WorkerRow, task: Envelope, body: dict[str, Any], timeout_s: float
@@ -93,17 +94,17 @@ class OpenAiChat(Transport):
         url, sent = address_of(worker.url or ""), (orjson.dumps(body),)
         async with self._tools.http.stream(url, sent, headers, timeout_s) as incoming:
             if not 200 <= incoming.status < 300:
-                return _without(worker.token, await incoming.whole())
+                return await incoming.whole()
             async with reporting(self._tools.inbox, task.correlation_id) as reports:
                 found = await heard(incoming, reports.add)
         if isinstance(found, HttpFailure):
             raise found
         return found
 
-    def _reply(self, found: Heard | Response, asked: Asked) -> Reply:
+    def _reply(self, worker: WorkerRow, found: Heard | Response, asked: Asked) -> Reply:
         now = self._tools.clock()
         if isinstance(found, Response):
-            return refusal_of(found, now)
+            return refusal_of(found, now, partial(text_without, worker))
         if isinstance(found.said, Said):
             return refusal(found.said, found.status)
         if found.problem:
@@ -111,12 +112,6 @@ class OpenAiChat(Transport):
         body = answer_of(found.completion, as_json=asked.as_json, partial=asked.partial)
         limit = rate_limit_of(found.headers, now)
         return Answered(body=body if limit is None else body | {"rate_limit": limit})
-
-
-def _without(token: str | None, response: Response) -> Response:
-    """A response that does not repeat the key that it refuses, as some servers do."""
-    secret = (token or "").encode()
-    return replace(response, body=response.body.replace(secret, b"***")) if secret else response
 
 
 def address_of(url: str) -> str:

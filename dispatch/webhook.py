@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import structlog
@@ -15,6 +16,7 @@ from dispatch._http import HttpFailure
 from dispatch._reply import reply_of, reply_of_failure
 from dispatch._secrets import signature_headers
 from dispatch._transport import Tools, Transport
+from dispatch._unsaid import text_without
 from engine.encoding import Pieces
 from engine.model import TaskId
 from engine.outbox import Reply
@@ -61,7 +63,7 @@ class Webhook(Transport):
             response = await self._http.post(worker.url or "", task.pieces, headers, timeout_s)
         except HttpFailure as failure:
             return reply_of_failure(failure)
-        return reply_of(response, self._clock())
+        return reply_of(response, self._clock(), partial(text_without, worker))
 
     async def cancel(self, worker: WorkerRow, task_id: TaskId, message_id: str) -> None:
         """DELETE its URL with the task's id, if it says by `metadata.cancel` that it can be told."""
