@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from dispatch._host import host_fault, number_fault
+
 OURS = frozenset(
     {"connection", "content-length", "content-type", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -28,8 +30,8 @@ def check_hook_url(url: str) -> str | None:
 
 def check_push_url(url: str) -> str | None:
     """What is wrong with the form of an address that is told of a task, or None; whether it may be connected to is
-    another question."""
-    return _check_url(url, "; use `authentication`")
+    another question, and which address a number stands for is a part of that."""
+    return _check_url(url, "; use `authentication`", numbers=False)
 
 
 def is_header_name(name: str) -> bool:
@@ -42,7 +44,7 @@ def is_header_value(value: str) -> bool:
     return _VALUE.fullmatch(value) is not None
 
 
-def _check_url(url: str, instead: str) -> str | None:
+def _check_url(url: str, instead: str, *, numbers: bool = True) -> str | None:
     if any(char <= " " or char == "\x7f" for char in url):
         return "the URL must not contain spaces or control characters"
     try:
@@ -56,7 +58,7 @@ def _check_url(url: str, instead: str) -> str | None:
         return "the URL must name a host"
     if "@" in parts.netloc:
         return f"the URL must not contain a user name or password{instead}"
-    return None
+    return host_fault(host) or (number_fault(host) if numbers else None)
 
 
 def check_worker_headers(headers: Mapping[str, str]) -> str | None:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from urllib.parse import unquote, urlsplit
 
 from dispatch._fault import Fault, said
+from dispatch._host import host_fault
 from engine.ports import WorkerRow
 from engine.values import dataclass
 
@@ -118,6 +119,8 @@ def _parsed(url: str) -> tuple[str, int, bool, str]:
         raise BadAddress("the URL must name a host")
     if "@" in parts.netloc:
         raise BadAddress("the URL must not contain a user name or password; use `token`: user:password")
+    if fault := host_fault(host):
+        raise BadAddress(fault)
     topic = _topic(url.partition("://")[2].partition("/")[2])
     return host, port or PORTS[parts.scheme], parts.scheme == "mqtts", topic
 

@@ -6,6 +6,7 @@ from dataclasses import field
 from urllib.parse import unquote, urlsplit
 
 from dispatch._fault import Fault, said
+from dispatch._host import host_fault
 from engine.ports import WorkerRow
 from engine.values import dataclass
 
@@ -109,6 +110,8 @@ def _parsed(url: str, token: str | None) -> tuple[Place, str]:
         raise NoAddress("the URL must not contain a user name or password; use `token`: `password` or `user:password`")
     if not host or port == 0:
         raise NoAddress(f"the URL must name a host, as in {_FORM}")
+    if fault := host_fault(host):
+        raise NoAddress(fault)
     if parts.query or parts.fragment:
         raise NoAddress(
             f"the URL must end with the stream, as in {_FORM}: `?` and `#` are written %3F and %23 in a name"

@@ -35,6 +35,8 @@ def test_these_are_addresses(address: str) -> None:
         ("mqtt://[::1/t", "the URL is not valid: "),
         ("mqtt://u:p@h/t", "the URL must not contain a user name or password; use `token`: user:password"),
         ("mqtt://u@h/t", "the URL must not contain a user name or password; use `token`: user:password"),
+        ("mqtt://a..b/t", "the host must not begin with a dot, or have two dots in a row"),
+        (f"mqtt://{'a' * 64}/t", "no part of the host between two dots may be longer than 63 bytes"),
         ("mqtt://h", "the URL must name a topic: mqtt://host:port/topic"),
         ("mqtt://h/", "the URL must name a topic: mqtt://host:port/topic"),
         ("mqtt://h/a b", "the URL must not contain spaces or control characters"),

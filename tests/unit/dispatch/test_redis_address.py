@@ -36,6 +36,8 @@ def test_an_address_names_a_database_and_a_stream(url, place, stream):
         ("redis://h:1/0/a/b", "%2F"),
         ("redis:///tasks", "must name a host"),
         ("redis://h:0/tasks", "must name a host"),
+        ("redis://a..b/tasks", "two dots"),
+        (f"redis://{'a' * 64}/tasks", "63 bytes"),
         ("redis://h:x/tasks", "not valid"),
         ("redis://h:99999/tasks", "not valid"),
         ("redis://h:1/tasks?x=1", "%3F"),
