@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from dispatch._ws_frames import WorkerId
 from engine.model import RunStatus
 
 MAX_LIMIT = 1000
@@ -37,8 +38,6 @@ Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x
 """A name without control characters."""
 NodePath = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A node of a workflow, after those of the graphs that it is inside of."""
-WorkerId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/?#%\\\x00-\x1f\x7f]+$")]
-"""A name that can stand in a path."""
 SessionId = WorkerId
 Object = dict[str, Any]
 

@@ -7,7 +7,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas import Asked, Id, Object, WorkerId
+from api.schemas import Asked, Id, Object
+from dispatch._ws_frames import WorkerId
 
 MAX_LEASED = 100
 MAX_WAIT_MS = 60_000

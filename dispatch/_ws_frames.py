@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from dispatch._envelope import Envelope, TaskEnvelope
 from dispatch._inbox import Receipt
+from engine.ids import IN_PATH, NOT_IN_PATH
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-WorkerId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/?#%\\\x00-\x1f\x7f]+$")]
+_IN_PATH = re.compile(IN_PATH)
+
+
+def _in_path(name: str) -> str:
+    if not _IN_PATH.fullmatch(name):
+        raise PydanticCustomError("name", NOT_IN_PATH)
+    return name
+
+
+WorkerId = Annotated[
+    str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": IN_PATH}), AfterValidator(_in_path)
+]
+"""A name that can stand in a path."""
 Object = dict[str, Any]
 
 PROTOCOL_VERSION = 1

@@ -10,6 +10,7 @@ from engine.checks.problem import Findings, shown
 from engine.checks.values import check_value
 from engine.codec import CodecError, dumps
 from engine.errors import Invalid
+from engine.ids import IN_PATH, NOT_IN_PATH
 from engine.nodes._common import COUNT, MILLISECONDS, OBJECT, SCHEMA, STRINGS, Field, pointer
 
 MAX_DEPTH = 64
@@ -56,7 +57,7 @@ CONFIG: dict[str, Field] = {
 }
 
 OLD_NAME, STATE = "schema", "state_schema"
-_ID = re.compile(r"[^\s/?#%\\\x00-\x1f\x7f]+")
+_ID = re.compile(IN_PATH)
 
 
 def check_size(document: Any, most_bytes: int, findings: Findings) -> bool:
@@ -124,8 +125,7 @@ def _check_required(document: Mapping[str, Any], findings: Findings) -> None:
 
 def _check_id(top: Mapping[str, Any], findings: Findings) -> None:
     if "id" in top and not _ID.fullmatch(top["id"]):
-        message = "expected an id that an URL can hold: without spaces, control characters and `/ ? # % \\`"
-        findings.error("document.type", "/id", message)
+        findings.error("document.type", "/id", NOT_IN_PATH)
 
 
 def _check_config(config: Mapping[str, Any], findings: Findings) -> None:

@@ -141,6 +141,7 @@ async def test_a_failed_run_leaves_the_session_where_it_stopped(server: Server, 
         {"session_id": "s", "on_busy": "later"},
         {"session_id": ""},
         {"session_id": "a/b"},
+        {"session_id": ".."},
         {"session_id": 1},
     ],
 )

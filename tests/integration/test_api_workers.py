@@ -60,6 +60,8 @@ async def test_a_taken_id_is_a_conflict(server: Server) -> None:
         ({"max_concurrent": 0}, "/max_concurrent"),
         ({"max_concurrent": True}, "/max_concurrent"),
         ({"id": ""}, "/id"),
+        ({"id": "."}, "/id"),
+        ({"id": ".."}, "/id"),
         ({"colour": "red"}, "/colour"),
         ({"tags": ["x", 1]}, "/tags/1"),
     ],

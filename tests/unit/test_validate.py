@@ -122,7 +122,7 @@ def test_a_top_level_field_of_the_wrong_type_is_named(name, value, said):
     assert said in problem.message
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "a?b", "a\nb"])
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "a?b", "a\nb", ".", ".."])
 def test_an_id_has_to_fit_into_a_url(name):
     assert found(with_(id=name), "document.type")[0].path == "/id"
 

@@ -108,7 +108,7 @@ def test_an_error_of_a_command_keeps_what_its_body_says_beside_it() -> None:
             {"type": "feedback", "corr": CORR, "progress": -1},
             "feedback: progress: Input should be greater",
         ),
-        ({"type": "register", "id": "a b"}, "register: id: String should match pattern"),
+        ({"type": "register", "id": "a b"}, "register: id: expected a name that a path can hold"),
         ({"type": "register", "id": "a", "max_concurrent": 0}, "register: max_concurrent: Input should be greater"),
         ({"type": "register", "id": "a", "holding": [{"task_id": "t"}]}, "register: holding.0.corr: Field required"),
     ],
