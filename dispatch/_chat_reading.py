@@ -96,6 +96,8 @@ async def _take_stream(found: Heard, incoming: Incoming, begin: bytes, tell: Tel
         found.problem = f"the response is no completion, but {_excerpt(begin)}"
     elif found.completion.finish is None and not stream.done:
         raise Broken("the stream ended before the answer was whole")
+    elif not found.completion.known:
+        found.problem = "the stream is no completion: it ended without any `choices`"
     await _rest(incoming)
 
 

@@ -27,6 +27,7 @@ from dispatch._http import HttpFailure, Response
 from dispatch._reply import reply_of_failure
 from dispatch._transport import Tools, Transport, refused
 from dispatch._unsaid import text_without
+from engine.answer import told_in
 from engine.outbox import Answered, Reply
 from engine.ports import WorkerRow
 
@@ -108,7 +109,8 @@ class OpenAiChat(Transport):
         if isinstance(found.said, Said):
             return refusal(found.said, found.status)
         if found.problem:
-            return refused("answer.invalid", found.problem, retryable=True)
+            told = told_in({"usage": found.completion.usage})
+            return refused("answer.invalid", found.problem, retryable=True, told=told)
         body = answer_of(found.completion, as_json=asked.as_json, partial=asked.partial)
         limit = rate_limit_of(found.headers, now)
         return Answered(body=body if limit is None else body | {"rate_limit": limit})

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from dispatch._http import Http
 from dispatch.openai_chat import OpenAiChat, address_of, check_address
+from engine.model import Usage
 from engine.outbox import Answered, Refused, Reply, Unreachable
 from tests.unit.dispatch.builders import (
     PATIENCE_S,
@@ -283,16 +284,40 @@ async def test_who_has_too_much_to_do_says_when_to_come_again(client, worker):
         raw(b"<html>login</html>", "text/html"),
         raw(b"", "text/event-stream"),
         raw(b'{"models": []}', "application/json"),
+        raw(b'{"choices": []}', "application/json"),
+        streams([DONE]),
+        streams(words()[-2:]),
         raw(b'{"choices": [', "application/json"),
         streams([*words("a")[:2], b"data: {broken\n\n", *words("b")]),
         answer({}, status=202),
     ],
-    ids=["a page", "nothing", "something else", "half", "a broken event", "accepted"],
+    ids=[
+        "a page",
+        "nothing",
+        "something else",
+        "no choices",
+        "only an end",
+        "only a cost",
+        "half",
+        "a broken event",
+        "accepted",
+    ],
 )
 async def test_what_is_no_completion_is_no_answer(client, worker, handler):
     worker.script = [handler]
     reply = await client.refused(worker.url)
     assert (reply.error.code, reply.retryable, reply.transport) == ("answer.invalid", True, False)
+
+
+async def test_what_a_stream_without_an_answer_has_cost_is_told(client, worker):
+    worker.script = [streams(words()[-2:])]
+    reply = await client.refused(worker.url)
+    assert (reply.error.code, reply.told.usage) == ("answer.invalid", Usage(input_tokens=3, output_tokens=2))
+
+
+async def test_an_answer_that_is_empty_is_one(client, worker):
+    worker.script = [streams([chunk({"content": ""}, "stop"), DONE])]
+    assert (await client.answered(worker.url))["output"] == ""
 
 
 async def test_a_cut_off_answer_is_an_error_that_shows_it(client, worker):
