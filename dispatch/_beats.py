@@ -18,6 +18,7 @@ MISSED = 3
 """A worker that has missed so many heartbeats is away."""
 DRAINING = "draining"
 """A worker that says so of itself gets nothing more."""
+DRAINS = "it says that it is draining"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ class Beats:
         if worker_id in self._silent:
             return f"it has missed {MISSED} heartbeats"
         beat = self._beats.get(worker_id)
-        return "it says that it is draining" if beat is not None and beat.status == DRAINING else None
+        return DRAINS if beat is not None and beat.status == DRAINING else None
 
     def close(self) -> None:
         """Miss none any more."""

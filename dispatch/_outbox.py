@@ -259,7 +259,7 @@ class WorkerOutbox:
 
     def _away(self, worker_id: str, why: str | None, lost: bool) -> None:
         """A worker is left alone from now on, or is there; what it held is lost where it is silent."""
-        self._presence.set(worker_id, why is None, BY_ITSELF)
+        self._presence.set(worker_id, why is None, by=BY_ITSELF)
         if lost:
             for held in self.held_by(worker_id):
                 self.lost(held.task_id, f"nothing was heard of the worker: {why}")
@@ -269,7 +269,7 @@ class WorkerOutbox:
         self._serve_all()
 
     def standing(self, worker_id: str) -> Standing:
-        away = self._beats.away(worker_id)
+        away = self._beats.away(worker_id) or self._presence.why(worker_id)
         if away is None and worker_id in self._presence:
             away = "it is not connected"
         return Standing(in_flight=self._slots.taken(worker_id), circuit=self._slots.stage(worker_id).value, away=away)
@@ -282,7 +282,8 @@ class WorkerOutbox:
         entry = self._entries.get(task_id)
         if entry is None or entry.worker_id is not None:
             return {}
-        return {name: self._beats.away(name) or why for name, why in self._slots.why_not(entry.need).items()}
+        found = self._slots.why_not(entry.need).items()
+        return {name: self._beats.away(name) or self._presence.why(name) or why for name, why in found}
 
     def _heard(self, worker_id: str, here: bool) -> None:
         """A worker came, or is away: those in line are looked at again."""

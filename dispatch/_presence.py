@@ -38,7 +38,8 @@ class Presence:
     they hold."""
 
     def __init__(self) -> None:
-        self._away: dict[str, set[str]] = {}
+        self._away: dict[str, dict[str, str | None]] = {}
+        """Of each worker that is away, who says so, and why."""
         self._heard: list[Heard] = []
         self.holdings: Holdings = Nothing()
 
@@ -46,11 +47,12 @@ class Presence:
         """Have `heard(worker_id, here)` called, on the event loop, whenever a worker comes or goes."""
         self._heard.append(heard)
 
-    def set(self, worker_id: str, here: bool, by: str = BY_TRANSPORT) -> None:
+    def set(self, worker_id: str, here: bool, why: str | None = None, by: str = BY_TRANSPORT) -> None:
         """A worker is there, or is away, as far as one can tell who says so: it is there where nobody says that it is
-        away. Idempotent."""
-        says, was_here = self._away.get(worker_id, set()), worker_id not in self._away
-        says = says - {by} if here else says | {by}
+        away. `why` where it has said so itself. Idempotent."""
+        says = {name: said for name, said in self._away.get(worker_id, {}).items() if name != by}
+        says |= {} if here else {by: why}
+        was_here = worker_id not in self._away
         if says:
             self._away[worker_id] = says
         else:
@@ -58,6 +60,10 @@ class Presence:
         if was_here is bool(says):
             for heard in self._heard:
                 heard(worker_id, not says)
+
+    def why(self, worker_id: str) -> str | None:
+        """Why a worker is away that is connected, in words; None where it is not."""
+        return next((why for why in self._away.get(worker_id, {}).values() if why is not None), None)
 
     def __contains__(self, worker_id: object) -> bool:
         """Whether a worker is away."""

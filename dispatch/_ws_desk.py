@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from typing import assert_never
 
+from dispatch._beats import DRAINS
 from dispatch._envelope import Envelope
 from dispatch._inbox import Receipt
 from dispatch._transport import refused
@@ -84,7 +85,9 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """The worker is to be left alone."""
+    """The worker is to be left alone; `why` where it has said so itself."""
+
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +225,7 @@ class Desk:
             case Heartbeat():
                 return ()
             case Leave():
-                return (Away(),)
+                return (Away(DRAINS),)
             case Register():
                 return (Send(fault("frame.unexpected", "register comes once, as the first frame of a connection")),)
             case _ as never:

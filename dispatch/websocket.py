@@ -233,7 +233,7 @@ class Websocket(Transport):
 
     def _send_away(self, seat: Seat, away: Away) -> None:
         seat.leaving = True
-        self._presence.set(seat.desk.worker_id, False)
+        self._presence.set(seat.desk.worker_id, False, away.why)
 
     # ---- time
 

@@ -55,14 +55,14 @@ def mapped() -> dict[str, Any]:
     return document
 
 
+TYPED: dict[str, Any] = {"typed": {}, "sized": {"maxItems": 10**6}}
 DOCUMENTS = (
     working(),
     straight(),
     then(),
     of_node("strict", output_schema={"type": "array", "maxItems": 10}),
     mapped(),
-    {**of_node("typed"), "state_schema": {"out": {"type": "array"}}},
-    {**of_node("sized"), "state_schema": {"out": {"type": "array", "maxItems": 10**6}}},
+    *({**of_node(name), "state_schema": {"out": {"type": "array", **more}}} for name, more in TYPED.items()),
     of_node("cached", cache={"ttl_ms": 60_000}),
 )
 
@@ -270,12 +270,10 @@ async def test_the_schema_is_that_of_the_output_itself(server: Server, worker: H
     assert failed["error"]["code"] == "output.invalid"
 
 
-@pytest.mark.parametrize("workflow", ["typed", "sized"])
-async def test_a_key_that_takes_no_reference_says_why_there_is_one(
-    server: Server, worker: HttpWorker, workflow: str
-) -> None:
+@pytest.mark.parametrize("name", TYPED)
+async def test_a_key_that_takes_no_reference_says_why_there_is_one(server: Server, worker: HttpWorker, name: str):
     await with_worker(server, worker, {"output": MANY})
-    failed = await run(server, workflow, "failed")
+    failed = await run(server, name, "failed")
 
     assert failed["error"]["code"] == "state.invalid"
     assert "kept as an artifact: allow for a reference here, or raise --max-inline-bytes" in failed["error"]["message"]

@@ -166,6 +166,7 @@ async def test_a_worker_that_drains_gets_no_more_and_may_answer(place: Place) ->
         assert await place.ended(run_id) == ("completed", {"out": 1})
         later = await place.start()
         await place.task_when(later, lambda task: task["reason"] == "unreachable")
+        assert (await place.server.get("/workers/w1"))["reason"] == "it says that it is draining"
 
 
 def seconds(begin: str, end: str) -> float:

@@ -253,7 +253,7 @@ def test_a_worker_without_heartbeats_is_left_alone() -> None:
 
 
 def test_a_worker_that_drains_gets_nothing_more() -> None:
-    assert list(a_desk().receive(Leave(), 1)) == [Away()]
+    assert list(a_desk().receive(Leave(), 1)) == [Away("it says that it is draining")]
 
 
 def test_a_second_register_is_refused() -> None:
