@@ -8,10 +8,10 @@ from typing import Any
 
 import structlog
 
-from dispatch._inbox import MAX_BODY, Inbox, Receipt, too_large
+from dispatch._body import answer_in
+from dispatch._inbox import Inbox, Receipt
 from dispatch._mqtt_wire import Letter
-from engine.answer import unreadable
-from engine.codec import MALFORMED, CodecError, loads
+from engine.codec import CodecError, loads
 from engine.errors import StoreUnavailable
 
 AT_ONCE = 256
@@ -106,7 +106,7 @@ class Replies:
         """Raises StoreUnavailable."""
         match kind:
             case "":
-                return await self._inbox.result(corr, _answer(payload))
+                return await self._inbox.result(corr, answer_in(payload))
             case "heartbeat":
                 return await self._inbox.heartbeat(corr)
             case _:
@@ -119,25 +119,6 @@ def _report(payload: bytes) -> Any:
         return loads(payload)
     except CodecError:
         return None
-
-
-def _answer(payload: bytes) -> Any:
-    """The answer: JSON, or text where it is none; null where there is nothing. One that cannot be kept as it is counts
-    as an error of the worker, so that nobody waits for it any longer."""
-    if not payload:
-        return None
-    if len(payload) > MAX_BODY:
-        return too_large()
-    try:
-        return loads(payload)
-    except CodecError as error:
-        why, (code, retryable) = error.message, unreadable(error)
-        if error.code == MALFORMED:
-            try:
-                return payload.decode()
-            except UnicodeDecodeError:
-                why = "it is neither JSON nor text in UTF-8"
-    return {"error": {"code": code, "message": f"the answer cannot be read: {why}", "retryable": retryable}}
 
 
 def _task_of(corr: str) -> str:

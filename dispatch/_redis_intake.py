@@ -9,10 +9,10 @@ from typing import Any
 
 import structlog
 
-from dispatch._inbox import MAX_BODY, Inbox, Receipt, too_large
+from dispatch._body import answer_in
+from dispatch._inbox import MAX_BODY, Inbox, Receipt
 from dispatch._redis_entries import ANSWER, HEARTBEAT, Entry, EntryId, Said, said_in
 from dispatch._redis_wire import pauses
-from engine.answer import unreadable
 from engine.codec import CodecError, loads
 from engine.errors import StoreUnavailable
 
@@ -114,23 +114,8 @@ def _taken(inbox: Inbox, said: Said) -> Awaitable[Receipt]:
     if said.kind == HEARTBEAT:
         return inbox.heartbeat(said.corr)
     if said.kind == ANSWER:
-        return inbox.result(said.corr, _answer(said.body))
+        return inbox.result(said.corr, answer_in(said.body))
     return inbox.report(said.corr, _reports(said.body))
-
-
-def _answer(body: bytes) -> Any:
-    """The answer in a body; one that cannot be read is a failed attempt, which need not wait for its time to be up."""
-    if len(body) > MAX_BODY:
-        return too_large()
-    try:
-        return loads(body)
-    except CodecError as error:
-        code, retryable = unreadable(error)
-        return _failure(code, f"the `body` of the answer cannot be read: {error}", retryable=retryable)
-
-
-def _failure(code: str, message: str, *, retryable: bool) -> Any:
-    return {"error": {"code": code, "message": message, "retryable": retryable}}
 
 
 def _reports(body: bytes) -> list[Any]:

@@ -226,7 +226,21 @@ async def test_entries_that_say_nothing_are_dropped_and_stop_nobody(redis, trans
 
 
 @pytest.mark.parametrize(
-    ("body", "code"), [(b'{"output": ', "answer.invalid"), (b"1" * 30, "state.invalid"), (b"\xff", "answer.invalid")]
+    ("body", "said"), [(b"all done", "all done"), (b"", None), (b'{"output": ', '{"output": '), (b"null", None)]
+)
+async def test_an_answer_that_is_no_json_is_a_text(redis, transport, row, inbox, body, said):
+    transport.serve([row])
+    await say(redis, transport, corr="t1.s", body=body)
+    await inbox.until(lambda: bool(inbox.results))
+    assert inbox.results == [("t1.s", said)]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"1" * 30, "state.invalid"),
+        (b"\xff", "answer.invalid"),
+    ],
 )
 async def test_an_answer_that_cannot_be_read_is_a_failed_attempt(redis, transport, row, inbox, body, code):
     transport.serve([row])
