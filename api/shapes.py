@@ -201,7 +201,9 @@ class Task(Shape):
     worker_id: str | None
     input: Any = Field(default=None, description="Where tasks are listed, and of one task.")
     output: Any
-    answer: Any = Field(default=None, description="Of an ended task: what its worker answered.")
+    answer: Any = Field(
+        default=None, description="Of an ended task what its worker answered, of one task that asks what it asked."
+    )
     chosen: list[str] | None = Field(default=None, description="Of an ended task: the handles or nodes it went on to.")
     error: ErrorObject | None
     usage: Usage | None

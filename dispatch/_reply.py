@@ -9,7 +9,7 @@ from typing import Any
 
 from dispatch._http import Broken, HttpFailure, NotConnected, Response, TooLarge
 from dispatch._transport import refused
-from engine.answer import AnswerInvalid, WorkerError, parse_error, told_in, unreadable
+from engine.answer import AnswerInvalid, WorkerError, parse_error, told_in, unreadable, with_more
 from engine.codec import MALFORMED, CodecError, loads
 from engine.outbox import Accepted, Answered, Refused, Reply, Unreachable
 
@@ -96,7 +96,7 @@ def _refused(response: Response, now: int, kept: Callable[[str], str]) -> Refuse
         retryable=said.retryable if said and decided else retryable,
         retry_after_ms=retry_after_ms(response.headers.get("Retry-After"), now),
         transport=status in _BETWEEN and said is None,
-        details=said.details if said else {"status": status, "body": _excerpt(response, kept)},
+        details=with_more(said.details, body) if said else {"status": status, "body": _excerpt(response, kept)},
         told=told_in(body),
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any, TypeVar
 
-from engine.codec import INTEGER, CodecError
+from engine.codec import INTEGER, CodecError, write
 from engine.errors import NodeFailure
 from engine.kinds import AUTH
 from engine.missing import MISSING
@@ -24,6 +24,8 @@ from engine.view import Pause
 
 T = TypeVar("T")
 
+KEPT_BYTES = 2000
+"""So much of an answer that does not count is kept in the details of its failure."""
 MAX_COUNT = 2**53 - 1
 """The largest number that is counted with: beyond it JSON numbers are not exact everywhere."""
 
@@ -261,6 +263,36 @@ def told_in(body: Any) -> Told:
     right = [_if_right(_events, [event]) or () for event in (events if isinstance(events, list) else ())]
     usage = _if_right(_usage, body)
     return Told(usage=usage or NO_USAGE, events=tuple(chain(*right)), rate_limit=rate_limit_of(body))
+
+
+def says_more(body: Any) -> bool:
+    """Whether an answer with an error says anything that is neither counted nor a part of the error."""
+    if not isinstance(body, dict):
+        return False
+    error = body.get("error")
+    beside = (body[name] for name in body.keys() - _COUNTED)
+    within = (error[name] for name in error.keys() - _OF_ERROR) if isinstance(error, dict) else ()
+    return any(value not in (None, [], {}) for value in chain(beside, within))
+
+
+_COUNTED = frozenset({"error", "usage", "events", "rate_limit", "prompt_tokens", "completion_tokens"})
+_OF_ERROR = frozenset({"code", "message", "retryable", "details"})
+
+
+def kept_of(body: Any) -> dict[str, Any]:
+    """As much of an answer as is kept with a failure."""
+    text = write(body)
+    if len(text) <= KEPT_BYTES:
+        return {"answer": body}
+    return {"answer_begins": text[:KEPT_BYTES].decode(errors="ignore")}
+
+
+def with_more(details: Any, body: Any) -> Any:
+    """The details of an error that a worker told, with its answer where that says more; details that are no object stay
+    as they are."""
+    if not isinstance(details, dict | None) or not says_more(body):
+        return details
+    return {**kept_of(body), **(details or {})}
 
 
 def rate_limit_of(body: Any) -> RateLimit | None:

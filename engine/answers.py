@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.answer import Answer, AnswerInvalid, parse_answer, told_in
-from engine.codec import write
+from engine.answer import Answer, AnswerInvalid, kept_of, parse_answer, told_in, with_more
 from engine.commits import Result, Step, finish
 from engine.errors import NodeFailure
 from engine.failure import error_of, fail
@@ -25,8 +24,6 @@ from engine.values import dataclass, replace
 MAX_LOSSES = 3
 """So many attempts of a request may be lost with their workers; from then on each counts, so that a task which ends
 its workers comes to an end too."""
-KEPT_BYTES = 2000
-"""So much of an answer that does not fit is kept in the details of its failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +111,13 @@ def _of_no_account(progress: Progress, attempt: int | None, *, taken: bool) -> s
 
 
 def _with_answer(failure: NodeFailure, body: Any) -> NodeFailure:
-    """A failure of what does not take an answer, with the answer in its details; a worker's own error is as it says."""
+    """A failure with the answer in its details: one that is not taken, or that says more than the error in it."""
     details = failure.error_details
-    if (isinstance(body, dict) and body.get("error")) or not isinstance(details, dict | None):
-        return failure
-    text = write(body)
-    said = {"answer": body} if len(text) <= KEPT_BYTES else {"answer_begins": text[:KEPT_BYTES].decode(errors="ignore")}
-    return NodeFailure(
-        failure.node_code, failure.message, retryable=failure.retryable, details={**(details or {}), **said}
-    )
+    if isinstance(body, dict) and body.get("error"):
+        found = with_more(details, body)
+    else:
+        found = {**(details or {}), **kept_of(body)} if isinstance(details, dict | None) else details
+    return NodeFailure(failure.node_code, failure.message, retryable=failure.retryable, details=found)
 
 
 def _too_late(run: Run, task: Task | None, attempt: int | None) -> str | None:

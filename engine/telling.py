@@ -272,11 +272,11 @@ LOG_LINES = 1000
 """A task is shown with so many of its last log lines."""
 
 
-def attempts_json(events: Sequence[EventRow], failures: Sequence[Commit]) -> list[dict[str, Any]]:
-    """How the attempts of a task went; `failures` are the commits with which it failed for good."""
+def attempts_json(events: Sequence[EventRow], turns: Sequence[Commit]) -> list[dict[str, Any]]:
+    """How the attempts of a task went; `turns` are the commits with which it failed for good, or its worker asked."""
     told = [(event.seq, _attempt(event)) for event in events if event.kind not in REPORTS]
     held = {event.body["attempt"]: event.body["worker"] for event in events if event.kind == "dispatch"}
-    told += [(commit.seq, _failed(commit, held.get(commit.attempt))) for commit in failures]
+    told += [(commit.seq, _turned(commit, held.get(commit.attempt))) for commit in turns]
     return [shape for _, shape in sorted(told, key=itemgetter(0))]
 
 
@@ -286,10 +286,12 @@ def _attempt(event: EventRow) -> dict[str, Any]:
     return {"kind": event.kind, "at": rfc3339(event.at), **body, **times}
 
 
-def _failed(commit: Commit, worker: str | None) -> dict[str, Any]:
-    assert commit.error is not None
-    place = {"attempt": commit.attempt, "worker": commit.worker or worker, "node": commit.error.node}
-    return {"kind": "failed", "at": rfc3339(commit.at), **place, "error": commit.error.as_json()}
+def _turned(commit: Commit, worker: str | None) -> dict[str, Any]:
+    at, place = rfc3339(commit.at), {"attempt": commit.attempt, "worker": commit.worker or worker}
+    if commit.error is None:
+        node = None if commit.task is None else commit.task.node
+        return {"kind": "asked", "at": at, **place, "node": node, "answer": commit.answer}
+    return {"kind": "failed", "at": at, **place, "node": commit.error.node, "error": commit.error.as_json()}
 
 
 def log_json(events: Sequence[EventRow], end: Commit | None = None) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from engine.driver.pages import Line
 from engine.driver.turn import Live, head_of
 from engine.errors import NodeFailure, NotFound, StoreUnavailable
 from engine.lines import branches_of, line_to
-from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, run_key_of, seq_of
+from engine.model import Commit, Kind, Ref, RunHead, RunId, RunStatus, TaskId, TaskStatus, run_key_of, seq_of
 from engine.notices import Notice, NoticeFilter
 from engine.output import output_of
 from engine.planner import ask_of
@@ -160,26 +160,28 @@ class Reader:
         head, task = await self._look(await self.head(run_id), partial(_open_task, task_id=TaskId(task_id)))
         events = await self.store.task_events(head.key, TaskId(task_id))
         if task is not None:
-            failures = await self._failures(head, task_id, task["node"])
-            return {**task, "attempts": attempts_json(events, failures), "log": log_json(events)}
+            turns = await self._turns(head, task_id, task["node"])
+            asks = task["status"] is TaskStatus.INTERRUPTED and turns and turns[-1].kind is Kind.INTERRUPT
+            answer = {"answer": turns[-1].answer} if asks else {}
+            return {**task, **answer, "attempts": attempts_json(events, turns), "log": log_json(events)}
         before = seq_of(head.head) + 1
         while rows := await self.store.commits_before(head.key, before, CHUNK, None):
             before = rows[-1].seq
             for ended in (row for row in rows if _may_end(row, task_id)):
                 for _, shape in await self._done(await self.line(head, ended.seq), [ended]):
                     if shape["id"] == task_id:
-                        end, failures = decode(ended), await self._failures(head, task_id, shape["node"])
-                        failures += [end] if end.error is not None and shape["error"] is not None else []
-                        return {**shape, "attempts": attempts_json(events, failures), "log": log_json(events, end)}
+                        end, turns = decode(ended), await self._turns(head, task_id, shape["node"])
+                        turns += [end] if end.error is not None and shape["error"] is not None else []
+                        return {**shape, "attempts": attempts_json(events, turns), "log": log_json(events, end)}
         raise NotFound(f"run '{run_id}' has no task '{task_id[:80]}'")
 
-    async def _failures(self, head: RunHead, task_id: str, node: str) -> list[Commit]:
-        """The commits with which a task has failed its run, oldest first."""
+    async def _turns(self, head: RunHead, task_id: str, node: str) -> list[Commit]:
+        """The commits with which a task has failed its run, or its worker has asked something, oldest first."""
         found, before = list[CommitRow](), seq_of(head.head) + 1
         while rows := await self.store.commits_before(head.key, before, CHUNK, node):
-            found += [row for row in rows if row.task_id == task_id and row.kind == Kind.FAILURE]
+            found += [row for row in rows if row.task_id == task_id and row.kind in (Kind.FAILURE, Kind.INTERRUPT)]
             before = rows[-1].seq
-        return [commit for commit in map(decode, reversed(found)) if commit.error is not None]
+        return [commit for commit in map(decode, reversed(found)) if commit.error is not None or commit.worker_asks]
 
     # ---- checkpoints
 

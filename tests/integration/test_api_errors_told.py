@@ -75,6 +75,42 @@ async def test_cost_beside_a_mistake_counts_for_what_a_run_may_cost(server: Serv
 
 
 @pytest.mark.parametrize("status", STATUSES)
+async def test_what_nobody_knows_beside_an_error_is_kept_with_it(
+    server: Server, worker: HttpWorker, status: int
+) -> None:
+    body = {"error": {**FAULT, "request": "r-9", "details": {"why": "full"}}, "trace_url": "http://t/1", **TOLD}
+    task = await the_task(server, await ran(server, worker, again(), answer(body, status)))
+    kept = {"answer": body, "why": "full"}
+    assert task["error"]["details"] == kept
+    assert [tried["error"]["details"] for tried in task["attempts"] if "error" in tried] == [kept, kept]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("details", [None, {"why": "full"}, ["full"]])
+async def test_details_of_an_error_that_says_all_are_as_they_came(
+    server: Server, worker: HttpWorker, status: int, details: Any
+) -> None:
+    body = {"error": {**FAULT, "details": details}, "output": None, "updates": {}, **TOLD}
+    task = await the_task(server, await ran(server, worker, working(), answer(body, status)))
+    assert task["error"]["details"] == details
+
+
+async def test_a_question_is_kept_as_it_came_while_it_is_open_and_afterwards(
+    server: Server, worker: HttpWorker
+) -> None:
+    asked = {"interrupt": {"message": "which?", "colour": "red"}, "trace_url": "http://t/1"}
+    run = await ran(server, worker, working(), answer(asked), answer({"output": 1, "trace_url": "http://t/2"}))
+    task = await the_task(server, run)
+    assert (task["status"], task["answer"]) == ("interrupted", asked)
+    await server.post(f"/runs/{run['id']}/resume", {"resume": "that"})
+    await server.settled(run["id"])
+    task = await server.get(f"/runs/{run['id']}/tasks/{task['id']}")
+    assert task["answer"] == {"output": 1, "trace_url": "http://t/2"}
+    told = [(turn["attempt"], turn["worker"], turn["answer"]) for turn in task["attempts"] if turn["kind"] == "asked"]
+    assert told == [(1, "w1", asked)]
+
+
+@pytest.mark.parametrize("status", STATUSES)
 async def test_usage_of_an_attempt_that_failed_stays_over_a_restart(
     tmp_path: Path, worker: HttpWorker, status: int
 ) -> None:
