@@ -195,7 +195,8 @@ class HeldOutbox:
         is_first = (work.task_id, work.attempt) in self.first
         since = -1 if is_first else work.since
         self.first.discard((work.task_id, work.attempt))  # a retry of the run lines it up anew
-        self.numbers.who = (work.task_id, work.attempt, work.turn, work.resumes)
+        # what waits anew comes anew, as all do that wait when their run is tried again
+        self.numbers.who = (work.task_id, work.attempt, work.turn, work.resumes, work.since)
         order = order_of(work.priority, since, next(self.numbers))
         turn = self.turns[work.task_id] = Turn(order, gates_of(work.limits), work.task_id, work.limits.within)
         if work.accepted_by is not None or (is_first and self.knotted):
