@@ -105,7 +105,8 @@ class Dialled:
         """Register a worker, or bring what is known of it up to date. Raises Conflict where its id is that of a worker
         of another protocol, Invalid, or StoreUnavailable."""
         await self._register(frame)
-        self._workers.beats.beat(frame.id, frame.said())
+        # it begins anew: that it drained is over
+        self._workers.beats.beat(frame.id, {"status": None, **frame.said()})
 
     async def _register(self, frame: Register) -> None:
         known = await self._workers.store.worker(frame.id)

@@ -17,8 +17,8 @@ import aiohttp
 import uvloop
 
 from bench.documents import KILOBYTE
+from bench.rest import AT_ONCE
 
-LANES = 32
 BODY = b'{"task_id":"' + KILOBYTE[:800].encode() + b'"}'
 HEADERS = {"Content-Type": "application/json"}
 
@@ -60,7 +60,7 @@ async def _sent(session: aiohttp.ClientSession, address: str, each: int) -> None
             async with session.post(address, data=BODY) as response:
                 await response.read()
 
-    await asyncio.gather(*(lane() for _ in range(LANES)))
+    await asyncio.gather(*(lane() for _ in range(AT_ONCE)))
 
 
 def main() -> None:

@@ -208,7 +208,7 @@ class Http:
     ) -> aiohttp.ClientResponse:
         """A response of which the head is there. Whoever gets it closes it."""
         connect_s = min(self._connect_s, timeout_s / 2)
-        session = self._sessions.get(fresh) or self._session(fresh=fresh)
+        session = self._sessions.get(fresh) or self._open(fresh=fresh)
         try:
             return await session.request(
                 method, url, data=data, headers=headers, allow_redirects=False, timeout=_connecting(connect_s)
@@ -228,8 +228,8 @@ class Http:
             self._last_used.clear()
         self._last_used[_server(url)] = monotonic()
 
-    def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
-        """Make the pool, or the session whose every request has a connection of its own."""
+    def _open(self, *, fresh: bool) -> aiohttp.ClientSession:
+        """The pool, or the session whose every request has a connection of its own, where it is used first."""
         connector = (
             aiohttp.TCPConnector(limit=0, force_close=True, socket_factory=self._socket_factory)
             if fresh

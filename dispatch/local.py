@@ -116,9 +116,7 @@ async def _awaited(answer: Awaitable[Any]) -> Any:
         if (here := asyncio.current_task()) is not None and here.cancelling():
             raise
         raise RuntimeError("the function was cancelled, by nobody else than itself") from error
-    except Exception:
-        raise
-    except BaseException as error:
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
         raise RuntimeError(repr(error)) from error
 
 

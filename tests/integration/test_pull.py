@@ -177,9 +177,9 @@ async def test_a_task_that_ends_its_workers_comes_to_an_end(server: Server) -> N
 
 async def test_heartbeats_extend_a_lease(server: Server) -> None:
     run_id = await begun(server)
-    (item,) = await leased(server, lease_ms=1000)
+    (item,) = await leased(server, lease_ms=300)
     for _ in range(5):
-        assert (await server.post("/tasks/lease", {"tags": ["w"], "wait_ms": 300}))["items"] == []
+        assert (await server.post("/tasks/lease", {"tags": ["w"], "wait_ms": 100}))["items"] == []
         assert (await beats(server, item))["wanted"] is True
     await answered(server, item, {"output": 1})
     assert (await server.settled(run_id))["status"] == "completed"
@@ -187,9 +187,9 @@ async def test_heartbeats_extend_a_lease(server: Server) -> None:
 
 async def test_progress_extends_a_lease(server: Server) -> None:
     await begun(server)
-    (item,) = await leased(server, lease_ms=1000)
+    (item,) = await leased(server, lease_ms=300)
     for step in range(5):
-        assert (await server.post("/tasks/lease", {"tags": ["w"], "wait_ms": 300}))["items"] == []
+        assert (await server.post("/tasks/lease", {"tags": ["w"], "wait_ms": 100}))["items"] == []
         await server.post(path_of(item["reply_to"]).replace("/result", "/progress"), {"progress": step / 5})
 
 
